@@ -1,0 +1,1 @@
+"""The HTTP API for channels, locations, gateways and operators."""

@@ -1,0 +1,1 @@
+"""Orderloom: orders as durable workflows, driven by flows in files."""

@@ -1,0 +1,1 @@
+"""Composition roots: clocks, databases, clients and embedded servers."""

@@ -1,0 +1,173 @@
+"""Messages of the order workflow. They hold ids and small facts: no personal data, no lines of an order."""
+
+from pydantic import AwareDatetime
+
+from orderloom.contracts.outside import GatewayOutcome, GatewayRequest
+from orderloom.domain.errors import Problem
+from orderloom.domain.model import JsonObject, Message
+
+
+class ReleasePin(Message):
+    """The flows in force for an order: which event type starts which flows. Never changes by itself."""
+
+    release: str
+    """Hash of the release."""
+    subscriptions: dict[str, list[str]]
+    """Event type to the hashes of the flows it starts, in the order of the release."""
+    interpreter: int = 1
+    """Version of the interpreter's semantics."""
+
+
+class OrderInput(Message):
+    """The argument of the order workflow."""
+
+    order_id: str
+    pin: ReleasePin
+    service_window: float = 90 * 86_400.0
+    """Seconds that a finished order stays open for commands."""
+    carried: JsonObject | None = None
+    """State carried over continue-as-new (``workflows.state.Carried``); None at first and at revival."""
+    revived: bool = False
+    """The first local activity rebuilds the state from PostgreSQL."""
+
+
+class Delivery(Message):
+    """An accepted ``intake`` row, brought to the order's workflow. At most 2 KB."""
+
+    intake_id: str
+    type: str
+    """Event type, such as ``order.placed`` or ``fulfillment.shipped``."""
+    business_at: AwareDatetime | None = None
+    """Business time of the item. Only imports and scenarios set it: the order's clock jumps there."""
+
+
+class Receipt(Message):
+    """What became of a delivery."""
+
+    status: str
+    """``accepted``, or ``refused`` by a precondition."""
+    seq: int | None = None
+    """Its number in the order's journal."""
+    problem: Problem | None = None
+    """Why it was refused."""
+
+
+class Event(Message):
+    """A CloudEvent of the order's journal, as flows see it. ``data`` holds ids and small facts, at most 1 KB."""
+
+    seq: int
+    id: str
+    source: str
+    type: str
+    time: AwareDatetime
+    data: JsonObject
+
+
+class FlowFinished(Message):
+    """A flow instance has ended; the journal remembers it, so that a revival does not start it again."""
+
+    instance: str
+    outcome: str
+
+
+class Context(Message):
+    """What every local activity of an order is given beside its own input."""
+
+    order_id: str
+    now: AwareDatetime
+    """Business time: workflow time plus the order's offset."""
+    known_flows: list[str]
+    """Hashes of the flows whose body this run's history already holds."""
+    pin: ReleasePin
+    finished: list[FlowFinished] = []
+    """Instances that ended since the last local activity; marking one twice changes nothing."""
+
+
+class Applied(Message):
+    """What every local activity of an order returns beside its own output."""
+
+    order: JsonObject
+    """The order's header for expressions (``$order``), at most 2 KB."""
+    events: list[Event] = []
+    """The events that this transaction added to the journal, in sequence."""
+    flows: dict[str, str] = {}
+    """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
+
+
+class RecordDelivery(Message):
+    """Journal one delivery and apply its facts."""
+
+    context: Context
+    delivery: Delivery
+
+
+class Recorded(Message):
+    """The receipt of a delivery and what it changed. ``applied`` is None when it was refused."""
+
+    receipt: Receipt
+    applied: Applied | None = None
+
+
+class RunAction(Message):
+    """Run one phase of a core action as one transaction, at most once per key."""
+
+    context: Context
+    key: str
+    """Idempotency key (design, section 5): never holds a counter of inbox order."""
+    input: JsonObject
+    cause: str
+    """Flow name and task pointer, for the journal and for people."""
+
+
+class ActionDone(Message):
+    """The output of an action, or what an outside action still has to ask of the party outside."""
+
+    output: JsonObject = {}
+    applied: Applied
+    requests: list[GatewayRequest] = []
+    """After ``prepare``: intents to perform. After ``settle``: those still unknown, to be asked about again."""
+
+
+class SettleAction(Message):
+    """Record the outcomes of an outside action's requests and finish it."""
+
+    action: RunAction
+    outcomes: list[GatewayOutcome]
+
+
+class Park(Message):
+    """Tell PostgreSQL what a quiet order waits for, and learn of events recorded since."""
+
+    context: Context
+    wanted: list[str]
+    """Event types that a live ``listen`` names (subscriptions are known from the pin)."""
+    next_due_at: AwareDatetime | None
+    """The order's earliest deadline, in business time."""
+    after: int
+    """Return events of the wanted types with a higher sequence number."""
+    closing: bool = False
+    """The workflow is about to complete."""
+
+
+class Parked(Message):
+    """Events that were recorded while nobody was seen to want them."""
+
+    events: list[Event] = []
+    pending: bool = False
+    """An undelivered intake row of a wanted type exists: do not complete yet."""
+
+
+class Rebuild(Message):
+    """Read back what a revived order needs to go on."""
+
+    context: Context
+
+
+class Rebuilt(Message):
+    """State of a revived order: its header, its last sequence number, and the events whose flows must run."""
+
+    applied: Applied
+    seq: int
+    unfinished: list[Event] = []
+    """Events whose flow instances had not finished, in sequence: their flows are started again; every action
+    they had done answers from its idempotency row."""

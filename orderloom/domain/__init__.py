@@ -1,0 +1,1 @@
+"""Pure business rules: frozen models and total functions. No I/O, clock, randomness or Temporal."""

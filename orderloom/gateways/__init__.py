@@ -1,0 +1,1 @@
+"""Parties outside, one folder each, behind a port."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: tables by area, the unit of work, repositories and migrations."""

@@ -1,0 +1,52 @@
+"""What a deployment is set up with: channels, products, prices, published flows and releases."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, LargeBinary, Table, Text
+
+from orderloom.persistence.tables.base import Document, Id, Instant, Minor, metadata
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("policy", Document, nullable=False),  # domain.channel.ChannelPolicy
+    Column("release", Text, ForeignKey("releases.hash")),  # in force for new orders
+)
+
+products = Table(
+    "products",
+    metadata,
+    Column("sku", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("tax_category", Text, nullable=False, server_default="standard"),
+    Column("active", Boolean, nullable=False, server_default="true"),
+)
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("channel_id", Id, ForeignKey("channels.id"), primary_key=True),
+    Column("sku", Id, ForeignKey("products.sku"), primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("amount", Minor, nullable=False),
+)
+
+flows = Table(
+    "flows",
+    metadata,
+    Column("hash", Text, primary_key=True),  # SHA-256 of the canonical, resolved document
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("document", Document, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # deflated canonical JSON, as it enters history
+    Column("published_at", Instant, nullable=False),
+    Index("uq_flows_version", "name", "version", unique=True),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), nullable=False),
+    Column("hash", Text, primary_key=True),
+    Column("pin", Document, nullable=False),  # contracts.messages.ReleasePin
+    Column("published_at", Instant, nullable=False),
+)

@@ -1,0 +1,57 @@
+"""Routing schedules and attempts, fulfillment orders and their lines."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+
+from orderloom.persistence.tables.base import Document, Id, Instant, metadata
+
+routing_schedules = Table(
+    "routing_schedules",
+    metadata,
+    Column("order_id", Id, ForeignKey("orders.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("status", Text, nullable=False),  # scheduled | completed | abandoned
+    Column("reason", Text, nullable=False),
+    Column("scheduled_at", Instant, nullable=False),  # frozen once the status is not scheduled
+    Column("ended_at", Instant),
+    Index("ix_routing_schedules_due", "scheduled_at", postgresql_where="status = 'scheduled'"),
+)
+
+routing_attempts = Table(
+    "routing_attempts",
+    metadata,
+    Column("order_id", Id, ForeignKey("orders.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("schedule", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("answer", Document, nullable=False),  # domain.routing.RoutingAnswer: plan, bound, proof, reasons
+    Column("stock", Document, nullable=False),  # the stock it saw
+    Column("at", Instant, nullable=False),
+)
+
+fulfillment_orders = Table(
+    "fulfillment_orders",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("order_id", Id, ForeignKey("orders.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("delivery_group_id", Id, nullable=False),
+    Column("location_id", Id, ForeignKey("locations.id"), nullable=False),
+    Column("kind", Text, nullable=False, server_default="warehouse"),
+    Column("status", Text, nullable=False),  # allocated | accepted | picked | fulfilled | rejected | cancelled
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Index("uq_fulfillment_orders_number", "order_id", "number", unique=True),
+    Index("ix_fulfillment_orders_location", "location_id", "status", "id"),
+)
+
+fulfillment_order_lines = Table(
+    "fulfillment_order_lines",
+    metadata,
+    # Quantities of now are in the units ledger; this keeps what was asked and what was turned down.
+    Column("fulfillment_order_id", Id, ForeignKey("fulfillment_orders.id"), primary_key=True),
+    Column("line_id", Id, primary_key=True),
+    Column("original_quantity", Integer, nullable=False),
+    Column("rejected_quantity", Integer, nullable=False, server_default="0"),
+    Column("reject_reason", Text),
+)

@@ -1,0 +1,1 @@
+"""SELECT-only queries for the API, the console and reports."""

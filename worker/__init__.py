@@ -1,0 +1,1 @@
+"""Process entries: order worker, outside worker, relay."""
