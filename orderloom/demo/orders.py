@@ -45,7 +45,7 @@ SHARES: dict[Story, int] = {
 
 @dataclass(frozen=True)
 class DemoOrder:
-    """One order to place. ``checkout`` is what the sandbox gateway is told that the channel's checkout did, if it did."""
+    """One order to place. ``checkout``: what the gateway is told that the channel's checkout did, if it did."""
 
     story: Story
     body: JsonObject
@@ -124,7 +124,8 @@ def _payment(number: int, story: Story, total: int) -> tuple[JsonObject, JsonObj
         "amount": total,
         "currency": CURRENCY,
     }
-    return payment | {"authorization": {"reference": reference, "amount": _money(total)}}, checkout
+    payment["authorization"] = {"reference": reference, "amount": _money(total)}
+    return payment, checkout
 
 
 def _delivery_group(city: City) -> JsonObject:
