@@ -29,6 +29,10 @@ class OrderInput(Message):
     """State carried over continue-as-new (``workflows.state.Carried``); None at first and at revival."""
     revived: bool = False
     """The first local activity rebuilds the state from PostgreSQL."""
+    virtual_time: bool = False
+    """Business time may be set ahead: ``advance`` and ``Delivery.business_at`` count. Scenarios and imports only."""
+    max_events: int | None = None
+    """Tests only: continue as new above so many events."""
 
 
 class Delivery(Message):

@@ -7,6 +7,9 @@ from pydantic import AwareDatetime
 
 from orderloom.domain.model import Message
 
+PERFORM_GATEWAY_REQUEST = "perform-gateway-request"
+"""The activity on queue ``outside`` that takes a ``GatewayRequest`` and returns a ``GatewayOutcome``."""
+
 
 class GatewayOperation(StrEnum):
     """What a gateway can be asked to do."""
@@ -39,6 +42,8 @@ class GatewayRequest(Message):
     currency: str
     now: AwareDatetime
     """Business time."""
+    asked: bool = False
+    """It may have reached the gateway before: ask what became of it, send it only if the gateway never saw it."""
 
 
 class GatewayOutcome(Message):
@@ -52,3 +57,18 @@ class GatewayOutcome(Message):
     """The gateway's reason for a failure, such as ``card_declined``."""
     expires_at: AwareDatetime | None = None
     """When an authorisation lapses."""
+
+
+class GatewayNotice(Message):
+    """What a gateway's webhook says of an intent; it may come before the answer, after it, or twice."""
+
+    event_id: str
+    intent_id: str
+    operation: GatewayOperation
+    outcome: Literal[Outcome.SUCCEEDED, Outcome.FAILED]
+    reference: str | None = None
+    code: str | None = None
+    expires_at: AwareDatetime | None = None
+    amount: int
+    """Minor units of ``currency``."""
+    currency: str

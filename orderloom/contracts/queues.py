@@ -13,3 +13,15 @@ ORDER_WORKFLOW = "Order"
 def workflow_id(order_id: str) -> str:
     """Return the id of the workflow of *order_id*."""
     return f"order:{order_id}"
+
+RECORD = "record"
+"""Local activity: ``RecordDelivery`` to ``Recorded``."""
+
+EMIT_EVENT = "emit-event"
+"""Local activity: ``RunAction`` with input ``{type, data}`` to ``ActionDone``."""
+
+PARK = "park"
+"""Local activity: ``Park`` to ``Parked``."""
+
+REBUILD = "rebuild"
+"""Local activity: ``Rebuild`` to ``Rebuilt``."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Frozen
@@ -16,7 +17,28 @@ MAX_AMOUNT = 10**15
 """Amounts beyond this (in minor units) are refused; sums of them still fit 64 bits."""
 
 _EXPONENTS = {
-    **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0),
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
     **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
     **dict.fromkeys(["CLF", "UYW"], 4),
 }
@@ -27,10 +49,20 @@ def exponent(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
+def _whole(value: object) -> int:
+    """Refuse decimals and texts with what would be right: the type alone would not say that 93.50 is 9350."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise PydanticCustomError(
+        "money.not_minor_units",
+        "must be a whole number of minor units: 93.50 EUR is 9350, an amount has no more decimals than its currency",
+    )
+
+
 class Money(Frozen):
     """An amount of *currency* in its minor unit: ``Money(amount=9350, currency="EUR")`` is 93.50 EUR."""
 
-    amount: Annotated[int, Field(strict=True, ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+    amount: Annotated[int, Field(strict=True, ge=-MAX_AMOUNT, le=MAX_AMOUNT), BeforeValidator(_whole)]
     currency: Currency
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ process_exceptions = Table(
     "process_exceptions",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("order_id", Id, ForeignKey("orders.id"), nullable=False, index=True),
+    Column("order_id", Id, ForeignKey("orders.id"), index=True),  # null when the order is not known, as in imports
     Column("number", Integer, nullable=False),
     Column("category", Text, nullable=False),
     Column("code", Text, nullable=False),

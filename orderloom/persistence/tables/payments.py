@@ -34,7 +34,16 @@ payment_intents = Table(
     Column("code", Text),
     Column("created_at", Instant, nullable=False),
     Column("settled_at", Instant),
-    Index("uq_payment_intents_document", "document_id", "payment_id", "operation", "action_key", unique=True),
+    Index(
+        "uq_payment_intents_document",
+        "document_id",
+        "payment_id",
+        "operation",
+        "capture_ref",
+        "action_key",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
     Index("ix_payment_intents_open", "created_at", postgresql_where="outcome IN ('requested', 'unknown')"),
 )
 

@@ -1,0 +1,143 @@
+"""Cancel and return: a command becomes a change order, and units and money move as the plan of the domain says."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import insert, select, update
+
+from activities.registry import implements
+from activities.reservations import release_at_group, release_at_location
+from activities.unit import Unit
+from orderloom.contracts import actions
+from orderloom.contracts.actions import ForRequest, ItemsChanged
+from orderloom.domain import ids
+from orderloom.domain.changes import CancelPlan, ReturnPlan, plan_cancel, plan_return
+from orderloom.domain.fulfillment import STOPPABLE, FulfillmentStatus
+from orderloom.domain.funds import Account, Posting
+from orderloom.domain.placing import CancelItems, ReturnItems
+from orderloom.domain.units import Movement, UnitState
+from orderloom.persistence.tables.fulfillment import fulfillment_orders
+from orderloom.persistence.tables.orders import change_order_lines, change_orders
+
+_LIVE = (
+    UnitState.OPEN,
+    UnitState.RESERVED,
+    UnitState.ALLOCATED,
+    UnitState.FULFILLED,
+    UnitState.RETURN_INITIATED,
+    UnitState.RETURNED,
+)
+"""States of units that were not cancelled."""
+
+
+@implements(actions.cancel_items)
+async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
+    """Cancel the command's items: planned anew on the ledger of now, allocated units given back first."""
+    request = CancelItems.model_validate(await unit.request(command.request))
+    plan = plan_cancel(await unit.lines(), await unit.pools(), request, unit.order.life_cycle, await _stoppable(unit))
+    change_order = await _next_change_order(unit)
+    unit.journal("items.cancelled", {"change_order": change_order})
+    await _give_back(unit, plan.give_back)
+    await unit.move_units(plan.movements)
+    if reserved := _units(plan.movements, UnitState.RESERVED):
+        await release_at_group(unit, reserved)
+    await _write(unit, change_order, "cancel", command.request, plan)
+    await unit.post(
+        Posting(
+            debit=Account.ORDERED,
+            credit=Account.CUSTOMER,
+            amount=plan.balances.grand_total,
+            document_id=change_order,
+        )
+    )
+    if not await _has_units(unit):
+        unit.journal("order.cancelled", {})
+    return await _changed(unit, change_order, plan)
+
+
+@implements(actions.return_items)
+async def return_items(unit: Unit, command: ForRequest) -> ItemsChanged:
+    """Return the command's items; what comes back is not restocked here, and a credit memo moves the money."""
+    request = ReturnItems.model_validate(await unit.request(command.request))
+    plan = plan_return(await unit.lines(), await unit.pools(), request, unit.order.life_cycle)
+    change_order = await _next_change_order(unit)
+    unit.journal("items.returned", {"change_order": change_order})
+    await unit.move_units(plan.movements)
+    await _write(unit, change_order, "return", command.request, plan)
+    return await _changed(unit, change_order, plan)
+
+
+async def _stoppable(unit: Unit) -> set[str]:
+    columns = fulfillment_orders.c
+    found = await unit.conn.scalars(
+        select(columns.id).where(columns.order_id == unit.order.id, columns.status.in_(STOPPABLE))
+    )
+    return set(found)
+
+
+async def _next_change_order(unit: Unit) -> str:
+    return ids.change_order_id(unit.order.id, await unit.next_number(change_orders))
+
+
+async def _give_back(unit: Unit, movements: Sequence[Movement]) -> None:
+    """Take units back from fulfillment orders: their reservations end, and an order left without units is cancelled."""
+    await unit.move_units(movements)
+    for fulfillment_order in sorted({str(movement.source.fulfillment_order) for movement in movements}):
+        own = [movement for movement in movements if movement.source.fulfillment_order == fulfillment_order]
+        await release_at_location(unit, fulfillment_order, _units(own, UnitState.ALLOCATED))
+        if not await _holds_units(unit, fulfillment_order):
+            await unit.conn.execute(
+                update(fulfillment_orders)
+                .where(fulfillment_orders.c.id == fulfillment_order)
+                .values(status=FulfillmentStatus.CANCELLED.value, closed_at=unit.now)
+            )
+
+
+def _units(movements: Iterable[Movement], source: UnitState) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for movement in movements:
+        if movement.source.state is source and movement.quantity > 0:
+            counted[movement.line_id] += movement.quantity
+    return dict(counted)
+
+
+async def _holds_units(unit: Unit, fulfillment_order: str) -> bool:
+    return any(pool.account.fulfillment_order == fulfillment_order for pool in await unit.pools(UnitState.ALLOCATED))
+
+
+async def _has_units(unit: Unit) -> bool:
+    """Tell whether a product is left that was not cancelled; charges alone are no order."""
+    products = {line.id for line in await unit.lines() if line.kind == "product"}
+    return any(pool.line_id in products and pool.quantity > 0 for pool in await unit.pools(*_LIVE))
+
+
+async def _write(unit: Unit, change_order: str, kind: str, request: str, plan: CancelPlan | ReturnPlan) -> None:
+    await unit.conn.execute(
+        insert(change_orders).values(
+            id=change_order,
+            order_id=unit.order.id,
+            seq=unit.seq,
+            kind=kind,
+            request_id=request,
+            before_fulfillment=kind == "cancel",
+            balances=plan.balances.model_dump(mode="json"),
+            created_at=unit.now,
+        )
+    )
+    rows = [
+        {
+            "change_order_id": change_order,
+            "line_id": line_id,
+            "quantity": quantity,
+            "amount": -amount,
+            "tax": -tax,
+            "reason": reason,
+        }
+        for line_id, quantity, amount, tax, reason in plan.per_line
+    ]
+    await unit.conn.execute(insert(change_order_lines), rows)
+
+
+async def _changed(unit: Unit, change_order: str, plan: CancelPlan | ReturnPlan) -> ItemsChanged:
+    funds = await unit.funds()
+    return ItemsChanged(change_order=change_order, total=plan.balances.grand_total, excess=funds.excess)

@@ -1,0 +1,52 @@
+"""The activity that asks payment gateways. It runs on the queue for the outside and touches no table."""
+
+from collections.abc import Mapping
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
+from orderloom.gateways.port import PaymentGateway
+
+GATEWAY_UNKNOWN = "gateway.unknown"
+"""Error type: the gateway has not said what became of the intent. Asking again settles it."""
+
+GATEWAY_NOT_CONFIGURED = "gateway.not_configured"
+"""Error type: this worker has no adapter for the gateway. Nothing was sent; another worker may have one."""
+
+
+class OutsideActivities:
+    """Activities on queue ``outside``, over the gateways of one deployment."""
+
+    def __init__(self, gateways: Mapping[str, PaymentGateway]) -> None:
+        """Take the adapter of every gateway name that payments may carry."""
+        self._gateways = dict(gateways)
+
+    @activity.defn(name=PERFORM_GATEWAY_REQUEST)
+    async def perform_gateway_request(self, request: GatewayRequest) -> GatewayOutcome:
+        """
+        Have one intent performed and return its definite outcome.
+
+        Only the first attempt of an intent sends it; any later one asks first what became of it, and sends it only
+        if the gateway never saw it.
+
+        Raises:
+            ApplicationError: ``gateway.unknown`` or ``gateway.not_configured``; both are worth another attempt.
+        """
+        gateway = self._gateways.get(request.gateway)
+        if gateway is None:
+            raise _retryable(f"no adapter for gateway {request.gateway!r}", GATEWAY_NOT_CONFIGURED)
+        outcome = await _ask(gateway, request, sent_before=request.asked or activity.info().attempt > 1)
+        if outcome.outcome is Outcome.UNKNOWN:
+            raise _retryable(f"intent {request.intent_id}: {outcome.code or 'no answer'}", GATEWAY_UNKNOWN)
+        return outcome
+
+
+async def _ask(gateway: PaymentGateway, request: GatewayRequest, *, sent_before: bool) -> GatewayOutcome:
+    if sent_before and (known := await gateway.lookup(request.intent_id)) is not None:
+        return known
+    return await gateway.perform(request)
+
+
+def _retryable(detail: str, type: str) -> ApplicationError:
+    return ApplicationError(detail, type=type, category=ApplicationErrorCategory.BENIGN)

@@ -1,0 +1,196 @@
+"""
+One transaction on one order: what an action may read and write while it holds the order's row.
+
+Nothing is committed here; ``activities.transaction`` opens, numbers and closes it.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from pydantic import AwareDatetime
+from sqlalchemy import Table, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from orderloom.contracts.messages import Event, ReleasePin
+from orderloom.domain.channel import ChannelPolicy
+from orderloom.domain.errors import NotFound
+from orderloom.domain.funds import OrderFunds, Posting
+from orderloom.domain.model import Frozen, JsonObject
+from orderloom.domain.order import Line
+from orderloom.domain.units import Movement, Pool, UnitState, apply
+from orderloom.persistence.ledgers import movement_rows, posting_rows, read_funds, read_lines_and_pools
+from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.ledgers import money_entries, unit_entries
+from orderloom.persistence.vault import Vault
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the activities of one worker share: the database, and the vault of the keys."""
+
+    engine: AsyncEngine
+    vault: Vault
+
+
+class OrderRow(Frozen):
+    """The order as its row said when it was locked."""
+
+    id: str
+    channel_id: str
+    external_id: str
+    currency: str
+    life_cycle: str
+    person_id: str | None
+    policy: ChannelPolicy
+    placed_at: AwareDatetime
+    pin: ReleasePin
+    seq: int
+    wanted: list[str]
+    routing_attempts: int
+    closed_at: AwareDatetime | None
+
+
+@dataclass
+class Buffer:
+    """What the transaction has yet to write when it closes."""
+
+    events: list[tuple[Event, str]] = field(default_factory=list[tuple[Event, str]])
+    """Each with its cause."""
+    intake: list[JsonObject] = field(default_factory=list[JsonObject])
+    """Delivered intake rows: id, status, answer."""
+    order: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Columns of the order's row that change beside its number."""
+
+
+class Unit:
+    """One transaction on one order, under the lock of its row."""
+
+    def __init__(
+        self, services: Services, conn: AsyncConnection, order: OrderRow, *, now: datetime, cause: str, key: str
+    ) -> None:
+        """Take an open transaction that has locked the row of *order*."""
+        self.conn = conn
+        """Statements of actions go here; commit and rollback are not theirs."""
+        self.order = order
+        self.now = now
+        """Business time."""
+        self.cause = cause
+        """Flow name and task pointer, or intake id."""
+        self.key = key
+        """The action's idempotency key; while settling, the one it was prepared with."""
+        self.services = services
+        self.buffer = Buffer()
+        self._ledger: tuple[list[Line], list[Pool]] | None = None
+
+    @property
+    def seq(self) -> int:
+        """Return the journal number that rows written now carry."""
+        return self.order.seq + max(1, len(self.buffer.events))
+
+    @property
+    def routing_attempts(self) -> int:
+        """Return how many routing attempts there were, this transaction's included."""
+        return cast("int", self.buffer.order.get("routing_attempts", self.order.routing_attempts))
+
+    def journal(
+        self, type: str, data: JsonObject, *, id: str | None = None, source: str = "orderloom", cause: str | None = None
+    ) -> int:
+        """Add an event to the order's journal when the transaction closes, and return its number."""
+        seq = self.order.seq + len(self.buffer.events) + 1
+        event = Event(seq=seq, id=id or f"{self.order.id}:{seq}", source=source, type=type, time=self.now, data=data)
+        self.buffer.events.append((event, cause or self.cause))
+        return seq
+
+    def change_order(self, **columns: Any) -> None:
+        """Change columns of the order's row when the transaction closes."""
+        self.buffer.order.update(columns)
+
+    async def pools(self, *states: UnitState) -> list[Pool]:
+        """
+        Return the balances of the order's units that are not zero, by line position; without *states* all of them.
+
+        The counter-account ``source`` is only returned when it is asked for.
+        """
+        _, pools = await self._read()
+        return [
+            pool
+            for pool in pools
+            if (pool.account.state in states if states else pool.account.state is not UnitState.SOURCE)
+        ]
+
+    async def lines(self) -> list[Line]:
+        """Return the order's lines by position."""
+        lines, _ = await self._read()
+        return list(lines)
+
+    async def _read(self) -> tuple[list[Line], list[Pool]]:
+        if self._ledger is None:
+            self._ledger = await read_lines_and_pools(self.conn, self.order.id)
+        return self._ledger
+
+    async def move_units(self, movements: Sequence[Movement]) -> None:
+        """Enter *movements* into the ledger of units, two rows each."""
+        rows = movement_rows(self.order.id, self.seq, movements)
+        if not rows:
+            return
+        await self.conn.execute(insert(unit_entries), rows)
+        if self._ledger is not None:
+            lines, pools = self._ledger
+            position = {line.id: line.position for line in lines}
+            moved = sorted(apply(pools, movements), key=lambda pool: _rank(pool, position))
+            self._ledger = (lines, moved)
+
+    async def post(self, *postings: Posting) -> None:
+        """Enter *postings* into the ledger of money, two rows each."""
+        if rows := posting_rows(self.order.id, self.seq, postings):
+            await self.conn.execute(insert(money_entries), rows)
+
+    async def funds(self) -> OrderFunds:
+        """Return the order's money: balances by account, payment and document, and what is pending."""
+        return await read_funds(self.conn, self.order.id)
+
+    async def next_number(self, table: Table) -> int:
+        """Return one more than *table* has rows of this order. The order's row is locked, so no gap can come."""
+        count = await self.conn.scalar(select(func.count()).select_from(table).where(table.c.order_id == self.order.id))
+        return 1 + (count or 0)
+
+    async def request(self, event_id: str) -> JsonObject:
+        """
+        Return the body of the command that was journaled as *event_id*, decrypted.
+
+        Raises:
+            NotFound: this order's journal has no such command.
+            KeyErased: the person has been erased.
+        """
+        query = select(intake.c.body, intake.c.key_id).where(
+            intake.c.id == event_id, intake.c.order_id == self.order.id
+        )
+        row = (await self.conn.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound(f"order {self.order.id} has no request {event_id}", request=event_id)
+        return cast("JsonObject", json.loads(await self.services.vault.open(row.key_id, row.body)))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Undo what the block wrote, rows and buffered events alike, if it raises; the error goes on."""
+        events, delivered, order = len(self.buffer.events), len(self.buffer.intake), dict(self.buffer.order)
+        ledger = self._ledger
+        try:
+            async with self.conn.begin_nested():
+                yield
+        except BaseException:
+            del self.buffer.events[events:]
+            del self.buffer.intake[delivered:]
+            self.buffer.order = order
+            self._ledger = ledger
+            raise
+
+
+def _rank(pool: Pool, position: dict[str, int]) -> tuple[int, int, str, str]:
+    states: Callable[[UnitState], int] = list(UnitState).index
+    account = pool.account
+    return position[pool.line_id], states(account.state), account.place, account.fulfillment_order or ""

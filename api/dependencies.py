@@ -1,0 +1,100 @@
+"""What the API is given by whoever starts it, and how its endpoints get at it."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Header, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.errors import IdempotencyKeyRequired
+from orderloom.contracts.messages import Delivery, Receipt
+from orderloom.persistence.vault import Vault
+from orderloom.readmodels.snapshot import MAX_PAGE, snapshot
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of a request's body, unless set otherwise: 2,000 lines with texts fit three times."""
+
+PATIENCE = 2.0
+"""Seconds that a request waits for the order's workflow before it answers 202."""
+
+
+class Clock(Protocol):
+    """Tells the business time."""
+
+    def now(self) -> datetime:
+        """Return the business time of now."""
+        ...
+
+
+class Deliver(Protocol):
+    """Brings an intake row to its order's workflow."""
+
+    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
+        """Return what became of it, or None when no worker answered within that many seconds."""
+        ...
+
+
+class Probe(Protocol):
+    """Asks something outside whether it is there."""
+
+    async def __call__(self) -> None:
+        """Return when it is; raise whatever it raises when not."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiDependencies:
+    """Everything that the API needs. One per application."""
+
+    engine: AsyncEngine
+    vault: Vault
+    clock: Clock
+    deliver: Deliver
+    workflows_ready: Probe
+    """Whether Temporal answers."""
+    max_body: int = MAX_BODY
+    patience: float = PATIENCE
+
+
+def of(request: Request) -> ApiDependencies:
+    """Return what the application of *request* was given."""
+    found: object = request.app.state.dependencies
+    assert isinstance(found, ApiDependencies)
+    return found
+
+
+async def _snapshot(request: Request) -> AsyncGenerator[AsyncConnection]:
+    async with snapshot(of(request).engine) as conn:
+        yield conn
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="Required. New for each change you want; the same when you repeat a request. Repeated with "
+            "the same body it gets the same answer, with another body an error.",
+            examples=["place-W-1001"],
+        ),
+    ] = None,
+) -> str:
+    if idempotency_key is None:
+        raise IdempotencyKeyRequired("the header Idempotency-Key is missing")
+    if not 1 <= len(idempotency_key) <= 200 or not (idempotency_key.isascii() and idempotency_key.isprintable()):
+        raise IdempotencyKeyRequired("the header Idempotency-Key is not 1 to 200 printable ASCII characters")
+    return idempotency_key
+
+
+Given = Annotated[ApiDependencies, Depends(of)]
+"""The application's dependencies."""
+
+Reading = Annotated[AsyncConnection, Depends(_snapshot)]
+"""A connection that sees one moment and cannot write."""
+
+IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+"""The header that every change carries."""
+
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
+"""Size of a page."""

@@ -1,0 +1,76 @@
+"""Bodies that the documentation shows. Tests send them."""
+
+from orderloom.domain.model import JsonObject
+
+PLACE_ORDER: JsonObject = {
+    "channel": "web",
+    "external_id": "W-1001",
+    "currency": "EUR",
+    "life_cycle": "managed",
+    "customer": {"reference": "C-77", "name": "Ada Example", "email": "ada@example.org"},
+    "delivery_groups": [
+        {
+            "id": "1",
+            "method": "standard",
+            "recipient": {
+                "name": "Ada Example",
+                "line1": "1 Example Road",
+                "postal_code": "10115",
+                "city": "Berlin",
+                "country": "DE",
+            },
+            "country": "DE",
+            "position": {"latitude": 52.53, "longitude": 13.38},
+        }
+    ],
+    "lines": [
+        {
+            "id": "1",
+            "kind": "product",
+            "sku": "MUG-BLUE",
+            "name": "Blue mug",
+            "quantity": 2,
+            "unit_price": {"amount": 2500, "currency": "EUR"},
+            "adjustments": [{"amount": {"amount": -500, "currency": "EUR"}, "reason": "welcome"}],
+        },
+        {
+            "id": "2",
+            "kind": "delivery",
+            "name": "Standard delivery",
+            "quantity": 1,
+            "unit_price": {"amount": 1000, "currency": "EUR"},
+        },
+    ],
+    "payments": [
+        {
+            "method": "card",
+            "gateway": "sandbox",
+            "token": "tok_ok",
+            "amount": {"amount": 6050, "currency": "EUR"},
+        }
+    ],
+}
+"""Two mugs at a discount, with delivery, to be paid by card."""
+
+CANCEL: JsonObject = {"items": [{"line": "1", "quantity": 1, "reason": "changed mind"}], "allocated": "give_back"}
+"""Cancel one unit, also when a location has it already."""
+
+RETURN: JsonObject = {"items": [{"line": "1", "quantity": 1, "reason": "damaged", "reduce_delivery": False}]}
+"""Return one unit."""
+
+SHIPPED: JsonObject = {"id": "WH-88-3", "type": "shipped"}
+"""Everything of the fulfillment order has left the location."""
+
+NOTICE: JsonObject = {
+    "event_id": "evt-501",
+    "intent_id": "100001-T1",
+    "operation": "capture",
+    "outcome": "succeeded",
+    "reference": "cap-9001",
+    "amount": 6050,
+    "currency": "EUR",
+}
+"""A gateway says that a capture succeeded."""
+
+RESOLVE: JsonObject = {"kind": "retry"}
+"""Let the flow that waits try its task again."""

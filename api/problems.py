@@ -1,0 +1,71 @@
+"""Every error leaves the API as RFC 9457 problem details."""
+
+import json
+from collections.abc import Mapping
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.errors import MethodNotAllowed, PathUnknown, Unexpected
+from api.fields import field_problem
+from orderloom.domain.errors import InvalidInput, OrderloomError, Problem
+from orderloom.domain.placing import TooManyLines
+
+MEDIA_TYPE = "application/problem+json"
+_MAX_FIELDS = 50
+_log = structlog.get_logger(__name__)
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return *problem* as an answer with its own status."""
+    content = json.dumps(problem.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+    return Response(content, problem.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make *app* answer every error as a problem."""
+    app.add_exception_handler(OrderloomError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _by_framework)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OrderloomError)
+    return problem_response(error.problem(request.url.path))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields = tuple(field_problem(record) for record in error.errors())
+    kind = TooManyLines if any(field.code == TooManyLines.code for field in fields) else InvalidInput
+    refused = kind(_summary(len(fields)), errors=fields[:_MAX_FIELDS])
+    return problem_response(refused.problem(request.url.path))
+
+
+def _summary(count: int) -> str:
+    if count == 1:
+        return "1 field is not valid"
+    shown = f", the first {_MAX_FIELDS} are named" if count > _MAX_FIELDS else ""
+    return f"{count} fields are not valid{shown}"
+
+
+async def _by_framework(request: Request, error: Exception) -> Response:
+    """Translate what Starlette raises by itself: no such path, no such method."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 404:
+        return problem_response(PathUnknown(f"there is nothing at {path}").problem(path))
+    if error.status_code == 405:
+        detail = f"{request.method} is not possible at {path}"
+        return problem_response(MethodNotAllowed(detail).problem(path), error.headers)
+    status = error.status_code
+    refused = InvalidInput(str(error.detail)).problem(path).model_copy(update={"status": status})
+    return problem_response(refused, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("api.unexpected", path=request.url.path, method=request.method, exc_info=error)
+    return problem_response(Unexpected("the request could not be carried out").problem(request.url.path))

@@ -1,0 +1,63 @@
+"""Process exceptions: what waits for a person, and what the person decides."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.bodies import StrictRoute
+from api.dependencies import Given, IdempotencyKey, Limit, Reading
+from api.errors import ExceptionUnknown
+from api.examples import RESOLVE
+from api.intaking import Command, answer_command
+from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
+from api.paging import after_path
+from api.schemas import Accepted, Page, ResolveException
+from orderloom.domain.errors import InvalidInput
+from orderloom.readmodels.exceptions import ExceptionView, exception_by_id, open_exceptions
+from orderloom.readmodels.snapshot import snapshot
+
+router = APIRouter(prefix="/v1/exceptions", tags=["exceptions"], route_class=StrictRoute)
+
+
+@router.get("", responses=problems(InvalidInput))
+async def exceptions(
+    conn: Reading,
+    after: Annotated[str | None, Query(description="Id of the last one seen.")] = None,
+    limit: Limit = 50,
+) -> Page[ExceptionView]:
+    """List the open process exceptions of all orders, oldest first."""
+    rows = await open_exceptions(conn, after=after, limit=limit)
+    return Page(items=rows, next=after_path("/v1/exceptions", rows[-1].id if len(rows) == limit else None, limit))
+
+
+@router.get("/{exception}", responses=problems(ExceptionUnknown, InvalidInput))
+async def exception(conn: Reading, exception: str) -> ExceptionView:
+    """Read one process exception, with the error and where it happened."""
+    found = await exception_by_id(conn, exception)
+    if found is None:
+        raise ExceptionUnknown(f"there is no process exception {exception}")
+    return found
+
+
+@router.post(
+    "/{exception}/resolve",
+    response_model=Accepted,
+    responses={**pending(), **problems(ExceptionUnknown, *COMMAND_PROBLEMS, *BODY_PROBLEMS)},
+    openapi_extra=body_examples(RESOLVE),
+)
+async def resolve(
+    given: Given, request: Request, exception: str, decision: ResolveException, key: IdempotencyKey
+) -> Response:
+    """Decide about a process exception."""
+    async with snapshot(given.engine) as conn:
+        found = await exception_by_id(conn, exception)
+    if found is None or found.order is None:
+        raise ExceptionUnknown(f"there is no process exception {exception} of an order")
+    command = Command(
+        type="exception.resolve.requested",
+        order_id=found.order,
+        source="operators",
+        key=key,
+        body={"exception": exception, **decision.model_dump(mode="json")},
+    )
+    return await answer_command(given, request, command)

@@ -1,0 +1,121 @@
+"""
+CEL, the house language. Same value in every process: no macro runs over a map, results are canonical.
+
+The binding iterates maps in an order that differs between processes, so a macro needs a value that the checker
+knows to be a list: a list literal, a macro's result, or ``list(value)``, which fails for anything else.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import mul
+from typing import Any
+
+from cel_expr_python import cel
+
+from flows_dsl import cel_ast
+from flows_dsl.expression import ExpressionFailed, ExpressionRefused, bounded, check_length
+from orderloom.domain.model import Json
+
+VARIABLES = ("context", "input", "order", "output", "task", "workflow")
+"""What every CEL expression may name, beside the variables of an enclosing catch."""
+
+MAX_LOOPS = 8
+MAX_GROWTH = 256
+"""Bound of how much bigger nested macros may make a value: the product of how often each names its item."""
+
+_WHERE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_UNKNOWN = re.compile(r"undeclared reference to '([^']+)'")
+
+
+def _only_lists(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("list() needs a list")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+_EXTENSION = cel.CelExtension(
+    "orderloom",
+    [
+        cel.FunctionDecl(
+            "list",
+            [cel.Overload("list_dyn", cel.Type.List(cel.Type.DYN), [cel.Type.DYN], is_member=False, impl=_only_lists)],
+        )
+    ],
+)
+
+
+class CelExpression:
+    """A compiled CEL expression."""
+
+    def __init__(self, compiled: cel.Expression, facts: cel_ast.Facts) -> None:
+        self._compiled = compiled
+        self._roots = tuple(sorted({path[0] for path in facts.paths}))
+        self.type = compiled.return_type().name()
+        self.paths = facts.paths
+
+    def evaluate(self, scope: Mapping[str, Json], here: Json = None) -> Json:  # noqa: ARG002  # jq's `.`
+        """Return its value in *scope*."""
+        data: dict[str, Any] = {name: scope[name] for name in self._roots if name in scope}
+        try:
+            value = self._compiled.eval(data=data)
+            plain, failed = value.plain_value(), value.type().name() == "ERROR"
+        except RuntimeError as error:
+            raise ExpressionFailed(str(error)) from None
+        if failed:
+            raise ExpressionFailed(str(plain))
+        return bounded(plain)
+
+
+def compile_cel(text: str, names: Sequence[str] = ()) -> CelExpression:
+    """
+    Compile and type-check *text*; *names* are further variables that it may use.
+
+    Raises:
+        ExpressionRefused: it is not valid CEL, is over a bound, or its value could differ between processes.
+    """
+    check_length(text)
+    environment = cel.NewEnv(
+        variables={name: cel.Type.DYN for name in (*VARIABLES, *names)}, extensions=[_EXTENSION]
+    )
+    try:
+        compiled = environment.compile(text)
+        facts = cel_ast.read(compiled.serialize())
+    except RuntimeError as error:
+        raise _refusal(text, str(error)) from None
+    _check_loops(facts)
+    return CelExpression(compiled, facts)
+
+
+def _refusal(text: str, message: str) -> ExpressionRefused:
+    match = _WHERE.search(message)
+    detail = match[3] if match else message.removesuffix(" [CANCELLED]")
+    offset = 0
+    if match and (line := int(match[1])) > 0:
+        offset = sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + int(match[2]) - 1
+    code = "expression.unknown_name" if _UNKNOWN.search(detail) else "expression.invalid"
+    return ExpressionRefused(f"CEL: {detail.strip()}", code=code, offset=max(offset, 0), remedy=_remedy(detail))
+
+
+def _remedy(detail: str) -> str:
+    if unknown := _UNKNOWN.search(detail):
+        return f"{unknown[1]!r} is no variable or function here; variables: {', '.join(VARIABLES)}, and what catch names."
+    return "See the CEL language definition."
+
+
+def _check_loops(facts: cel_ast.Facts) -> None:
+    for loop in facts.loops:
+        if loop.over != "list":
+            kind = "a map" if loop.over == "map" else "a value of unknown type"
+            raise ExpressionRefused(
+                f"CEL: a macro runs over {kind}; the order of a map differs between processes.",
+                code="expression.map_macro",
+                remedy="Run macros over lists; wrap a list of unknown type as list(value).",
+            )
+    growth = reduce(mul, (max(1, loop.uses) for loop in facts.loops), 1)
+    if len(facts.loops) > MAX_LOOPS or growth > MAX_GROWTH:
+        raise ExpressionRefused(
+            f"CEL: {len(facts.loops)} macros that may multiply a value by {growth} are too costly.",
+            code="expression.too_costly",
+            remedy="Split the expression, or compute it in an action.",
+        )

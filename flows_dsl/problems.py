@@ -1,0 +1,97 @@
+"""The errors that the language itself raises, as problem details that ``catch`` can filter on."""
+
+from flows_dsl.runner import FlowFailure
+from orderloom.domain.errors import Problem
+from orderloom.domain.model import JsonObject
+
+SPECIFICATION = "https://serverlessworkflow.io/spec/1.0.0/errors/"
+"""Where the specification's error types stand."""
+
+OURS = "urn:orderloom:"
+"""The prefix of our own error types."""
+
+
+class FlowCancelled(Exception):
+    """An operator decided that the instance ends where it failed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"cancelled after {problem.code}: {problem.detail}")
+        self.problem = problem
+
+
+def expression_failure(detail: str, instance: str | None = None) -> FlowFailure:
+    """Return the specification's error for an expression that has no value."""
+    return FlowFailure(
+        Problem(
+            type=f"{SPECIFICATION}expression",
+            title="An expression could not be evaluated.",
+            status=400,
+            detail=detail,
+            instance=instance,
+            code="expression",
+            remedy="Correct the expression, or check with has() that what it reads is there.",
+        )
+    )
+
+
+def timeout_failure(instance: str) -> FlowFailure:
+    """Return the specification's error for a task that took longer than its author allowed."""
+    return FlowFailure(
+        Problem(
+            type=f"{SPECIFICATION}timeout",
+            title="The time allowed is over.",
+            status=408,
+            detail=f"{instance or 'The flow'} did not end within its timeout.",
+            instance=instance,
+            code="timeout",
+            remedy="Catch the error, or allow more time.",
+        )
+    )
+
+
+def too_large(what: str, bytes_: int, limit: int, instance: str) -> FlowFailure:
+    """Return the error for a value over its cap."""
+    return FlowFailure(
+        Problem(
+            type=f"{OURS}flow.too_large",
+            title="A value of a flow is over its cap.",
+            status=413,
+            detail=f"{what} is {bytes_} bytes; at most {limit} are allowed.",
+            instance=instance,
+            code="flow.too_large",
+            remedy="Keep ids and small facts; select the rest in an action.",
+            facts={"bytes": bytes_, "limit": limit},
+        )
+    )
+
+
+def code_of(type: str) -> str:
+    """Return the code of an error type: what follows our prefix, else the last segment of its URI."""
+    if type.startswith(OURS):
+        return type.removeprefix(OURS)
+    return type.rstrip("/").replace("#", "/").rsplit("/", 1)[-1] or type
+
+
+def raised(error: JsonObject, instance: str) -> FlowFailure:
+    """Return the error that a ``raise`` task describes; a type that is no URI becomes one of ours."""
+    type_, status = error.get("type"), error.get("status")
+    if not isinstance(type_, str) or not type_ or isinstance(status, bool) or not isinstance(status, int):
+        return expression_failure("An error needs a type (a string) and a status (a whole number).", instance)
+    uri = type_ if ":" in type_ else f"{OURS}{type_}"
+    title, detail = error.get("title"), error.get("detail")
+    return FlowFailure(
+        Problem(
+            type=uri,
+            title=title if isinstance(title, str) else code_of(uri),
+            status=status,
+            detail=detail if isinstance(detail, str) else "",
+            instance=instance,
+            code=code_of(uri),
+            remedy="See the flow that raised it.",
+        )
+    )
+
+
+def as_variable(problem: Problem) -> JsonObject:
+    """Return *problem* as the variable that ``catch.as`` names."""
+    return problem.model_dump(mode="json", exclude_none=True)

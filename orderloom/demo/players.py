@@ -1,0 +1,162 @@
+"""Everyone outside who has a part in an order: the channel, the customer, the locations, the supplier."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from orderloom.demo.geography import CITIES, location_of
+from orderloom.demo.orders import DemoOrder, Story
+from orderloom.domain.model import JsonObject
+
+GLANCE = 0.25
+"""Seconds between two looks at something that is being waited for."""
+
+PATIENCE = 60.0
+"""Seconds after which a wait is given up: something is stuck."""
+
+
+class Api:
+    """The calls that the players make, over HTTP like anyone's."""
+
+    def __init__(self, client: httpx.AsyncClient, gateway: httpx.AsyncClient) -> None:
+        self._client = client
+        self._gateway = gateway
+
+    async def check_out(self, checkout: JsonObject) -> None:
+        """Let the gateway know of an authorisation that the channel obtained."""
+        (await self._gateway.post("/references", json=checkout)).raise_for_status()
+
+    async def command(self, path: str, key: str, body: JsonObject) -> dict[str, Any]:
+        """Post a command and return its answer."""
+        response = await self._client.post(path, json=body, headers={"Idempotency-Key": key})
+        response.raise_for_status()
+        return response.json()
+
+    async def report(self, fulfillment_order: str, kind: str) -> None:
+        """Report what a location did."""
+        body = {"id": f"{fulfillment_order}.{kind}", "type": kind}
+        (await self._client.post(f"/v1/fulfillment-orders/{fulfillment_order}/events", json=body)).raise_for_status()
+
+    async def order(self, order_id: str) -> dict[str, Any] | None:
+        """Return the order, or None while it is not there yet."""
+        response = await self._client.get(f"/v1/orders/{order_id}")
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        return response.json()
+
+    async def waiting_at(self, location: str) -> list[dict[str, Any]]:
+        """Return the fulfillment orders that a location has not started."""
+        query = {"location": location, "status": "allocated", "limit": "100"}
+        response = await self._client.get("/v1/fulfillment-orders", params=query)
+        response.raise_for_status()
+        return response.json()["items"]
+
+
+async def until(api: Api, order_id: str, happened: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """
+    Return the order once *happened* holds for it.
+
+    Raises:
+        TimeoutError: it did not within the time that the demo is willing to wait.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            order = await api.order(order_id)
+            if order is not None and happened(order):
+                return order
+            await asyncio.sleep(GLANCE)
+
+
+class Locations:
+    """All locations: each accepts, picks and ships what it is given, except what is held back."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.held: set[str] = set()
+        """External ids' orders that are not started: their customer is about to cancel."""
+        self._done: set[str] = set()
+
+    async def work(self) -> None:
+        """Work until cancelled."""
+        while True:
+            for city in CITIES:
+                await self._work_at(location_of(city))
+            await asyncio.sleep(GLANCE)
+
+    async def _work_at(self, location: str) -> None:
+        for fulfillment_order in await self._api.waiting_at(location):
+            id, order = fulfillment_order["id"], fulfillment_order["order"]
+            if order in self.held or id in self._done:
+                continue
+            self._done.add(id)
+            for kind in ("accepted", "picked", "shipped"):
+                await self._api.report(id, kind)
+
+
+class Customers:
+    """The channel that places the orders, and what their customers do afterwards."""
+
+    def __init__(self, api: Api, locations: Locations, restock: Callable[[str], Awaitable[None]]) -> None:
+        self._api = api
+        self._locations = locations
+        self._restock = restock
+
+    async def live_through(self, order: DemoOrder, placed: Callable[[str], None]) -> str:
+        """Place the order, do what its story wants, and return its number. *placed* is told the number early."""
+        if order.checkout is not None:
+            await self._api.check_out(order.checkout)
+        external_id = str(order.body["external_id"])
+        answer = await self._api.command("/v1/orders", f"place-{external_id}", order.body)
+        order_id = str(answer.get("id") or answer["order"])
+        if order.story is Story.CANCELLED_LATE:
+            self._locations.held.add(order_id)
+        placed(order_id)
+        await self._follow_up(order, order_id)
+        return order_id
+
+    async def _follow_up(self, order: DemoOrder, order_id: str) -> None:
+        match order.story:
+            case Story.RESTOCKED:
+                await until(self._api, order_id, _was_attempted)
+                await self._restock(_second_sku(order))
+            case Story.CANCELLED_EARLY:
+                await until(self._api, order_id, _was_attempted)
+                await self._cancel(order, order_id)
+            case Story.CANCELLED_LATE:
+                await until(self._api, order_id, lambda view: bool(view["fulfillment_orders"]))
+                await self._cancel(order, order_id)
+                self._locations.held.discard(order_id)
+            case Story.RETURNED:
+                await until(self._api, order_id, lambda view: bool(view["invoices"]))
+                await self._return_one(order_id)
+            case _:
+                pass
+
+    async def _cancel(self, order: DemoOrder, order_id: str) -> None:
+        lines = order.body["lines"]
+        assert isinstance(lines, list)
+        items = [
+            {"line": line["id"], "quantity": line["quantity"], "reduce_delivery": True}
+            for line in lines
+            if isinstance(line, dict) and "sku" in line
+        ]
+        await self._api.command(f"/v1/orders/{order_id}/cancel-items", f"cancel-{order_id}", {"items": list(items)})
+
+    async def _return_one(self, order_id: str) -> None:
+        item: JsonObject = {"line": "1", "quantity": 1, "reason": "not_satisfied"}
+        await self._api.command(f"/v1/orders/{order_id}/return-items", f"return-{order_id}", {"items": [item]})
+
+
+def _was_attempted(view: dict[str, Any]) -> bool:
+    return bool(view["routing_attempts"])
+
+
+def _second_sku(order: DemoOrder) -> str:
+    lines = order.body["lines"]
+    assert isinstance(lines, list)
+    line = lines[1]
+    assert isinstance(line, dict)
+    return str(line["sku"])

@@ -1,0 +1,75 @@
+"""The sandbox gateway's courier: it tells Orderloom what became of intents, again and again until it is heard."""
+
+import asyncio
+from collections.abc import Sequence
+
+import httpx
+import structlog
+
+from orderloom.contracts.outside import GatewayNotice
+
+_log = structlog.get_logger(__name__)
+
+
+class Courier:
+    """Delivers notices to one URL; a notice that meets no 2xx answer is sent again after each of the delays."""
+
+    def __init__(self, url: str | None, client: httpx.AsyncClient, *, lag: float, delays: Sequence[float]) -> None:
+        """
+        Take where to deliver (None: nowhere) and the client to use; the courier closes it.
+
+        Args:
+            lag: seconds between an operation and its first delivery.
+            delays: seconds before each further delivery of a notice that was not taken.
+        """
+        self._url = url
+        self._client = client
+        self._lag = lag
+        self._delays = tuple(delays)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def undelivered(self) -> int:
+        """Return how many notices are on their way."""
+        return len(self._under_way)
+
+    def send(self, notice: GatewayNotice) -> None:
+        """Deliver *notice* in the background."""
+        if self._url is None:
+            return
+        task = asyncio.create_task(self._deliver(notice))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def send_now(self, notice: GatewayNotice) -> None:
+        """Deliver *notice* before going on; if it is not taken at once, go on and try again in the background."""
+        if self._url is not None and not await self._taken(self._url, notice):
+            self.send(notice)
+
+    async def drain(self) -> None:
+        """Wait until every notice is delivered or given up."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way)
+
+    async def close(self) -> None:
+        """Drop what is on its way and close the client."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _deliver(self, notice: GatewayNotice) -> None:
+        assert self._url is not None
+        for delay in (self._lag, *self._delays):
+            await asyncio.sleep(delay)
+            if await self._taken(self._url, notice):
+                return
+        _log.warning("webhook given up", notice=notice.event_id, intent=notice.intent_id)
+
+    async def _taken(self, url: str, notice: GatewayNotice) -> bool:
+        try:
+            response = await self._client.post(url, json=notice.model_dump(mode="json"))
+        except httpx.HTTPError as error:
+            _log.info("webhook not delivered", notice=notice.event_id, reason=type(error).__name__)
+            return False
+        return response.is_success

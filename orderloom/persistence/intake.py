@@ -1,0 +1,234 @@
+"""
+Intake: the one way in. What is accepted here is never lost, and never taken twice.
+
+Two keys guard it: the sender's idempotency key, and the sender's own id of the order or event. Bodies are sealed with
+the key of the person they tell about.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
+from sqlalchemy import Row, Text, case, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orderloom.contracts.messages import Delivery, Receipt
+from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.model import Frozen, JsonObject
+from orderloom.persistence.digest import canonical, digest
+from orderloom.persistence.ids import uuid7
+from orderloom.persistence.people import key_for
+from orderloom.persistence.tables.intake import intake, order_number
+from orderloom.persistence.vault import Vault
+
+ORDER_PLACED = "order.placed"
+
+
+class IdempotencyKeyReused(OrderloomError):
+    """The idempotency key was used for another request.
+
+    Use a new key for a new request; repeat a request with exactly the body it had.
+    """
+
+    code = "idempotency.key_reused"
+    status = 422
+
+
+class IntakeDuplicate(OrderloomError):
+    """The sender's id of this event was used before, with other contents.
+
+    Give every event an id of its own; repeat an event with exactly the body it had.
+    """
+
+    code = "intake.duplicate"
+    status = 409
+
+
+class OrderExists(IntakeDuplicate):
+    """The channel has placed another order with this external id.
+
+    Give every order an external id of its own; the facts name the order that has this one.
+    """
+
+    code = "order.exists"
+
+
+class Submission(Frozen):
+    """A command, or an event from outside, on its way in."""
+
+    kind: Literal["command", "event"]
+    type: str
+    """The event type that it becomes in the journal, such as ``order.placed``."""
+    source: str
+    """Channel, location or gateway that it comes from."""
+    idempotency_key: str | None = None
+    external_id: str | None = None
+    """The channel's number of the order, or the source's id of the event."""
+    order_id: str | None = None
+    """None for a new order: it gets its number here."""
+    body: JsonObject
+    person: JsonObject | None = None
+    """The customer when *body* holds personal data (an empty object for an unknown one): its key seals the body."""
+    received_at: AwareDatetime
+    """When it came in, in the deployment's time; the relay delivers it from then on."""
+    business_at: AwareDatetime | None = None
+    """Only imports and scenarios set it."""
+
+
+class Submitted(Frozen):
+    """What was taken in, now or (``replayed``) when it was sent for the first time."""
+
+    intake_id: str
+    order_id: str
+    replayed: bool
+    status: str
+    answer: Receipt | None = None
+
+
+class Undelivered(Frozen):
+    """An intake row that waits for the relay."""
+
+    order_id: str
+    delivery: Delivery
+    attempts: int
+    position: int
+
+
+async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> Submitted:
+    """
+    Take a submission in, once: the same one again is answered with the first one's row.
+
+    Raises:
+        IdempotencyKeyReused: the key came with another type, order or body.
+        OrderExists: the channel's external id came with another body.
+        IntakeDuplicate: the source's event id came with another body.
+    """
+    fingerprint = digest({"type": submission.type, "order": submission.order_id, "body": submission.body})
+    if (known := await _known(engine, submission, fingerprint)) is not None:
+        return known
+    key_id = await key_for(engine, vault, submission.source, submission.person, submission.received_at)
+    sealed = await vault.seal(key_id, canonical(submission.body))
+    row = {
+        "id": uuid7(submission.received_at),
+        **submission.model_dump(include={"kind", "type", "source", "idempotency_key", "external_id"}),
+        "body_hash": fingerprint,
+        "order_id": submission.order_id or func.cast(order_number.next_value(), Text),
+        "body": sealed,
+        "key_id": key_id,
+        "received_at": submission.received_at,
+        "business_at": submission.business_at,
+        "status": "received",
+        "due_at": submission.received_at,
+    }
+    statement = insert(intake).values(row).on_conflict_do_nothing().returning(intake.c.id, intake.c.order_id)
+    async with engine.begin() as conn:
+        written = (await conn.execute(statement)).one_or_none()
+    if written is not None:
+        return Submitted(intake_id=written.id, order_id=written.order_id, replayed=False, status="received")
+    twin = await _known(engine, submission, fingerprint)
+    if twin is None:
+        raise RuntimeError(f"intake refused {submission.type} of {submission.source}, and holds no twin of it")
+    return twin
+
+
+async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes) -> Submitted | None:
+    """Return the row that *submission* repeats, or None; loud when only the key or the id is the same."""
+    by_key = intake.c.idempotency_key == submission.idempotency_key
+    by_id = (intake.c.type == submission.type) & (intake.c.external_id == submission.external_id)
+    same = [
+        condition
+        for given, condition in ((submission.idempotency_key, by_key), (submission.external_id, by_id))
+        if given is not None
+    ]
+    if not same:
+        return None
+    columns = (intake.c.id, intake.c.order_id, intake.c.status, intake.c.answer, intake.c.body_hash)
+    query = select(*columns, by_key.label("by_key")).where(intake.c.source == submission.source, or_(*same))
+    async with engine.connect() as conn:
+        rows = (await conn.execute(query.order_by(case((by_key, 0), else_=1)))).all()
+    for row in rows:
+        if row.body_hash != fingerprint:
+            raise _reused(submission, row)
+    return _submitted(rows[0]) if rows else None
+
+
+def _reused(submission: Submission, row: Row[Any]) -> OrderloomError:
+    if row.by_key:
+        detail = f"idempotency key {submission.idempotency_key!r} came with another request before"
+        return IdempotencyKeyReused(detail, key=submission.idempotency_key)
+    facts = {"external_id": submission.external_id, "order": row.order_id}
+    if submission.type == ORDER_PLACED:
+        detail = f"order {row.order_id} has external id {submission.external_id!r} of {submission.source!r}"
+        return OrderExists(detail, **facts)
+    detail = f"{submission.source!r} has sent {submission.type} {submission.external_id!r} with another body"
+    return IntakeDuplicate(detail, **facts)
+
+
+def _submitted(row: Row[Any]) -> Submitted:
+    return Submitted(
+        intake_id=row.id,
+        order_id=row.order_id,
+        replayed=True,
+        status=row.status,
+        answer=None if row.answer is None else Receipt.model_validate(row.answer),
+    )
+
+
+async def status(engine: AsyncEngine, intake_id: str) -> Submitted:
+    """
+    Return what became of an intake row.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    columns = (intake.c.id, intake.c.order_id, intake.c.status, intake.c.answer)
+    async with engine.connect() as conn:
+        row = (await conn.execute(select(*columns).where(intake.c.id == intake_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no intake {intake_id}", intake=intake_id)
+    return _submitted(row)
+
+
+async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 100) -> list[Undelivered]:
+    """Return rows that were taken in but not delivered, due at *now*, in the order they came in."""
+    columns = (intake.c.id, intake.c.type, intake.c.order_id, intake.c.business_at, intake.c.attempts, intake.c.position)
+    query = (
+        select(*columns)
+        .where(intake.c.status == "received", intake.c.due_at <= now)
+        .order_by(intake.c.position)
+        .limit(limit)
+    )
+    async with engine.connect() as conn:
+        rows = (await conn.execute(query)).all()
+    return [
+        Undelivered(
+            order_id=row.order_id,
+            delivery=Delivery(intake_id=row.id, type=row.type, business_at=row.business_at),
+            attempts=row.attempts,
+            position=row.position,
+        )
+        for row in rows
+    ]
+
+
+async def postpone(engine: AsyncEngine, intake_id: str, due_at: datetime) -> None:
+    """Count a failed delivery, and let the relay try again at *due_at*. A row delivered meanwhile stays as it is."""
+    statement = (
+        update(intake)
+        .where(intake.c.id == intake_id, intake.c.status == "received")
+        .values(attempts=intake.c.attempts + 1, due_at=due_at)
+    )
+    async with engine.begin() as conn:
+        await conn.execute(statement)
+
+
+async def mark(engine: AsyncEngine, intake_id: str, status: str, answer: Receipt | None = None) -> None:
+    """Give up a row that was not delivered (``dead``). What the order's transaction wrote is never overwritten."""
+    statement = (
+        update(intake)
+        .where(intake.c.id == intake_id, intake.c.status == "received")
+        .values(status=status, answer=None if answer is None else answer.model_dump(mode="json", exclude_none=True))
+    )
+    async with engine.begin() as conn:
+        await conn.execute(statement)

@@ -1,0 +1,138 @@
+"""
+The order's row and its journal: locked by the first statement of a transaction, written by the last.
+
+Both are one statement each, whatever the transaction does: an action costs few round trips.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, DateTime, LargeBinary, Row, Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.contracts.messages import Event
+from orderloom.domain.model import JsonObject
+from orderloom.persistence.tables.orders import idempotency, journal
+
+_LOCK = text(
+    """
+    SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.person_id, o.policy, o.placed_at, o.pin,
+           o.seq, o.wanted, o.routing_attempts, o.closed_at, i.input_hash, i.answer,
+           o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited
+    FROM orders o LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = :key
+    WHERE o.id = :order_id
+    FOR UPDATE OF o
+    """
+).columns(
+    policy=JSONB, pin=JSONB, wanted=ARRAY(Text), answer=JSONB, input_hash=LargeBinary, placed_at=DateTime(timezone=True)
+)
+
+_REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
+    idempotency.c.order_id == bindparam("order_id"), idempotency.c.key == bindparam("key")
+)
+
+
+class Locked:
+    """An order's row under lock, and what was answered before to the same key (None: nothing)."""
+
+    def __init__(self, row: Row[Any], input_hash: bytes | None, answer: JsonObject | None) -> None:
+        self.row = row
+        self.input_hash = input_hash
+        self.answer = answer
+
+
+async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
+    """
+    Lock an order's row and look its idempotency key up; None when there is no such order.
+
+    A statement that had to wait for the lock sees the new row of the order but, by the rules of READ COMMITTED, the
+    other tables as they were before it waited: only then the key is looked up again. Every transaction changes the
+    order's row, so a changed row is the sign of having waited.
+    """
+    row = (await conn.execute(_LOCK, {"order_id": order_id, "key": key})).one_or_none()
+    if row is None:
+        return None
+    if not row.waited or row.answer is not None:
+        return Locked(row, row.input_hash, row.answer)
+    remembered = (await conn.execute(_REMEMBERED, {"order_id": order_id, "key": key})).one_or_none()
+    if remembered is None:
+        return Locked(row, None, None)
+    return Locked(row, remembered.input_hash, remembered.answer)
+
+
+_CLOSE = text(
+    """
+    WITH entered AS (
+        INSERT INTO journal (order_id, seq, id, source, type, time, data, cause)
+        SELECT :order_id, e.seq, e.id, e.source, e.type, e.time, e.data, e.cause
+        FROM jsonb_to_recordset(:events)
+            AS e(seq bigint, id text, source text, type text, time timestamptz, data jsonb, cause text)
+    ), published AS (
+        INSERT INTO outbox (order_id, seq)
+        SELECT :order_id, e.seq FROM jsonb_to_recordset(:events) AS e(seq bigint) ORDER BY e.seq
+    ), started AS (
+        INSERT INTO flow_instances (order_id, instance, flow, seq, status)
+        SELECT :order_id, f.instance, f.flow, f.seq, 'running'
+        FROM jsonb_to_recordset(:started) AS f(instance text, flow text, seq bigint)
+        ON CONFLICT DO NOTHING
+    ), ended AS (
+        UPDATE flow_instances i SET status = f.outcome
+        FROM jsonb_to_recordset(:finished) AS f(instance text, outcome text)
+        WHERE i.order_id = :order_id AND i.instance = f.instance
+    ), answered AS (
+        UPDATE intake i SET status = d.status, answer = d.answer
+        FROM jsonb_to_recordset(:delivered) AS d(id text, status text, answer jsonb)
+        WHERE i.id = d.id
+    ), remembered AS (
+        INSERT INTO idempotency (order_id, key, input_hash, answer)
+        SELECT :order_id, :key, :input_hash, :answer WHERE :remember
+    )
+    UPDATE orders SET
+        seq = :seq,
+        routing_attempts = COALESCE(:routing_attempts, routing_attempts),
+        wanted = COALESCE(:wanted, wanted),
+        next_due_at = CASE WHEN :parked THEN :next_due_at ELSE next_due_at END,
+        closed_at = CASE WHEN :parked THEN :closed_at WHEN :reopened THEN NULL ELSE closed_at END
+    WHERE id = :order_id
+    """
+).bindparams(
+    bindparam("order_id", type_=Text),
+    bindparam("events", type_=JSONB),
+    bindparam("started", type_=JSONB),
+    bindparam("finished", type_=JSONB),
+    bindparam("delivered", type_=JSONB),
+    bindparam("key", type_=Text),
+    bindparam("input_hash", type_=LargeBinary),
+    bindparam("answer", type_=JSONB),
+    bindparam("remember", type_=Boolean),
+    bindparam("seq", type_=BigInteger),
+    bindparam("routing_attempts", type_=BigInteger),
+    bindparam("wanted", type_=ARRAY(Text)),
+    bindparam("parked", type_=Boolean),
+    bindparam("next_due_at", type_=DateTime(timezone=True)),
+    bindparam("closed_at", type_=DateTime(timezone=True)),
+    bindparam("reopened", type_=Boolean),
+)
+
+
+async def close(conn: AsyncConnection, values: dict[str, Any]) -> None:
+    """Write the journal, outbox, flow instances, intake answers, idempotency row and order's row: one statement."""
+    await conn.execute(_CLOSE, values)
+
+
+_EVENTS = (
+    select(journal.c.seq, journal.c.id, journal.c.source, journal.c.type, journal.c.time, journal.c.data)
+    .where(
+        journal.c.order_id == bindparam("order_id"),
+        journal.c.seq.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(journal.c.seq)
+)
+
+
+async def read_events(conn: AsyncConnection, order_id: str, first: int, last: int) -> list[Event]:
+    """Return the order's events numbered *first* to *last*, in sequence."""
+    rows = await conn.execute(_EVENTS, {"order_id": order_id, "first": first, "last": last})
+    return [Event.model_validate(row) for row in rows.mappings()]

@@ -1,0 +1,52 @@
+"""Brings both databases to the schema that this version needs. Safe to run at every start."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from orderloom.persistence.tables.persons import keys_metadata
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def upgrade(url: str, keys_url: str | None = None, *, revision: str = "head") -> None:
+    """
+    Bring the database at *url* to *revision*, and the keys database at *keys_url* to its tables.
+
+    Processes that call this at once wait for each other. A schema that is up to date is left alone.
+    """
+    engine = create_async_engine(_with_driver(url), poolclass=NullPool)
+    async with engine.connect() as conn:
+        await conn.run_sync(_upgrade, revision)
+    await engine.dispose()
+    if keys_url is not None:
+        await create_keys(keys_url)
+
+
+async def create_keys(keys_url: str) -> None:
+    """Create the tables of the keys database, unless they are there."""
+    engine = create_async_engine(_with_driver(keys_url), poolclass=NullPool)
+    async with engine.begin() as conn:
+        await conn.execute(text("SELECT pg_advisory_xact_lock(7046029254386353132)"))
+        await conn.run_sync(keys_metadata.create_all)
+    await engine.dispose()
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration for the migrations that are installed with the package."""
+    made = Config()
+    made.set_main_option("script_location", str(MIGRATIONS))
+    made.attributes["connection"] = connection
+    return made
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    command.upgrade(config(connection), revision)
+
+
+def _with_driver(url: str) -> URL:
+    return make_url(url).set(drivername="postgresql+asyncpg")

@@ -1,0 +1,94 @@
+"""Persons: whose key seals what, and their data at rest. Nothing here is readable without the vault."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from orderloom.domain.model import JsonObject
+from orderloom.persistence.digest import canonical
+from orderloom.persistence.ids import uuid7
+from orderloom.persistence.tables.persons import persons, recipients
+from orderloom.persistence.vault import DEPLOYMENT, Purpose, Vault
+
+STATUTORY_FIELDS = ("name",)
+"""What documents must keep of a customer beside the addresses they were sent to."""
+
+
+async def key_for(
+    engine: AsyncEngine, vault: Vault, channel: str, person: JsonObject | None, now: datetime
+) -> str:
+    """
+    Return the id of the key that seals a body about *person*; a new person gets new keys.
+
+    A channel's returning customer is recognised by reference, else by e-mail; one of whom neither is known is new.
+    """
+    if person is None:
+        return DEPLOYMENT
+    mark = lookup(vault, channel, person)
+    if mark is not None:
+        query = select(persons.c.id).where(persons.c.channel_id == channel, persons.c.lookup == mark)
+        async with engine.connect() as conn:
+            known = await conn.scalar(query)
+        if known is not None:
+            return cast("str", known)
+    person_id = uuid7(now)
+    await vault.create_person_keys(person_id, now)
+    return person_id
+
+
+def lookup(vault: Vault, channel: str, person: JsonObject) -> bytes | None:
+    """Return the keyed hash that a customer of *channel* is found by, or None without reference and e-mail."""
+    for field in ("reference", "email"):
+        value = person.get(field)
+        if isinstance(value, str) and value.strip():
+            return vault.keyed_hash(f"{channel}\n{field}\n{value.strip().lower() if field == 'email' else value}")
+    return None
+
+
+async def keep_person(
+    conn: AsyncConnection, vault: Vault, *, person_id: str, channel: str, customer: JsonObject, now: datetime
+) -> str:
+    """
+    Write the person of an order, and return its id.
+
+    When the same customer's first orders come at once, the second finds the first's row: that one is the person.
+    """
+    mark = lookup(vault, channel, customer)
+    known = None
+    if mark is not None:
+        query = select(persons.c.id).where(persons.c.channel_id == channel, persons.c.lookup == mark)
+        known = await conn.scalar(query)
+    kept_as = cast("str", known or person_id)
+    sealed = await _sealed(vault, kept_as, customer, {name: customer.get(name) for name in STATUTORY_FIELDS})
+    row = {"id": kept_as, "channel_id": channel, "lookup": mark, "created_at": now, **sealed}
+    statement = upsert(persons).values(row)
+    await conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=sealed))
+    return kept_as
+
+
+async def keep_recipients(
+    conn: AsyncConnection, vault: Vault, *, order_id: str, person_id: str, addresses: Mapping[str, JsonObject]
+) -> None:
+    """Write where an order's delivery groups go, by group id."""
+    rows = [
+        {
+            "order_id": order_id,
+            "delivery_group_id": group,
+            "person_id": person_id,
+            **await _sealed(vault, person_id, address, address),
+        }
+        for group, address in addresses.items()
+    ]
+    if rows:
+        await conn.execute(insert(recipients), rows)
+
+
+async def _sealed(vault: Vault, person_id: str, service: JsonObject, statutory: JsonObject) -> dict[str, bytes]:
+    return {
+        "service": await vault.seal(person_id, canonical(service)),
+        "statutory": await vault.seal(person_id, canonical(statutory), Purpose.STATUTORY),
+    }

@@ -1,0 +1,189 @@
+"""The world that orders are placed in: channels, products, prices, locations, groups and stock, loaded in bulk."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Table, insert, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.domain.channel import ChannelPolicy
+from orderloom.domain.model import Frozen, Identifier
+from orderloom.domain.money import Money
+from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
+from orderloom.persistence.tables.catalog import channels, prices, products
+from orderloom.persistence.tables.inventory import (
+    group_stock,
+    location_group_members,
+    location_groups,
+    locations,
+    stock,
+    stock_changes,
+)
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+
+
+class Channel(Frozen):
+    """A sales channel, its policy, and the release (by hash) in force for its new orders."""
+
+    id: Identifier
+    policy: ChannelPolicy
+    release: str | None = None
+
+
+class Product(Frozen):
+    """Something that can be ordered by SKU."""
+
+    sku: Identifier
+    name: str = ""
+    tax_category: str = "standard"
+    active: bool = True
+
+
+class Price(Frozen):
+    """The unit price of a SKU in a channel."""
+
+    channel: Identifier
+    sku: Identifier
+    price: Money
+
+
+class Location(Frozen):
+    """A place that goods are sent from."""
+
+    id: Identifier
+    name: str = ""
+    kind: str = "warehouse"
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    active: bool = True
+
+
+class Group(Frozen):
+    """A location group and its members."""
+
+    id: Identifier
+    locations: list[Identifier]
+
+
+class Stock(Frozen):
+    """Stock of a SKU at a location."""
+
+    location: Identifier
+    sku: Identifier
+    on_hand: Count
+    safety: Count = 0
+    future: Count = 0
+
+
+class World(Frozen):
+    """All of it. What a world does not name stays as it is."""
+
+    channels: list[Channel] = []
+    products: list[Product] = []
+    prices: list[Price] = []
+    locations: list[Location] = []
+    groups: list[Group] = []
+    stock: list[Stock] = []
+
+
+async def load_world(conn: AsyncConnection, world: World) -> None:
+    """
+    Write *world*: new rows are added, known ones replaced; what is reserved stays reserved.
+
+    Stock is set, not added, and leaves no trace in ``stock_changes``: for set-up. Later use ``change_stock``. Groups
+    are counted anew from their members.
+    """
+    await _upsert(conn, products, ["sku"], [product.model_dump() for product in world.products])
+    await _upsert(
+        conn,
+        channels,
+        ["id"],
+        [
+            {"id": channel.id, "policy": channel.policy.model_dump(mode="json"), "release": channel.release}
+            for channel in world.channels
+        ],
+    )
+    await _upsert(
+        conn,
+        prices,
+        ["channel_id", "sku", "currency"],
+        [
+            {"channel_id": entry.channel, "sku": entry.sku, "currency": entry.price.currency, "amount": entry.price.amount}
+            for entry in world.prices
+        ],
+    )
+    await _upsert(conn, locations, ["id"], [location.model_dump() for location in world.locations])
+    await _upsert(conn, location_groups, ["id"], [{"id": group.id} for group in world.groups])
+    await _upsert(
+        conn,
+        location_group_members,
+        ["group_id", "location_id"],
+        [{"group_id": group.id, "location_id": member} for group in world.groups for member in group.locations],
+    )
+    await _upsert(
+        conn,
+        stock,
+        ["location_id", "sku"],
+        [{"location_id": entry.location, **entry.model_dump(exclude={"location"})} for entry in world.stock],
+    )
+    if world.stock or world.groups:
+        await conn.execute(_COUNT_GROUPS)
+
+
+async def _upsert(conn: AsyncConnection, table: Table, key: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    statement = upsert(table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    if changed:
+        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing()
+    await conn.execute(statement, sorted(rows, key=lambda row: [row[name] for name in key]))
+
+
+_COUNT_GROUPS = text(
+    """
+    INSERT INTO group_stock (group_id, sku, on_hand, reserved, safety, future)
+    SELECT m.group_id, s.sku, SUM(s.on_hand),
+           SUM(s.reserved) + COALESCE((
+               SELECT SUM(r.quantity) FROM reservations r
+               WHERE r.group_id = m.group_id AND r.sku = s.sku AND r.location_id IS NULL AND r.status = 'active'), 0),
+           SUM(s.safety), SUM(s.future)
+    FROM location_group_members m JOIN stock s ON s.location_id = m.location_id
+    GROUP BY m.group_id, s.sku ORDER BY m.group_id, s.sku
+    ON CONFLICT (group_id, sku) DO UPDATE SET
+        on_hand = EXCLUDED.on_hand, reserved = EXCLUDED.reserved, safety = EXCLUDED.safety, future = EXCLUDED.future
+    """
+)
+
+
+async def change_stock(
+    conn: AsyncConnection, location: str, sku: str, delta: int, cause: str, now: datetime
+) -> None:
+    """
+    Change what is on hand of *sku* at *location* by *delta*, in its groups too, and note the cause.
+
+    A SKU that the location never had starts at zero.
+
+    Raises:
+        StockMoved: less than ``-delta`` is on hand.
+    """
+    groups = (await groups_of(conn, [location]))[location]
+    await _ensure(conn, stock, {"location_id": location, "sku": sku})
+    await change_locations(conn, {(location, sku): Change(on_hand=delta)})
+    for group in groups:
+        await _ensure(conn, group_stock, {"group_id": group, "sku": sku})
+    await change_groups(conn, {(group, sku): Change(on_hand=delta) for group in groups})
+    await conn.execute(
+        insert(stock_changes).values(location_id=location, sku=sku, quantity=delta, cause=cause, at=now)
+    )
+
+
+async def _ensure(conn: AsyncConnection, table: Table, key: dict[str, str]) -> None:
+    await conn.execute(upsert(table).values(**key, on_hand=0).on_conflict_do_nothing())

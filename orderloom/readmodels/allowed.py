@@ -1,0 +1,34 @@
+"""What can be done with an order now, and why not what cannot."""
+
+from orderloom.domain.model import Frozen
+from orderloom.readmodels.order_facts import OrderFacts
+
+
+class AllowedAction(Frozen):
+    """An action, and whether the order allows it at the moment."""
+
+    action: str
+    """The last part of its path below the order, such as ``cancel-items``."""
+    allowed: bool
+    reason: str | None = None
+    """Why it is not allowed."""
+
+
+def allowed_actions(facts: OrderFacts, life_cycle: str, stoppable: frozenset[str]) -> tuple[AllowedAction, ...]:
+    """Return every action on the order, in a stable order."""
+    products = facts.products
+    to_stop = sum(facts.stoppable_units(line, stoppable) for line in facts.lines if line.kind == "product")
+    unmanaged = "The order is unmanaged: its channel changes it." if life_cycle == "unmanaged" else None
+    left = products.available_to_cancel + to_stop
+    nothing_to_cancel = None if left else "No unit is left that is not cancelled, picked or shipped."
+    nothing_to_return = None if products.available_to_return else "No shipped unit is left that is not coming back."
+    nothing_to_route = None if products.available_to_cancel else "No unit is open: nothing has to be routed."
+    return (
+        _action("cancel-items", unmanaged or nothing_to_cancel),
+        _action("return-items", unmanaged or nothing_to_return),
+        _action("route", nothing_to_route),
+    )
+
+
+def _action(action: str, reason: str | None) -> AllowedAction:
+    return AllowedAction(action=action, allowed=reason is None, reason=reason)

@@ -1,0 +1,58 @@
+"""What a placement is checked against: the channel, its release, the products and their prices."""
+
+from collections.abc import Collection
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.contracts.messages import ReleasePin
+from orderloom.domain.channel import ChannelPolicy
+from orderloom.domain.model import Frozen
+from orderloom.persistence.tables.catalog import channels, prices, products, releases
+
+
+class ChannelInForce(Frozen):
+    """A channel's policy and the release that its next order is pinned to; None while none is published."""
+
+    id: str
+    policy: ChannelPolicy
+    pin: ReleasePin | None
+
+
+class ProductForSale(Frozen):
+    """An active product, with its price in the channel when it has one."""
+
+    sku: str
+    tax_category: str
+    price: int | None
+    """Minor units of the channel's currency."""
+
+
+async def channel_in_force(conn: AsyncConnection, channel_id: str) -> ChannelInForce | None:
+    """Return a channel with what is in force for new orders, or None."""
+    query = (
+        select(channels.c.policy, releases.c.pin)
+        .select_from(channels.outerjoin(releases, releases.c.hash == channels.c.release))
+        .where(channels.c.id == channel_id)
+    )
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return ChannelInForce(
+        id=channel_id,
+        policy=ChannelPolicy.model_validate(row.policy),
+        pin=None if row.pin is None else ReleasePin.model_validate(row.pin),
+    )
+
+
+async def products_for_sale(
+    conn: AsyncConnection, channel_id: str, currency: str, skus: Collection[str]
+) -> dict[str, ProductForSale]:
+    """Return the active products among *skus*, by SKU, in one statement."""
+    price = and_(prices.c.sku == products.c.sku, prices.c.channel_id == channel_id, prices.c.currency == currency)
+    query = (
+        select(products.c.sku, products.c.tax_category, prices.c.amount.label("price"))
+        .select_from(products.outerjoin(prices, price))
+        .where(products.c.sku.in_(sorted(skus)), products.c.active)
+    )
+    return {row["sku"]: ProductForSale.model_validate(row) for row in (await conn.execute(query)).mappings()}

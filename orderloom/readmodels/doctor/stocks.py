@@ -1,0 +1,172 @@
+"""Checks of reservations against demand, and of the counters against reservations."""
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, select
+
+from orderloom.domain.units import UnitState
+from orderloom.persistence.tables.inventory import (
+    group_stock,
+    location_group_members,
+    reservations,
+    stock,
+)
+from orderloom.persistence.tables.ledgers import unit_entries
+from orderloom.persistence.tables.orders import flow_instances, order_lines
+from orderloom.readmodels.doctor.rows import Broken, broken, named, together, total
+
+_entries = unit_entries.c
+_held = reservations.c
+_ACTIVE = _held.status == "active"
+_COUNTERS = ("on_hand", "reserved", "safety", "future")
+
+
+def _busy(order_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether a flow of the order is under way: it may yet take shipped units off their reservation."""
+    flow = flow_instances.c
+    return select(flow.instance).where(flow.order_id == order_id, flow.status.in_(("running", "faulted"))).exists()
+
+
+def reservations_unlike_demand() -> Broken:
+    """Find lines whose active reservations at a place are not their units there."""
+    kind = case((_entries.state == UnitState.RESERVED, "group"), else_="location")
+    demand = (
+        select(
+            _entries.order_id,
+            _entries.line_id,
+            kind.label("kind"),
+            _entries.place,
+            total(_entries.quantity, _entries.state != UnitState.FULFILLED).label("quantity"),
+            total(_entries.quantity, _entries.state == UnitState.FULFILLED).label("shipped"),
+        )
+        .select_from(
+            unit_entries.join(
+                order_lines,
+                and_(
+                    order_lines.c.order_id == _entries.order_id,
+                    order_lines.c.id == _entries.line_id,
+                    order_lines.c.sku.is_not(None),
+                ),
+            )
+        )
+        .where(_entries.state.in_((UnitState.RESERVED, UnitState.ALLOCATED, UnitState.FULFILLED)))
+        .group_by(_entries.order_id, _entries.line_id, kind, _entries.place)
+        .subquery()
+    )
+    held_kind = case((_held.location_id.is_(None), "group"), else_="location")
+    place = func.coalesce(_held.location_id, _held.group_id)
+    held = (
+        select(
+            _held.order_id,
+            _held.line_id,
+            held_kind.label("kind"),
+            place.label("place"),
+            func.sum(_held.quantity).label("quantity"),
+        )
+        .where(_ACTIVE)
+        .group_by(_held.order_id, _held.line_id, held_kind, place)
+        .subquery()
+    )
+    keys = ("order_id", "line_id", "kind", "place")
+    both = demand.join(held, and_(*(demand.c[key] == held.c[key] for key in keys)), full=True)
+    order, line, at, where = (func.coalesce(demand.c[key], held.c[key]) for key in keys)
+    expected = func.coalesce(demand.c.quantity, 0)
+    found = func.coalesce(held.c.quantity, 0)
+    shipping = and_(
+        found > expected, found <= expected + func.coalesce(demand.c.shipped, 0), at == "location", _busy(order)
+    )
+    query = broken(both, order=order, subject=named("line", line, "at", at, where), expected=expected, found=found)
+    return query.where(~shipping)
+
+
+def reservations_left_over() -> Broken:
+    """Find orders that hold reservations although nothing is left to ship and no flow is under way."""
+    demand = (
+        select(total(_entries.quantity))
+        .where(
+            _entries.order_id == _held.order_id,
+            _entries.state.in_((UnitState.OPEN, UnitState.RESERVED, UnitState.ALLOCATED)),
+        )
+        .scalar_subquery()
+    )
+    left = (
+        select(_held.order_id, func.sum(_held.quantity).label("quantity"))
+        .where(_ACTIVE, demand == 0, ~_busy(_held.order_id))
+        .group_by(_held.order_id)
+        .subquery()
+    )
+    return broken(
+        left, order=left.c.order_id, subject=named("reservations"), expected=literal(0), found=left.c.quantity
+    )
+
+
+def stock_unlike_reservations() -> Broken:
+    """Find locations whose reserved counter is not the sum of the active reservations there."""
+    held = (
+        select(_held.location_id, _held.sku, func.sum(_held.quantity).label("quantity"))
+        .where(_ACTIVE, _held.location_id.is_not(None))
+        .group_by(_held.location_id, _held.sku)
+        .subquery()
+    )
+    at = and_(held.c.location_id == stock.c.location_id, held.c.sku == stock.c.sku)
+    subject = named(
+        func.coalesce(stock.c.sku, held.c.sku), "at", func.coalesce(stock.c.location_id, held.c.location_id)
+    )
+    return broken(
+        stock.join(held, at, full=True),
+        order=None,
+        subject=subject,
+        expected=func.coalesce(held.c.quantity, 0),
+        found=func.coalesce(stock.c.reserved, 0),
+    )
+
+
+def stock_negative() -> Broken:
+    """Find counters below zero, at locations and groups."""
+    return together(
+        *(
+            broken(
+                table,
+                order=None,
+                subject=named(table.c.sku, "at", place, name),
+                expected=func.greatest(table.c[name], 0),
+                found=table.c[name],
+            )
+            for table, place in ((stock, stock.c.location_id), (group_stock, group_stock.c.group_id))
+            for name in _COUNTERS
+        )
+    )
+
+
+def groups_unlike_members() -> Broken:
+    """Find groups whose counters are not those of their members, with what is reserved at the group itself."""
+    member = location_group_members.c
+    sums = (
+        select(member.group_id, stock.c.sku, *(func.sum(stock.c[name]).label(name) for name in _COUNTERS))
+        .select_from(location_group_members.join(stock, stock.c.location_id == member.location_id))
+        .group_by(member.group_id, stock.c.sku)
+        .subquery()
+    )
+    own = (
+        select(_held.group_id, _held.sku, func.sum(_held.quantity).label("quantity"))
+        .where(_ACTIVE, _held.location_id.is_(None))
+        .group_by(_held.group_id, _held.sku)
+        .subquery()
+    )
+    of_members = and_(sums.c.group_id == group_stock.c.group_id, sums.c.sku == group_stock.c.sku)
+    of_group = and_(own.c.group_id == group_stock.c.group_id, own.c.sku == group_stock.c.sku)
+    source = group_stock.join(sums, of_members, full=True).outerjoin(own, of_group)
+    place = func.coalesce(group_stock.c.group_id, sums.c.group_id)
+    sku = func.coalesce(group_stock.c.sku, sums.c.sku)
+    expected: dict[str, ColumnElement[int]] = {name: func.coalesce(sums.c[name], 0) for name in _COUNTERS}
+    expected["reserved"] = expected["reserved"] + func.coalesce(own.c.quantity, 0)
+    return together(
+        *(
+            broken(
+                source,
+                order=None,
+                subject=named(sku, "at", place, name),
+                expected=expected[name],
+                found=func.coalesce(group_stock.c[name], 0),
+            )
+            for name in _COUNTERS
+        )
+    )

@@ -1,0 +1,118 @@
+"""The steps of a scenario: what people, channels, locations, the gateway and the clock do."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from orderloom.scenarios.base import Duration, Name, Part
+from orderloom.scenarios.expectation import Balances, Expectation
+
+Units = dict[Name, Annotated[int, Field(strict=True)]]
+"""Line id to quantity."""
+
+
+class Place(Part):
+    """Place an order of ``orders``. A bare name is enough."""
+
+    order: Name
+    as_: Annotated[Name | None, Field(alias="as")] = None
+    """The name that later steps use, when one order is placed several times."""
+    count: Annotated[int, Field(ge=1, le=5000)] = 1
+    """Place it so often at once; the orders are named ``NAME-1``, ``NAME-2`` and so on."""
+    refused: str | None = None
+    """The code of the error that it must be refused with."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"order": value} if isinstance(value, str) else value
+
+
+class Change(Part):
+    """Cancel or return items."""
+
+    order: Name
+    items: Units
+    reduce_delivery: bool = False
+    """Give back the delivery charge in proportion (reference 6f)."""
+    allocated: Literal["give_back", "refuse"] = "give_back"
+    """For a cancellation: what to do with units that are in a fulfillment order."""
+    reason: str = "unknown"
+    refused: str | None = None
+    """The code of the error that it must be refused with."""
+    preview: Balances | None = None
+    """What the preview must say before; it must have written nothing, and the change must then say the same."""
+    preview_only: bool = False
+    """Ask for the preview and change nothing."""
+
+
+class Report(Part):
+    """A location reports about a fulfillment order."""
+
+    order: Name
+    fulfillment: Annotated[int, Field(ge=1)] = 1
+    """Number of the fulfillment order within the order."""
+    type: Literal["accepted", "rejected", "picked", "shipped"]
+    lines: Units = {}
+    """Left out: all that it still holds."""
+    reason: str | None = None
+    twice: bool = False
+    """Deliver the very same event a second time."""
+
+
+class Route(Part):
+    """Ask for a routing attempt now. A bare name is enough."""
+
+    order: Name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"order": value} if isinstance(value, str) else value
+
+
+class Resolve(Part):
+    """Decide about a process exception."""
+
+    order: Name
+    exception: Annotated[int, Field(ge=1)] = 1
+    """Number of the process exception within the order."""
+    kind: Literal["resolved", "retry", "skip"] = "resolved"
+
+
+class Gateway(Part):
+    """Make the sandbox gateway misbehave from now on."""
+
+    fault: Literal["decline", "timeout-after", "timeout-before", "duplicate-webhook", "early-webhook"]
+    operation: Literal["authorize", "capture", "refund", "reverse"] = "capture"
+    times: Annotated[int, Field(ge=1)] = 1
+    """How many operations it strikes."""
+
+
+class Step(Part):
+    """One step: exactly one of these keys."""
+
+    place: Place | None = None
+    cancel: Change | None = None
+    return_: Annotated[Change | None, Field(alias="return")] = None
+    report: Report | None = None
+    route: Route | None = None
+    resolve: Resolve | None = None
+    restock: dict[Name, Units] | None = None
+    """Location to SKU to what is added to its stock (negative: taken away)."""
+    gateway: Gateway | None = None
+    advance: Duration | None = None
+    """Let business time pass: every deadline on the way is met in its order."""
+    expect: Expectation | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Step":
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError("one_step", "a step has exactly one key; write each step as its own '- key:'")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Return the key of the step."""
+        return next(iter(self.model_fields_set)).removesuffix("_")

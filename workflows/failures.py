@@ -1,0 +1,83 @@
+"""Failures as Temporal brings them, turned into problems as flows see them."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    TimeoutError,
+)
+
+from orderloom.contracts.messages import Applied
+from orderloom.domain.errors import OrderloomError, Problem
+
+
+class ActivityTimedOut(OrderloomError):
+    """The activity did not answer in time.
+
+    Look at the worker's log and at the database's load; the operator's *retry* asks again.
+    """
+
+    code = "activity.timed_out"
+    status = 504
+
+
+class ActivityFailed(OrderloomError):
+    """The activity failed in a way that it does not name.
+
+    Look at the worker's log for the cause; the operator's *retry* asks again.
+    """
+
+    code = "activity.failed"
+
+
+def root(failure: BaseException) -> BaseException:
+    """Return what failed: remote activities wrap it, local ones do not, and flows must not see the difference."""
+    while isinstance(failure, ActivityError | ChildWorkflowError) and failure.cause is not None:
+        failure = failure.cause
+    return failure
+
+
+def problem_of(failure: FailureError, task: str) -> Problem:
+    """Return *failure* as problem details that happened at *task* (JSON pointer)."""
+    cause = root(failure)
+    if isinstance(cause, ApplicationError) and cause.details and isinstance(cause.details[0], Mapping):
+        details = cast("Mapping[str, Any]", cause.details[0])
+        try:
+            return Problem.model_validate({**details, "instance": task})
+        except ValidationError:
+            return ActivityFailed(str(cause)).problem(task)
+    if isinstance(cause, TimeoutError | CancelledError):
+        return ActivityTimedOut(str(cause)).problem(task)
+    return ActivityFailed(f"{getattr(cause, 'type', None) or type(cause).__name__}: {cause}").problem(task)
+
+
+def applied_of(failure: FailureError) -> Applied | None:
+    """Return what was committed although the activity failed: outcomes of money that has moved."""
+    cause = root(failure)
+    if isinstance(cause, ApplicationError) and len(cause.details) > 1:
+        return Applied.model_validate(cause.details[1])
+    return None
+
+
+CATEGORIES = (
+    ("payment", "Payment"),
+    ("funds", "Payment"),
+    ("refund", "Payment"),
+    ("gateway", "Payment"),
+    ("invoice", "Invoicing"),
+    ("return", "Return"),
+    ("approval", "Order Approval"),
+    ("order", "Order Activation"),
+)
+"""Beginning of an error's code, and the category of the process exception that people see."""
+
+
+def category_of(problem: Problem) -> str:
+    """Return the category of the process exception for *problem*."""
+    return next((category for beginning, category in CATEGORIES if problem.code.startswith(beginning)), "Fulfillment")

@@ -1,0 +1,177 @@
+"""The live instances of an order's flows: which may start, which must wait, and what ended."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from flows_dsl.interpreter import Instance, InstanceState
+from flows_dsl.release import Flow, unpack
+from orderloom.contracts.messages import Event, FlowFinished
+from orderloom.domain.errors import OrderloomError, Problem
+from workflows.runner import InstanceRunner, Order
+from workflows.state import CarriedInstance, Start
+
+MOST_DEPTH = 16
+REMEMBERED = 200
+"""Ended instances that are remembered, so that an event delivered twice does not start them again."""
+
+
+class FlowsTooDeep(OrderloomError):
+    """Flows start flows that start flows, deeper than is allowed.
+
+    Look for an ``emit`` whose event starts a flow that leads back to the same ``emit``.
+    """
+
+    code = "flow.too_deep"
+    status = 409
+
+
+@lru_cache(maxsize=1024)
+def flow_of(hash: str, body: str) -> Flow:
+    """Return the flow with this hash, compiled; once per process, for flows never change."""
+    del hash
+    return unpack(body)
+
+
+@dataclass
+class Live:
+    """An instance that has started and not ended."""
+
+    start: Start
+    flow: Flow
+    runner: InstanceRunner
+    instance: Instance
+    group: tuple[str, str]
+    task: asyncio.Task[None]
+
+
+class Instances:
+    """
+    Starts instances as their flows' concurrency says, and keeps count of them.
+
+    Attributes:
+        queued: starts that wait for another instance of their group, or for the next run.
+        ended: ids of instances that ended lately, oldest first.
+        held: nothing is started while it is true; the run is too long and waits for a quiet point.
+        crash: what an instance's task raised: a mistake in our code, which the workflow's task must show.
+    """
+
+    def __init__(self, order: Order) -> None:
+        """Take the order that they share."""
+        self._order = order
+        self._live: dict[str, Live] = {}
+        self.queued: list[Start] = []
+        self.ended: dict[str, None] = {}
+        self.held = False
+        self.crash: BaseException | None = None
+
+    def __len__(self) -> int:
+        """Return how many are live or wait to start."""
+        return len(self._live) + len(self.queued)
+
+    def request(self, start: Start) -> None:
+        """Start an instance as soon as its flow's concurrency allows; one that is known already stays as it is."""
+        known = start.instance in self._live or start.instance in self.ended
+        if known or any(other.instance == start.instance for other in self.queued):
+            return
+        self.queued.append(start)
+        self.turn()
+
+    def turn(self) -> None:
+        """Start every queued instance that may start now, in the order in which they came."""
+        if self.held:
+            return
+        waiting, self.queued = self.queued, []
+        for start in waiting:
+            self._admit(start)
+
+    def wanted(self) -> frozenset[str]:
+        """Return the event types that a listen of a live instance may name, now or later."""
+        return frozenset(type for live in self._live.values() for type in live.flow.listens)
+
+    def listening(self) -> frozenset[str]:
+        """Return the event types that a listen waits for now."""
+        return frozenset(
+            type for live in self._live.values() for types in live.runner.listening.values() for type in types
+        )
+
+    def since(self) -> int:
+        """Return the number of the event that started the oldest instance that listens."""
+        return min((live.start.event.seq for live in self._live.values() if live.runner.listening), default=0)
+
+    def ring(self, event: Event) -> None:
+        """Wake the listens for *event*'s type."""
+        for live in self._live.values():
+            live.runner.ring(event.type)
+
+    def carried(self) -> list[CarriedInstance]:
+        """Return where every live instance stands. Only at a quiet point."""
+        return [
+            CarriedInstance(
+                start=live.start,
+                state=live.instance.snapshot().model_dump(mode="json"),
+                consumed=sorted(live.runner.consumed),
+            )
+            for live in self._live.values()
+        ]
+
+    def resume(self, carried: Iterable[CarriedInstance]) -> None:
+        """Let instances of the run before go on from where they stood."""
+        for one in carried:
+            state = InstanceState.model_validate(one.state) if one.state is not None else None
+            self._begin(one.start, state, set(one.consumed))
+
+    def _admit(self, start: Start) -> None:
+        flow = self._flow(start)
+        rivals = [live for live in self._live.values() if live.group == _group(flow, start)]
+        if not rivals or flow.concurrency == "parallel":
+            self._begin(start)
+        elif flow.concurrency == "drop":
+            self._end(start.instance, "dropped")
+        elif flow.concurrency == "replace" and not any(rival.runner.calling for rival in rivals):
+            for rival in rivals:
+                rival.task.cancel()
+            self.queued.append(start)
+        else:
+            self.queued.append(start)
+
+    def _flow(self, start: Start) -> Flow:
+        return flow_of(start.flow, self._order.transactions.flows[start.flow])
+
+    def _begin(self, start: Start, state: InstanceState | None = None, consumed: set[int] | None = None) -> None:
+        flow = self._flow(start)
+        runner = InstanceRunner(self._order, start, f"{flow.name}:{flow.version}")
+        runner.consumed = consumed or set()
+        instance = Instance(flow, start.instance, [start.event], runner, state)
+        task = asyncio.create_task(self._run(start, instance))
+        self._live[start.instance] = Live(start, flow, runner, instance, _group(flow, start), task)
+
+    async def _run(self, start: Start, instance: Instance) -> None:
+        try:
+            await instance.run()
+            outcome = instance.outcome
+        except asyncio.CancelledError:
+            outcome = "replaced"
+        except Exception as crash:  # noqa: BLE001  # raised again by the workflow's own task, which must fail
+            self.crash = crash
+            return
+        del self._live[start.instance]
+        self._end(start.instance, outcome)
+        self._order.inbox.keep(self.wanted())
+        self.turn()
+
+    def _end(self, instance: str, outcome: str) -> None:
+        self.ended[instance] = None
+        while len(self.ended) > REMEMBERED:
+            del self.ended[next(iter(self.ended))]
+        self._order.transactions.finished.append(FlowFinished(instance=instance, outcome=outcome))
+
+
+def _group(flow: Flow, start: Start) -> tuple[str, str]:
+    return flow.name, flow.concurrency_key(start.event)
+
+
+def too_deep(event: Event) -> Problem:
+    """Return the problem of an event that stands too deep to start flows."""
+    return FlowsTooDeep(f"{event.type} {event.id} stands {MOST_DEPTH} flows deep and starts no more.").problem()

@@ -1,0 +1,239 @@
+"""What a flow asks for, done with Temporal: the interpreter's StepRunner inside an order's workflow."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+
+from flows_dsl.runner import FlowFailure, Resolution, Retry, Step
+from orderloom.contracts.actions import CORE_ACTIONS, Runs, raise_exception
+from orderloom.contracts.messages import ActionDone, Event, RunAction, SettleAction
+from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
+from orderloom.contracts.queues import EMIT_EVENT, OUTSIDE
+from orderloom.domain.errors import Problem
+from orderloom.domain.model import Json, JsonObject
+from workflows.deadlines import Deadlines
+from workflows.failures import category_of, problem_of
+from workflows.inbox import Inbox
+from workflows.state import Start
+from workflows.transactions import Transactions
+
+OUTSIDE_ACTIONS = frozenset(action.activity for action in CORE_ACTIONS if action.runs is Runs.OUTSIDE)
+RESOLVE_REQUESTED = "exception.resolve.requested"
+GATEWAY_ATTEMPT = timedelta(seconds=30)
+GATEWAY_IN_ALL = timedelta(minutes=10)
+"""An outside call is bounded, then waits with the order's deadlines: so quiet points come."""
+GATEWAY_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60))
+ASK_AGAIN = timedelta(seconds=60)
+"""Between asking a gateway what became of an intent, and asking again."""
+
+
+class Order(Protocol):
+    """What an instance shares with its order."""
+
+    transactions: Transactions
+    deadlines: Deadlines
+    inbox: Inbox
+    asked: set[str]
+    """Intents that a gateway may have seen and whose outcome is unknown."""
+    calls: int
+    """Calls to the outside that are under way."""
+    certain: bool
+    """False in a revived order: any intent may have been sent by the run that was lost."""
+
+    def now(self) -> datetime:
+        """Return business time."""
+        ...
+
+    def resolution(self, exception: str) -> asyncio.Future[Event]:
+        """Return a future of the operator's decision about a process exception."""
+        ...
+
+
+class InstanceRunner:
+    """Runs the steps of one instance of a flow."""
+
+    def __init__(self, order: Order, start: Start, flow: str) -> None:
+        """Take the order, what started the instance, and the flow's name and version for people."""
+        self._order = order
+        self._start = start
+        self._flow = flow
+        self.consumed: set[int] = set()
+        """Numbers of the events that its listens took."""
+        self.listening: dict[int, frozenset[str]] = {}
+        """Event types of its live listens."""
+        self.calling = 0
+        """Calls that must come to their end before the instance may be cancelled."""
+        self._bell: asyncio.Future[None] | None = None
+        self._listens = 0
+
+    def now(self) -> datetime:
+        """Return business time."""
+        return self._order.now()
+
+    def order(self) -> Mapping[str, Json]:
+        """Return the order's header, as of the last transaction."""
+        return self._order.transactions.header
+
+    def ring(self, type: str) -> None:
+        """Wake the instance's listens: an event of *type* has come."""
+        if self._bell is not None and not self._bell.done() and any(type in types for types in self.listening.values()):
+            self._bell.set_result(None)
+
+    async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
+        """Run an action; between attempts that the author asked for, wait with the order's deadlines."""
+        attempts = retry.attempts if retry else 1
+        for attempt in range(attempts):
+            # An attempt that failed left no idempotency row, but an outside one left intents that stay as they are.
+            key = f"{step.key}!{attempt}" if attempt else step.key
+            try:
+                return await self._attempt(step, action, arguments, key)
+            except FlowFailure:
+                if retry is None or attempt == attempts - 1:
+                    raise
+                delay = min(retry.delay * retry.factor**attempt, retry.limit)
+                await self._order.deadlines.wait(self.now() + timedelta(seconds=delay))
+        raise AssertionError("a call has at least one attempt")
+
+    async def emit(self, step: Step, type: str, data: JsonObject) -> None:
+        """Journal an event of the order."""
+        await self._transact(EMIT_EVENT, step, {"type": type, "data": data}, step.key)
+
+    async def next_event(
+        self, step: Step, types: frozenset[str], matches: Callable[[Event], bool], deadline: datetime | None
+    ) -> Event | None:
+        """Return the first event that the instance has not taken and that matches; None at the deadline."""
+        due = self._order.deadlines.at(deadline) if deadline is not None else None
+        self._listens += 1
+        listen = self._listens
+        self.listening[listen] = types
+        try:
+            while True:
+                event = self._order.inbox.first(self._start.event.seq, types, frozenset(self.consumed), matches)
+                if event is not None:
+                    self.consumed.add(event.seq)
+                    return event
+                if due is not None and due.done():
+                    return None
+                await self._bell_or(due)
+        finally:
+            del self.listening[listen]
+            if due is not None:
+                due.cancel()
+
+    async def _bell_or(self, due: asyncio.Future[None] | None) -> None:
+        if self._bell is None or self._bell.done():
+            self._bell = asyncio.get_running_loop().create_future()
+        bell = self._bell
+        await workflow.wait([bell] if due is None else [bell, due], return_when=asyncio.FIRST_COMPLETED)
+
+    async def wait(self, step: Step, until: datetime) -> None:
+        """Return when business time has reached *until*."""
+        del step
+        await self._order.deadlines.wait(until)
+
+    async def fault(self, step: Step, problem: Problem, input: Json) -> Resolution:
+        """Raise a process exception and wait for an operator."""
+        del input
+        exception = await self._raise(step, problem)
+        event = await self._order.resolution(exception)
+        return _resolution(event.data)
+
+    async def _raise(self, step: Step, problem: Problem) -> str:
+        arguments: JsonObject = {
+            "category": category_of(problem),
+            "code": problem.code,
+            "detail": problem.detail,
+            "attached_to": f"{step.instance}{step.path}",
+        }
+        while True:
+            try:
+                done = await self._transact(raise_exception.activity, step, arguments, f"{step.key}!fault")
+                return cast("str", done.output["exception"])
+            except FlowFailure:
+                await self._order.deadlines.wait(self.now() + ASK_AGAIN)
+
+    async def _attempt(self, step: Step, action: str, arguments: JsonObject, key: str) -> Json:
+        if action not in OUTSIDE_ACTIONS:
+            return (await self._transact(action, step, arguments, key)).output
+        done = await self._transact(f"{action}.prepare", step, arguments, key)
+        while done.requests:
+            outcomes = await self._ask(done.requests)
+            done = await self._settle(action, step, arguments, key, outcomes)
+            if done.requests:
+                await self._order.deadlines.wait(self.now() + ASK_AGAIN)
+        return done.output
+
+    async def _transact(self, activity: str, step: Step, arguments: JsonObject, key: str) -> ActionDone:
+        return await self._local(activity, step, lambda action: action, arguments, key)
+
+    async def _settle(
+        self, action: str, step: Step, arguments: JsonObject, key: str, outcomes: list[GatewayOutcome]
+    ) -> ActionDone:
+        def settle(prepared: RunAction) -> SettleAction:
+            return SettleAction(action=prepared, outcomes=outcomes)
+
+        return await self._local(f"{action}.settle", step, settle, arguments, key)
+
+    async def _local(
+        self,
+        activity: str,
+        step: Step,
+        message: Callable[[RunAction], RunAction | SettleAction],
+        arguments: JsonObject,
+        key: str,
+    ) -> ActionDone:
+        cause = f"{self._flow}{step.path}"
+        self.calling += 1
+        try:
+            return await self._order.transactions.run(
+                activity,
+                lambda context: message(RunAction(context=context, key=key, input=arguments, cause=cause)),
+                ActionDone,
+                self._start.depth,
+            )
+        except FailureError as failure:
+            raise FlowFailure(problem_of(failure, step.path)) from failure
+        finally:
+            self.calling -= 1
+
+    async def _ask(self, requests: list[GatewayRequest]) -> list[GatewayOutcome]:
+        self.calling += 1
+        self._order.calls += 1
+        try:
+            return await asyncio.gather(*[self._ask_one(request) for request in requests])
+        finally:
+            self.calling -= 1
+            self._order.calls -= 1
+
+    async def _ask_one(self, request: GatewayRequest) -> GatewayOutcome:
+        asked = request.asked or request.intent_id in self._order.asked or not self._order.certain
+        self._order.asked.add(request.intent_id)
+        try:
+            outcome: Any = await workflow.execute_activity(
+                PERFORM_GATEWAY_REQUEST,
+                request.model_copy(update={"asked": asked, "now": self.now()}),
+                result_type=GatewayOutcome,
+                task_queue=OUTSIDE,
+                start_to_close_timeout=GATEWAY_ATTEMPT,
+                schedule_to_close_timeout=GATEWAY_IN_ALL,
+                retry_policy=GATEWAY_RETRY,
+            )
+        except FailureError:
+            return GatewayOutcome(intent_id=request.intent_id, outcome=Outcome.UNKNOWN)
+        self._order.asked.discard(request.intent_id)
+        return outcome
+
+
+def _resolution(data: JsonObject) -> Resolution:
+    """Return the operator's decision; one who has put it right by hand wants the flow to do nothing more."""
+    kind = data.get("kind")
+    if kind == "retry":
+        return Resolution(kind="retry", input=cast("JsonObject | None", data.get("input")))
+    if kind == "skip":
+        return Resolution(kind="skip", output=data.get("output"))
+    return Resolution(kind="cancel")

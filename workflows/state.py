@@ -1,0 +1,61 @@
+"""What an order's workflow carries from one run to the next, and nothing else: the rest is in PostgreSQL."""
+
+from pydantic import AwareDatetime
+
+from orderloom.contracts.messages import Event, FlowFinished, Receipt
+from orderloom.domain.model import JsonObject, Message
+
+
+class Start(Message):
+    """An instance of a flow that is to be started."""
+
+    flow: str
+    """Hash of the flow."""
+    event: Event
+    depth: int = 1
+    """How many flows stand above it: an event that a flow caused starts flows one deeper."""
+
+    @property
+    def instance(self) -> str:
+        """Return the instance's id."""
+        return f"{self.event.id}@{self.flow}"
+
+
+class CarriedInstance(Message):
+    """A live instance: how it was started, where it stands, and which events it has taken."""
+
+    start: Start
+    state: JsonObject | None
+    """``flows_dsl.interpreter.InstanceState``; None when it has not begun."""
+    consumed: list[int] = []
+    """Numbers of the events that its listens took."""
+
+
+class Carried(Message):
+    """The state of an order at a quiet point."""
+
+    schema_version: int = 1
+    order: JsonObject
+    """The order's header."""
+    seq: int
+    """The highest number of the journal that this workflow has seen."""
+    offset: float
+    """Seconds that business time is ahead of workflow time."""
+    flows: dict[str, str]
+    """Bodies of known flows."""
+    instances: list[CarriedInstance]
+    queued: list[Start]
+    finished: list[FlowFinished]
+    """Instances that ended and were not reported yet."""
+    ended: list[str]
+    """Ids of instances that ended lately: an event delivered twice does not start them again."""
+    receipts: dict[str, Receipt]
+    """Answers to the latest deliveries, by intake id."""
+    events: list[Event]
+    """The inbox."""
+    asked: list[str]
+    """Intents that a gateway may have seen and whose outcome is unknown."""
+    parked: tuple[list[str], AwareDatetime | None] | None
+    """What PostgreSQL was told last: wanted types and the next deadline."""
+    settled_at: AwareDatetime | None
+    """Since when nothing is open; the service window runs from there."""

@@ -1,0 +1,97 @@
+"""An order's transactions: local activities, one at a time, and what they say of the order."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+
+from orderloom.contracts.messages import ActionDone, Applied, Context, Event, FlowFinished, Rebuilt, Recorded, ReleasePin
+from orderloom.domain.model import JsonObject, Message
+from workflows.failures import applied_of
+
+ATTEMPT = timedelta(seconds=5)
+THRESHOLD = timedelta(seconds=2)
+"""A longer wait between attempts becomes a timer, so that an outage holds no workflow task."""
+RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=30))
+
+
+class Transactions:
+    """
+    The order as PostgreSQL knows it, changed by one local activity at a time.
+
+    Attributes:
+        header: the order's header, as of the last transaction.
+        flows: packed bodies of the flows that this run's history holds, by hash.
+        finished: instances that ended since the last transaction; the next one reports them.
+        running: transactions that run or wait for their turn.
+    """
+
+    def __init__(
+        self, order_id: str, pin: ReleasePin, now: Callable[[], datetime], told: Callable[[list[Event], int], None]
+    ) -> None:
+        """Take the order's clock, and whom to tell of journaled events with the depth of the flow that caused them."""
+        self.header: JsonObject = {}
+        self.flows: dict[str, str] = {}
+        self.finished: list[FlowFinished] = []
+        self.running = 0
+        self._order_id = order_id
+        self._pin = pin
+        self._now = now
+        self._told = told
+        self._lock = asyncio.Lock()
+
+    async def run[A: Message](
+        self, activity: str, request: Callable[[Context], Message], answer: type[A], depth: int = 0
+    ) -> A:
+        """
+        Run local activity *activity* when it is its turn, and take over what it says of the order.
+
+        An outage is waited for; what is typed as an error of ours is raised at once.
+
+        Raises:
+            FailureError: the transaction refused. What it committed all the same has been taken over.
+        """
+        self.running += 1
+        try:
+            async with self._lock:
+                return await self._run(activity, request, answer, depth)
+        finally:
+            self.running -= 1
+
+    async def _run[A: Message](
+        self, activity: str, request: Callable[[Context], Message], answer: type[A], depth: int
+    ) -> A:
+        reported = list(self.finished)
+        context = Context(
+            order_id=self._order_id,
+            now=self._now(),
+            known_flows=sorted(self.flows),
+            pin=self._pin,
+            finished=reported,
+        )
+        try:
+            done = await workflow.execute_local_activity(
+                activity,
+                request(context),
+                result_type=answer,
+                start_to_close_timeout=ATTEMPT,
+                local_retry_threshold=THRESHOLD,
+                retry_policy=RETRY,
+            )
+        except FailureError as failure:
+            if (kept := applied_of(failure)) is not None:
+                self._apply(kept, depth)
+            raise
+        self.finished = [one for one in self.finished if one not in reported]
+        if isinstance(done, ActionDone | Recorded | Rebuilt) and done.applied is not None:
+            self._apply(done.applied, depth)
+        return done
+
+    def _apply(self, applied: Applied, depth: int) -> None:
+        self.header = applied.order
+        self.flows.update(applied.flows)
+        if applied.events:
+            self._told(applied.events, depth)
