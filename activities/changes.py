@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import insert, select, update
 
 from activities.registry import implements
-from activities.reservations import release_at_group, release_at_location
+from activities.reservations import Taken, lower_at_locations, release_at_group, take
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import ForRequest, ItemsChanged
@@ -17,6 +17,7 @@ from orderloom.domain.funds import Account, Posting
 from orderloom.domain.placing import CancelItems, ReturnItems
 from orderloom.domain.units import Movement, UnitState
 from orderloom.persistence.tables.fulfillment import fulfillment_orders
+from orderloom.persistence.tables.inventory import reservations
 from orderloom.persistence.tables.orders import change_order_lines, change_orders
 
 _LIVE = (
@@ -34,7 +35,14 @@ _LIVE = (
 async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     """Cancel the command's items: planned anew on the ledger of now, allocated units given back first."""
     request = CancelItems.model_validate(await unit.request(command.request))
-    plan = plan_cancel(await unit.lines(), await unit.pools(), request, unit.order.life_cycle, await _stoppable(unit))
+    plan = plan_cancel(
+        await unit.lines(),
+        await unit.pools(),
+        request,
+        unit.order.life_cycle,
+        await _stoppable(unit),
+        funds=await unit.funds(),
+    )
     change_order = await _next_change_order(unit)
     unit.journal("items.cancelled", {"change_order": change_order})
     await _give_back(unit, plan.give_back)
@@ -46,7 +54,7 @@ async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
         Posting(
             debit=Account.ORDERED,
             credit=Account.CUSTOMER,
-            amount=plan.balances.grand_total,
+            amount=plan.balances.grand_total_amount,
             document_id=change_order,
         )
     )
@@ -59,7 +67,7 @@ async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
 async def return_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     """Return the command's items; what comes back is not restocked here, and a credit memo moves the money."""
     request = ReturnItems.model_validate(await unit.request(command.request))
-    plan = plan_return(await unit.lines(), await unit.pools(), request, unit.order.life_cycle)
+    plan = plan_return(await unit.lines(), await unit.pools(), request, unit.order.life_cycle, funds=await unit.funds())
     change_order = await _next_change_order(unit)
     unit.journal("items.returned", {"change_order": change_order})
     await unit.move_units(plan.movements)
@@ -82,15 +90,20 @@ async def _next_change_order(unit: Unit) -> str:
 async def _give_back(unit: Unit, movements: Sequence[Movement]) -> None:
     """Take units back from fulfillment orders: their reservations end, and an order left without units is cancelled."""
     await unit.move_units(movements)
+    products = {line.id for line in await unit.lines() if line.kind == "product"}
+    taken: list[Taken] = []
     for fulfillment_order in sorted({str(movement.source.fulfillment_order) for movement in movements}):
         own = [movement for movement in movements if movement.source.fulfillment_order == fulfillment_order]
-        await release_at_location(unit, fulfillment_order, _units(own, UnitState.ALLOCATED))
+        held = _units((each for each in own if each.line_id in products), UnitState.ALLOCATED)
+        taken += await take(unit, held, "released", reservations.c.fulfillment_order_id == fulfillment_order)
         if not await _holds_units(unit, fulfillment_order):
             await unit.conn.execute(
                 update(fulfillment_orders)
                 .where(fulfillment_orders.c.id == fulfillment_order)
                 .values(status=FulfillmentStatus.CANCELLED.value, closed_at=unit.now)
             )
+    # All counters together, in their one order of locking.
+    await lower_at_locations(unit, taken)
 
 
 def _units(movements: Iterable[Movement], source: UnitState) -> dict[str, int]:
@@ -127,17 +140,17 @@ async def _write(unit: Unit, change_order: str, kind: str, request: str, plan: C
     rows = [
         {
             "change_order_id": change_order,
-            "line_id": line_id,
-            "quantity": quantity,
-            "amount": -amount,
-            "tax": -tax,
-            "reason": reason,
+            "line_id": line.line_id,
+            "quantity": line.quantity,
+            "amount": -line.amount,
+            "tax": -line.tax,
+            "reason": line.reason,
         }
-        for line_id, quantity, amount, tax, reason in plan.per_line
+        for line in plan.per_line
     ]
     await unit.conn.execute(insert(change_order_lines), rows)
 
 
 async def _changed(unit: Unit, change_order: str, plan: CancelPlan | ReturnPlan) -> ItemsChanged:
     funds = await unit.funds()
-    return ItemsChanged(change_order=change_order, total=plan.balances.grand_total, excess=funds.excess)
+    return ItemsChanged(change_order=change_order, total=plan.balances.grand_total_amount, excess=funds.excess)

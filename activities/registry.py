@@ -19,10 +19,11 @@ from activities.unit import Services
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, RunAction, SettleAction
 from orderloom.domain.errors import OrderloomError
-from orderloom.domain.model import Frozen, Message
+from orderloom.domain.model import Frozen, JsonObject, Message
 from orderloom.persistence.vault import Vault
 
 AREAS = (
+    "allocating",
     "changes",
     "emit",
     "exceptions",
@@ -105,7 +106,7 @@ def activities(engine: AsyncEngine, vault: Vault) -> list[Callable[..., Any]]:
     services = Services(engine=engine, vault=vault)
     for area in AREAS:
         import_module(f"activities.{area}")
-    listed = [_serve(services, name, *service) for name, service in sorted(_services.items())]
+    listed: list[Callable[..., Any]] = [_serve(services, name, *service) for name, service in sorted(_services.items())]
     for name, entry in sorted(_entries.items()):
         if entry.run is not None:
             listed.append(_run(services, name, entry.contract, entry.run))
@@ -165,14 +166,18 @@ async def told[R](work: Awaitable[R]) -> R:
     """
     try:
         return await work
+    except transaction.ActionFailed as failed:
+        raise _refusal(failed.error, failed.applied.model_dump(mode="json")) from failed.error
     except OrderloomError as error:
-        problem = error.problem().model_dump(mode="json")
-        kept = transaction.kept(error)
-        details = [problem] if kept is None else [problem, kept.model_dump(mode="json")]
-        raise ApplicationError(
-            f"{error.code}: {error.detail}",
-            *details,
-            type=error.code,
-            non_retryable=True,
-            category=ApplicationErrorCategory.BENIGN,
-        ) from error
+        raise _refusal(error) from error
+
+
+def _refusal(error: OrderloomError, *more: JsonObject) -> ApplicationError:
+    return ApplicationError(
+        f"{error.code}: {error.detail}",
+        error.problem().model_dump(mode="json"),
+        *more,
+        type=error.code,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )

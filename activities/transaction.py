@@ -2,33 +2,283 @@
 Opens, numbers and closes the transaction of an activity on one order.
 
 Row locks are taken in one order: the order's row first, stock after it. The last statement writes the journal, the
-outbox, the order's row and the idempotency row together, so that either all of it happened or nothing.
+outbox, the order's row and the idempotency row together: all of it happened, or nothing.
 """
 
-import hashlib
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
-from activities.closing import close
+from activities.arrivals import invalid
 from activities.header import read_header
-from activities.locking import lock
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Applied, Context, Event, ReleasePin, RunAction, SettleAction
 from orderloom.contracts.outside import GatewayRequest
-from orderloom.domain.errors import FieldProblem, InvalidInput, NotFound, OrderloomError
-from orderloom.domain.model import Frozen, JsonObject
+from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.model import Frozen, Json, JsonObject
+from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
-from orderloom.persistence.journal import read_events
+from orderloom.persistence.journal import Locked, close, lock, mark_finished, read_events
 
 type Implementation[I: Frozen, O: Frozen] = Callable[[Unit, I], Awaitable[O]]
 """Carries out an action."""
 
 type Preparation[I: Frozen, O: Frozen] = Callable[[Unit, I], Awaitable[list[GatewayRequest] | O]]
 """Writes the intents of an outside action; returns its output when nothing is to be asked."""
+
+
+class IdempotencyConflict(OrderloomError):
+    """The idempotency key was used with another input.
+
+    This is a fault of the program that made the key, not of the order: stop and look at both inputs.
+    """
+
+    code = "idempotency.conflict"
+    status = 409
+
+
+class ActionFailed(Exception):
+    """An action ended in *error* after outcomes of money were committed: *applied* says what changed all the same."""
+
+    def __init__(self, error: OrderloomError, applied: Applied) -> None:
+        super().__init__(error.detail)
+        self.error = error
+        self.applied = applied
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One transaction that an order is asked for."""
+
+    context: Context
+    key: str
+    """Of the idempotency row."""
+    cause: str
+    input: Json
+    """What the key belongs to."""
+    action_key: str | None = None
+    """What the unit shows as its key; the idempotency key unless given."""
+    by_workflow: bool = True
+    """False: nobody asks for the header and the flows."""
+
+
+@dataclass
+class Answer:
+    """What the body of a transaction came to."""
+
+    output: JsonObject = field(default_factory=dict[str, Json])
+    requests: list[GatewayRequest] = field(default_factory=list[GatewayRequest])
+    failure: OrderloomError | None = None
+    """Raised when the transaction is committed."""
+    remember: bool = True
+    """Keep the answer for the key."""
+    order: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What parking writes to the order's row."""
+
+
+async def run(
+    services: Services, contract: ActionContract[Any, Any], function: Implementation[Any, Any], request: RunAction
+) -> ActionDone:
+    """Run a local action, at most once for its key."""
+    command = command_of(contract, request.input)
+
+    async def body(unit: Unit) -> Answer:
+        output: Frozen = await function(unit, command)
+        return Answer(output=output.model_dump(mode="json"))
+
+    return await transact(services, call_of(request, contract.activity), body)
+
+
+async def prepare(
+    services: Services, contract: ActionContract[Any, Any], function: Preparation[Any, Any], request: RunAction
+) -> ActionDone:
+    """Write the intents of an outside action, at most once for its key."""
+    command = command_of(contract, request.input)
+
+    async def body(unit: Unit) -> Answer:
+        prepared = await function(unit, command)
+        if isinstance(prepared, Frozen):
+            return Answer(output=prepared.model_dump(mode="json"))
+        return Answer(requests=prepared)
+
+    return await transact(services, call_of(request, contract.activity), body)
+
+
+async def settle(
+    services: Services, contract: ActionContract[Any, Any], function: Implementation[Any, Any], request: SettleAction
+) -> ActionDone:
+    """
+    Record what gateways said of an action's intents, and finish the action when all of them are settled.
+
+    Raises:
+        ActionFailed: the action ends in an error of ours; the outcomes are committed.
+    """
+    action = request.action
+    command = command_of(contract, action.input)
+    outcomes = [outcome.model_dump(mode="json") for outcome in request.outcomes]
+
+    async def body(unit: Unit) -> Answer:
+        if unknown := await intents.settle(unit, request.outcomes):
+            # Asked again with the same outcomes, a webhook may have come meanwhile: look again instead of repeating.
+            return Answer(requests=unknown, remember=bool(unit.buffer.events))
+        try:
+            async with unit.savepoint():
+                output: Frozen = await function(unit, command)
+        except OrderloomError as error:
+            return Answer(failure=error, remember=False)
+        return Answer(output=output.model_dump(mode="json"))
+
+    call = Call(
+        context=action.context,
+        key=f"{action.key}!settle-{digest(outcomes).hex()[:16]}",
+        cause=action.cause,
+        input={"action": contract.activity, "input": action.input, "outcomes": outcomes},
+        action_key=action.key,
+    )
+    return await transact(services, call, body)
+
+
+async def transact(services: Services, call: Call, body: Callable[[Unit], Awaitable[Answer]]) -> ActionDone:
+    """
+    Run *body* in one transaction on the order, or answer what was answered before to the same key.
+
+    Raises:
+        NotFound: there is no such order.
+        IdempotencyConflict: the key was used with another input.
+        ActionFailed: *body* asked to commit and then to fail.
+    """
+    async with services.engine.begin() as conn:
+        locked = await lock(conn, call.context.order_id, call.key)
+        if locked is None:
+            raise NotFound(f"there is no order {call.context.order_id}", order=call.context.order_id)
+        order = order_row(locked)
+        if locked.answer is not None:
+            return await repeat(conn, order, locked, call)
+        unit = open_unit(services, conn, order, call)
+        answer = await body(unit)
+        done = await finish(unit, call, answer)
+    if answer.failure is not None:
+        raise ActionFailed(answer.failure, done.applied) from answer.failure
+    return done
+
+
+def open_unit(services: Services, conn: AsyncConnection, order: OrderRow, call: Call) -> Unit:
+    """Return the unit of a transaction that holds the order's row."""
+    return Unit(services, conn, order, now=call.context.now, cause=call.cause, key=call.action_key or call.key)
+
+
+async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
+    """Write what the transaction buffered, and return what it did."""
+    order, events = unit.order, [event for event, _ in unit.buffer.events]
+    seq, pin = order.seq + len(events), call.context.pin
+    applied = await _applied(unit.conn, order, call, events, unit.routing_attempts)
+    stored: JsonObject = {
+        "output": answer.output,
+        "requests": [request.model_dump(mode="json") for request in answer.requests],
+        "first": order.seq + 1,
+        "last": seq,
+    }
+    await close(
+        unit.conn,
+        {
+            "order_id": order.id,
+            "events": [{**event.model_dump(mode="json"), "cause": cause} for event, cause in unit.buffer.events],
+            "started": [start for event in events for start in _started(pin, event)],
+            "finished": [instance.model_dump(mode="json") for instance in call.context.finished],
+            "delivered": unit.buffer.intake,
+            "key": call.key,
+            "input_hash": digest(call.input),
+            "answer": stored,
+            "remember": answer.remember,
+            "seq": seq,
+            "routing_attempts": unit.routing_attempts,
+            "wanted": answer.order.get("wanted"),
+            "parked": "next_due_at" in answer.order,
+            "next_due_at": answer.order.get("next_due_at"),
+            "closed_at": answer.order.get("closed_at"),
+            "reopened": call.by_workflow,
+        },
+    )
+    return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
+
+
+async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: Call) -> ActionDone:
+    """Return what was answered before to the call's key, with the order's header of now."""
+    if locked.input_hash != digest(call.input):
+        raise IdempotencyConflict(f"key {call.key!r} came with another input before", key=call.key, order=order.id)
+    if call.context.finished:
+        await mark_finished(conn, order.id, [one.model_dump(mode="json") for one in call.context.finished])
+    answer = locked.answer or {}
+    first, last = answer["first"], answer["last"]
+    events = await read_events(conn, order.id, first, last) if last >= first else []
+    return ActionDone(
+        output=answer["output"],
+        requests=answer["requests"],
+        applied=await _applied(conn, order, call, events, order.routing_attempts, seq=order.seq),
+    )
+
+
+async def _applied(
+    conn: AsyncConnection,
+    order: OrderRow,
+    call: Call,
+    events: list[Event],
+    routing_attempts: int,
+    *,
+    seq: int | None = None,
+) -> Applied:
+    if not call.by_workflow:
+        return Applied(order={}, events=events)
+    now_at = order.seq + len(events) if seq is None else seq
+    return Applied(
+        order=await read_header(conn, order, seq=now_at, routing_attempts=routing_attempts),
+        events=events,
+        flows=await unknown_flows(conn, call.context, events),
+    )
+
+
+async def unknown_flows(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> dict[str, str]:
+    """Return the bodies of flows that *events* start and the workflow does not know."""
+    starting = {flow for event in events for flow in context.pin.subscriptions.get(event.type, ())}
+    unknown = starting - set(context.known_flows)
+    return await read_bodies(conn, unknown) if unknown else {}
+
+
+def _started(pin: ReleasePin, event: Event) -> list[JsonObject]:
+    return [
+        {"instance": f"{event.id}@{flow}", "flow": flow, "seq": event.seq}
+        for flow in pin.subscriptions.get(event.type, ())
+    ]
+
+
+def call_of(request: RunAction, activity: str) -> Call:
+    """Return the transaction that an action's request asks for."""
+    return Call(
+        context=request.context,
+        key=request.key,
+        cause=request.cause,
+        input={"action": activity, "input": request.input},
+    )
+
+
+def command_of(contract: ActionContract[Any, Any], input: JsonObject) -> Frozen:
+    """
+    Return the typed input of an action.
+
+    Raises:
+        InvalidInput: with a field problem for each; flows are checked when published, so this names a computed value.
+    """
+    try:
+        return contract.input.model_validate(input)
+    except ValidationError as error:
+        raise invalid(error, contract.name) from None
+
+
+def order_row(locked: Locked) -> OrderRow:
+    """Return the order that a lock found."""
+    return OrderRow.model_validate({name: locked.row._mapping[name] for name in OrderRow.model_fields})

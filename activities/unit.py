@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import AwareDatetime
 from sqlalchemy import Table, func, insert, select
@@ -43,7 +43,7 @@ class OrderRow(Frozen):
     channel_id: str
     external_id: str
     currency: str
-    life_cycle: str
+    life_cycle: Literal["managed", "unmanaged"]
     person_id: str | None
     policy: ChannelPolicy
     placed_at: AwareDatetime

@@ -48,7 +48,7 @@ def canonical(value: object, depth: int = 0) -> Json:
         case timedelta():
             return iso_duration(value)
         case Mapping():
-            return _object({key: item for key, item in value.items()}, depth)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return _object(dict(value), depth)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case list() | tuple():
             return [canonical(item, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case _:

@@ -11,7 +11,7 @@ from functools import reduce
 from operator import mul
 from typing import Any
 
-from cel_expr_python import cel
+from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]  # its stubs lack an __init__
 
 from flows_dsl import cel_ast
 from flows_dsl.expression import ExpressionFailed, ExpressionRefused, bounded, check_length
@@ -75,9 +75,7 @@ def compile_cel(text: str, names: Sequence[str] = ()) -> CelExpression:
         ExpressionRefused: it is not valid CEL, is over a bound, or its value could differ between processes.
     """
     check_length(text)
-    environment = cel.NewEnv(
-        variables={name: cel.Type.DYN for name in (*VARIABLES, *names)}, extensions=[_EXTENSION]
-    )
+    environment = cel.NewEnv(variables=dict.fromkeys((*VARIABLES, *names), cel.Type.DYN), extensions=[_EXTENSION])
     try:
         compiled = environment.compile(text)
         facts = cel_ast.read(compiled.serialize())
@@ -99,7 +97,9 @@ def _refusal(text: str, message: str) -> ExpressionRefused:
 
 def _remedy(detail: str) -> str:
     if unknown := _UNKNOWN.search(detail):
-        return f"{unknown[1]!r} is no variable or function here; variables: {', '.join(VARIABLES)}, and what catch names."
+        return (
+            f"{unknown[1]!r} is no variable or function here; variables: {', '.join(VARIABLES)}, and what catch names."
+        )
     return "See the CEL language definition."
 
 

@@ -32,7 +32,6 @@ class ExpressionFailed(Exception):
     """An expression that has no value for what it was given. Its text is the same in every process."""
 
 
-
 class Expression(Protocol):
     """A compiled expression."""
 

@@ -134,6 +134,12 @@ def _evaluated(value: _Compiled, scope: Mapping[str, Json], here: Json) -> Json:
 
 
 def _kind(value: Json) -> str:
-    return {str: "a string", int: "a number", float: "a number", list: "an array", dict: "an object"}.get(
-        type(value), "null"
-    )
+    match value:
+        case str():
+            return "a string"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case _:
+            return "null" if value is None else "an object"

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
 
-import jq
+import jq as _jq
 
 from flows_dsl.canonical import SAFE_INTEGER, canonical_json
 from flows_dsl.expression import ExpressionFailed, ExpressionRefused, bounded, check_length
@@ -16,6 +18,9 @@ VARIABLES = ("context", "input", "order", "output", "task", "workflow")
 MAX_WORK = 50_000_000
 MAX_BYTES = 16 * 1024 * 1024
 """Bounds of what an evaluation may take: static cost times input size, never a clock."""
+
+jq: Any = _jq
+"""The binding has no types of its own."""
 
 _LONG = re.compile(r"\d{16}")
 
@@ -31,7 +36,7 @@ class JqExpression:
         # The line break ends whatever the text ends with; `$__here` cannot be named by an author.
         program = f". as [{names}$__here] | $__here | ({text}\n)"
         try:
-            self._program = jq.compile(program)
+            self._program: Any = jq.compile(program)
         except ValueError as error:
             raise ExpressionRefused(f"jq: {_first_line(error)}", remedy="See the jq manual.") from None
         self._usage = usage
@@ -55,9 +60,7 @@ class JqExpression:
 
     def _bounded(self, text: str) -> Iterator[object]:
         """Yield at most two results: one is right, two are as wrong as a million."""
-        found = iter(self._program.input_text(text))
-        for _, value in zip(range(2), found, strict=False):
-            yield value
+        yield from islice(iter(self._program.input_text(text)), 2)
 
     def _check_cost(self, text: str) -> None:
         items = text.count(",") + 1
@@ -78,7 +81,9 @@ def compile_jq(text: str, names: Sequence[str] = ()) -> JqExpression:
 
 
 def _first_line(error: ValueError) -> str:
-    return re.sub(r" at <top-level>, line \d+, column \d+:?", "", str(error).split("\n", 1)[0]).removeprefix("jq: error: ")
+    return re.sub(r" at <top-level>, line \d+, column \d+:?", "", str(error).split("\n", 1)[0]).removeprefix(
+        "jq: error: "
+    )
 
 
 def _check_integers(value: Json) -> None:

@@ -1,9 +1,9 @@
 """Reads jq text as tokens, and refuses all that an allow-list does not name."""
 
 import re
-from math import ceil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from flows_dsl.canonical import SAFE_INTEGER
 from flows_dsl.expression import ExpressionRefused
@@ -11,23 +11,24 @@ from flows_dsl.findings import did_you_mean
 
 KEYWORDS = frozenset({"if", "then", "elif", "else", "end", "and", "or", "as", "try", "catch"})
 
-FUNCTIONS = frozenset(
-    """
-    abs add all any arrays ascii_downcase ascii_upcase booleans ceil contains empty endswith error first flatten floor
-    from_entries fromjson getpath group_by has implode explode in index indices inside isempty iterables join keys last
-    length ltrim ltrimstr map map_values max max_by min min_by not nulls numbers objects reverse rindex round rtrim
-    rtrimstr scalars select sort sort_by split sqrt startswith strings to_entries toboolean tojson tonumber tostring
-    trim type unique unique_by utf8bytelength values with_entries null true false
-    """.split()
-)
+FUNCTIONS = frozenset({
+    "abs", "add", "all", "any", "arrays", "ascii_downcase", "ascii_upcase", "booleans", "ceil", "contains", "empty",
+    "endswith", "error", "explode", "false", "first", "flatten", "floor", "from_entries", "fromjson", "getpath",
+    "group_by", "has", "implode", "in", "index", "indices", "inside", "isempty", "iterables", "join", "keys", "last",
+    "length", "ltrim", "ltrimstr", "map", "map_values", "max", "max_by", "min", "min_by", "not", "null", "nulls",
+    "numbers", "objects", "reverse", "rindex", "round", "rtrim", "rtrimstr", "scalars", "select", "sort", "sort_by",
+    "split", "sqrt", "startswith", "strings", "to_entries", "toboolean", "tojson", "tonumber", "tostring", "trim",
+    "true", "type", "unique", "unique_by", "utf8bytelength", "values", "with_entries",
+})  # fmt: skip
 """Functions without clock, environment, input or output, regular expression, recursion, or loop of their own."""
 
 FORMATS = frozenset({"@text", "@json", "@base64", "@base64d", "@uri"})
 
 _GROWING = {"tojson": 2, "tostring": 2, "@json": 2, "@base64": 2, "@uri": 3}
-_LOOPS = frozenset(
-    "all any map map_values with_entries sort_by group_by unique_by min_by max_by join contains inside".split()
-)
+_LOOPS = frozenset({
+    "all", "any", "contains", "group_by", "inside", "join", "map", "map_values", "max_by", "min_by", "sort_by",
+    "unique_by", "with_entries",
+})  # fmt: skip
 
 _TOKEN = re.compile(
     r"""

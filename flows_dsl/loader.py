@@ -11,6 +11,7 @@ from flows_dsl.model import MODELS, REFUSED_TASKS, TASKS, FlowDocument, Task, ki
 from flows_dsl.yaml_reader import Source, YamlRefused, read
 from orderloom.domain.model import Json
 
+
 @dataclass(frozen=True)
 class Loaded:
     """A flow's text as far as it could be understood. ``document`` is None when nothing could."""
@@ -60,14 +61,18 @@ def _pointer(value: Json, location: Sequence[str | int], kind: str) -> str:
     for index, part in enumerate(location):
         if index >= 3 and location[index - 3] in {"do", "try"} and isinstance(location[index - 2], int):
             continue  # the kind of the task, which is no part of the document
-        if isinstance(here, dict) and part in here:
-            here = cast("Any", here[part])
-        elif isinstance(here, list) and isinstance(part, int) and part < len(cast("list[Any]", here)):
-            here = cast("Any", here[part])
+        if _has(here, part):
+            here = here[part]
         elif kind != "missing" or index < len(location) - 1:
             continue
         pointer += f"/{escape(part)}"
     return pointer
+
+
+def _has(holder: Any, part: str | int) -> bool:
+    if isinstance(holder, list):
+        return isinstance(part, int) and part < len(cast("list[Any]", holder))
+    return isinstance(holder, dict) and part in holder
 
 
 def _resolve(value: Json, pointer: str) -> Any:
@@ -170,7 +175,7 @@ def _inner(model: type[BaseModel], pointer: str) -> type[BaseModel] | None:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for inner in getattr(annotation, "__args__", ()):
+    for inner in cast("tuple[Any, ...]", getattr(cast("Any", annotation), "__args__", ())):
         if (found := _model_in(inner)) is not None and not issubclass(found, Task):
             return found
     return None

@@ -89,7 +89,7 @@ class StepRunner(Protocol):
     async def next_event(
         self, step: Step, types: frozenset[str], matches: Callable[[Event], bool], deadline: datetime | None
     ) -> Event | None:
-        """Return the first journaled event that this instance has not consumed and that matches; None at the deadline."""
+        """Return the first matching event that this instance has not consumed; None at the deadline."""
         ...
 
     async def wait(self, step: Step, until: datetime) -> None:

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -85,7 +85,8 @@ def read(text: str) -> tuple[Json, Source, list[Finding]]:
     reader = _Reader(text)
     try:
         return reader.document(), reader.source, reader.findings
-    except MarkedYAMLError as error:
+    except MarkedYAMLError as marked:
+        error: Any = marked
         mark: Any = error.problem_mark or error.context_mark
         raise YamlRefused(
             Finding(
@@ -96,8 +97,8 @@ def read(text: str) -> tuple[Json, Source, list[Finding]]:
                 column=mark.column + 1 if mark else 1,
             )
         ) from None
-    except YAMLError as error:
-        message = f"This is no valid YAML: {str(error).splitlines()[0]}."
+    except YAMLError as other:
+        message = f"This is no valid YAML: {str(other).splitlines()[0]}."
         raise YamlRefused(Finding(code="yaml.syntax", message=message, remedy="Use printable UTF-8 text.")) from None
 
 
@@ -114,7 +115,9 @@ class _Reader:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self._refusal(event, "yaml.documents", "There is more than one document.", "Use one file each.")
+                    raise self._refusal(
+                        event, "yaml.documents", "There is more than one document.", "Use one file each."
+                    )
                 value = self._node(next(self._events), "", 0)
         return value
 
@@ -141,7 +144,7 @@ class _Reader:
             if not isinstance(event, ScalarEvent):
                 raise self._refusal(event, "yaml.key", "A key must be plain text.", "Write the key as text.")
             self._node(event, f"{pointer}/", depth + 1)
-            key = str(event.value)
+            key = str(cast("Any", event).value)
             inner = f"{pointer}/{escape(key)}"
             if key in found:
                 self.findings.append(

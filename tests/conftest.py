@@ -4,7 +4,6 @@ Servers for all tests: one PostgreSQL and one Temporal for the whole session, an
 A test gets a database cloned from the migrated template and a namespace of Temporal that nobody used before.
 """
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -20,9 +19,11 @@ from orderloom.bootstrap.database import create_engine, migrate
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
 from orderloom.bootstrap.temporal_client import connect
+from orderloom.persistence.vault import Vault
 
 NAMESPACES = tuple(f"test-{number}" for number in range(200))
 TEMPLATE = "template_orderloom"
+MASTER_KEY = bytes(range(32))
 
 _numbers = count()
 
@@ -44,6 +45,7 @@ def workflow_cache(request: pytest.FixtureRequest) -> int:
 def server_directory() -> Iterator[DataDirectory]:
     """Return a directory for the session's servers, with a short path."""
     path = Path(tempfile.mkdtemp(prefix="ol-"))
+    path.chmod(0o711)  # PostgreSQL runs as another user when the tests run as root
     directory = DataDirectory(path)
     yield directory
     directory.release()
@@ -60,8 +62,9 @@ async def postgres(server_directory: DataDirectory) -> AsyncIterator[EmbeddedPos
 
 @pytest.fixture(scope="session")
 async def database_template(postgres: EmbeddedPostgres) -> str:
-    """Return the name of a migrated, empty database that tests copy."""
-    await asyncio.to_thread(migrate, await postgres.ensure_database(TEMPLATE))
+    """Return the name of a migrated, empty database that tests copy; it holds the keys' tables too."""
+    url = await postgres.ensure_database(TEMPLATE)
+    await migrate(url, url)
     return TEMPLATE
 
 
@@ -79,6 +82,12 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def vault(engine: AsyncEngine) -> Vault:
+    """Return a vault whose keys stand in this test's own database."""
+    return Vault(engine, MASTER_KEY)
 
 
 @pytest.fixture(scope="session")

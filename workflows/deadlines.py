@@ -18,16 +18,20 @@ class Deadlines:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._heap: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._heap: list[tuple[datetime, int, asyncio.Future[None], bool]] = []
         self._count = 0
         self._timer: asyncio.Task[None] | None = None
         self._rings_at: datetime | None = None
 
-    def at(self, instant: datetime) -> asyncio.Future[None]:
-        """Return a future that comes true when business time reaches *instant*; cancel it to give the deadline up."""
+    def at(self, instant: datetime, *, told: bool = True) -> asyncio.Future[None]:
+        """
+        Return a future that comes true when business time reaches *instant*; cancel it to give the deadline up.
+
+        One that is not *told* is housekeeping: ``next`` does not name it.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._count += 1
-        heappush(self._heap, (instant, self._count, future))
+        heappush(self._heap, (instant, self._count, future, told))
         self.turn()
         return future
 
@@ -41,15 +45,14 @@ class Deadlines:
 
     @property
     def next(self) -> datetime | None:
-        """The earliest deadline that somebody waits for."""
-        self._drop_given_up()
-        return self._heap[0][0] if self._heap else None
+        """The earliest deadline that a flow waits for."""
+        return min((instant for instant, _, future, told in self._heap if told and not future.done()), default=None)
 
     def turn(self) -> None:
         """Fulfil what is due, and see to it that a timer runs for the rest. Call it when business time has jumped."""
         self._drop_given_up()
         while self._heap and self._heap[0][0] <= self._now():
-            _, _, future = heappop(self._heap)
+            _, _, future, _ = heappop(self._heap)
             if not future.done():
                 future.set_result(None)
         self._drop_given_up()
@@ -74,6 +77,6 @@ class Deadlines:
         self.turn()
 
     def _drop_given_up(self) -> None:
-        if any(future.done() for _, _, future in self._heap):
+        if any(future.done() for _, _, future, _ in self._heap):
             self._heap = [entry for entry in self._heap if not entry[2].done()]
             heapify(self._heap)

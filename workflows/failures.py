@@ -4,14 +4,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    CancelledError,
-    ChildWorkflowError,
-    FailureError,
-    TimeoutError,
-)
+from temporalio import exceptions
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
 
 from orderloom.contracts.messages import Applied
 from orderloom.domain.errors import OrderloomError, Problem
@@ -52,7 +46,7 @@ def problem_of(failure: FailureError, task: str) -> Problem:
             return Problem.model_validate({**details, "instance": task})
         except ValidationError:
             return ActivityFailed(str(cause)).problem(task)
-    if isinstance(cause, TimeoutError | CancelledError):
+    if isinstance(cause, exceptions.TimeoutError | exceptions.CancelledError):
         return ActivityTimedOut(str(cause)).problem(task)
     return ActivityFailed(f"{getattr(cause, 'type', None) or type(cause).__name__}: {cause}").problem(task)
 

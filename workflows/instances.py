@@ -5,8 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flows_dsl.interpreter import Instance, InstanceState
-from flows_dsl.release import Flow, unpack
+from flows_dsl.release import unpack
+
+from flows_dsl.compiled import CompiledFlow, Listen
+from flows_dsl.frames import InstanceState
+from flows_dsl.interpreter import FlowInstance
+from flows_dsl.problems import FlowCancelled
 from orderloom.contracts.messages import Event, FlowFinished
 from orderloom.domain.errors import OrderloomError, Problem
 from workflows.runner import InstanceRunner, Order
@@ -28,10 +32,12 @@ class FlowsTooDeep(OrderloomError):
 
 
 @lru_cache(maxsize=1024)
-def flow_of(hash: str, body: str) -> Flow:
-    """Return the flow with this hash, compiled; once per process, for flows never change."""
-    del hash
-    return unpack(body)
+def flow_of(hash: str, body: str) -> tuple[CompiledFlow, frozenset[str]]:
+    """Return the flow with this hash and the event types it may listen for; once a process, for flows never change."""
+    flow = unpack(body)
+    assert flow.hash == hash, f"the body of flow {hash} is that of {flow.hash}"
+    listens = (task.body for tasks in flow.lists.values() for task in tasks.tasks if isinstance(task.body, Listen))
+    return flow, frozenset(match.type for listen in listens for match in listen.filters)
 
 
 @dataclass
@@ -39,10 +45,10 @@ class Live:
     """An instance that has started and not ended."""
 
     start: Start
-    flow: Flow
+    flow: CompiledFlow
+    listens: frozenset[str]
     runner: InstanceRunner
-    instance: Instance
-    group: tuple[str, str]
+    instance: FlowInstance
     task: asyncio.Task[None]
 
 
@@ -72,15 +78,14 @@ class Instances:
 
     def request(self, start: Start) -> None:
         """Start an instance as soon as its flow's concurrency allows; one that is known already stays as it is."""
-        known = start.instance in self._live or start.instance in self.ended
-        if known or any(other.instance == start.instance for other in self.queued):
+        if self.knows(start):
             return
         self.queued.append(start)
         self.turn()
 
     def turn(self) -> None:
         """Start every queued instance that may start now, in the order in which they came."""
-        if self.held:
+        if self.held or not self.queued:
             return
         waiting, self.queued = self.queued, []
         for start in waiting:
@@ -88,7 +93,7 @@ class Instances:
 
     def wanted(self) -> frozenset[str]:
         """Return the event types that a listen of a live instance may name, now or later."""
-        return frozenset(type for live in self._live.values() for type in live.flow.listens)
+        return frozenset(type for live in self._live.values() for type in live.listens)
 
     def listening(self) -> frozenset[str]:
         """Return the event types that a listen waits for now."""
@@ -96,9 +101,14 @@ class Instances:
             type for live in self._live.values() for types in live.runner.listening.values() for type in types
         )
 
-    def since(self) -> int:
-        """Return the number of the event that started the oldest instance that listens."""
-        return min((live.start.event.seq for live in self._live.values() if live.runner.listening), default=0)
+    def since(self) -> int | None:
+        """Return the number of the event that started the oldest instance that listens, if any does."""
+        return min((live.start.event.seq for live in self._live.values() if live.runner.listening), default=None)
+
+    def knows(self, start: Start) -> bool:
+        """Return whether the instance is live, waits to start, or ended lately."""
+        known = start.instance in self._live or start.instance in self.ended
+        return known or any(other.instance == start.instance for other in self.queued)
 
     def ring(self, event: Event) -> None:
         """Wake the listens for *event*'s type."""
@@ -110,7 +120,7 @@ class Instances:
         return [
             CarriedInstance(
                 start=live.start,
-                state=live.instance.snapshot().model_dump(mode="json"),
+                state=live.instance.state.model_dump(mode="json", exclude_defaults=True),
                 consumed=sorted(live.runner.consumed),
             )
             for live in self._live.values()
@@ -119,38 +129,43 @@ class Instances:
     def resume(self, carried: Iterable[CarriedInstance]) -> None:
         """Let instances of the run before go on from where they stood."""
         for one in carried:
-            state = InstanceState.model_validate(one.state) if one.state is not None else None
-            self._begin(one.start, state, set(one.consumed))
+            self._begin(one.start, InstanceState.model_validate(one.state), set(one.consumed))
 
     def _admit(self, start: Start) -> None:
-        flow = self._flow(start)
-        rivals = [live for live in self._live.values() if live.group == _group(flow, start)]
+        flow, _ = self._flow(start)
+        rivals = [live for live in self._live.values() if live.flow.name == flow.name]
         if not rivals or flow.concurrency == "parallel":
-            self._begin(start)
+            state = InstanceState.start(flow.hash, start.event, self._order.now())
+            self._begin(start, state, set())
         elif flow.concurrency == "drop":
             self._end(start.instance, "dropped")
-        elif flow.concurrency == "replace" and not any(rival.runner.calling for rival in rivals):
-            for rival in rivals:
-                rival.task.cancel()
-            self.queued.append(start)
         else:
+            if flow.concurrency == "replace":
+                self._replace(rivals)
             self.queued.append(start)
 
-    def _flow(self, start: Start) -> Flow:
+    def _replace(self, rivals: Iterable[Live]) -> None:
+        """End the instances that another one replaces, unless a call of theirs has to come to its end first."""
+        for rival in rivals:
+            if not rival.runner.calling:
+                rival.task.cancel()
+
+    def _flow(self, start: Start) -> tuple[CompiledFlow, frozenset[str]]:
         return flow_of(start.flow, self._order.transactions.flows[start.flow])
 
-    def _begin(self, start: Start, state: InstanceState | None = None, consumed: set[int] | None = None) -> None:
-        flow = self._flow(start)
-        runner = InstanceRunner(self._order, start, f"{flow.name}:{flow.version}")
-        runner.consumed = consumed or set()
-        instance = Instance(flow, start.instance, [start.event], runner, state)
+    def _begin(self, start: Start, state: InstanceState, consumed: set[int]) -> None:
+        flow, listens = self._flow(start)
+        runner = InstanceRunner(self._order, start, flow.label, consumed)
+        instance = FlowInstance(flow, state, runner)
         task = asyncio.create_task(self._run(start, instance))
-        self._live[start.instance] = Live(start, flow, runner, instance, _group(flow, start), task)
+        self._live[start.instance] = Live(start, flow, listens, runner, instance, task)
 
-    async def _run(self, start: Start, instance: Instance) -> None:
+    async def _run(self, start: Start, instance: FlowInstance) -> None:
         try:
             await instance.run()
-            outcome = instance.outcome
+            outcome = "completed"
+        except FlowCancelled:
+            outcome = "cancelled"
         except asyncio.CancelledError:
             outcome = "replaced"
         except Exception as crash:  # noqa: BLE001  # raised again by the workflow's own task, which must fail
@@ -166,10 +181,6 @@ class Instances:
         while len(self.ended) > REMEMBERED:
             del self.ended[next(iter(self.ended))]
         self._order.transactions.finished.append(FlowFinished(instance=instance, outcome=outcome))
-
-
-def _group(flow: Flow, start: Start) -> tuple[str, str]:
-    return flow.name, flow.concurrency_key(start.event)
 
 
 def too_deep(event: Event) -> Problem:

@@ -1,6 +1,7 @@
 """The order: a durable workflow with an inbox. What happens to it is in flows; nothing of it is here."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -11,6 +12,7 @@ from temporalio.workflow import ContinueAsNewVersioningBehavior
 from orderloom.contracts.actions import raise_exception
 from orderloom.contracts.messages import (
     ActionDone,
+    Context,
     Delivery,
     Event,
     OrderInput,
@@ -25,7 +27,7 @@ from orderloom.contracts.messages import (
 )
 from orderloom.contracts.queues import ORDER_WORKFLOW, PARK, REBUILD, RECORD
 from orderloom.domain.errors import Problem
-from orderloom.domain.model import Json, JsonObject
+from orderloom.domain.model import JsonObject, Message
 from workflows.deadlines import Deadlines
 from workflows.failures import category_of
 from workflows.inbox import CAPACITY, Inbox, InboxFull
@@ -36,6 +38,9 @@ from workflows.transactions import Transactions
 
 MOST_EVENTS = 3_000
 """Above so many events no instance starts until the order has continued as new."""
+TRY_AGAIN = timedelta(seconds=60)
+LAST_MOMENT = timedelta(seconds=10)
+"""How long an order that was about to complete waits for what is on its way to it."""
 REMEMBERED = 100
 """Receipts that are kept; older ones are asked of PostgreSQL again."""
 
@@ -56,7 +61,7 @@ class OrderWorkflow:
         self.certain = not start.revived
         self._start = start
         self._offset = timedelta(0)
-        self._seq = 0
+        self._checked = 0
         self._receipts: dict[str, Receipt] = {}
         self._resolutions: dict[str, asyncio.Future[Event]] = {}
         self._parked: tuple[list[str], datetime | None] | None = ([], None)
@@ -69,7 +74,7 @@ class OrderWorkflow:
     @workflow.run
     async def run(self, start: OrderInput) -> None:
         """Go on until nothing is open and nobody can ask for anything any more."""
-        await self._begin()
+        await self._begin(start)
         while True:
             await workflow.wait_condition(self._something_to_do)
             if self.instances.crash is not None:
@@ -78,6 +83,8 @@ class OrderWorkflow:
                 await self._raise_troubles()
             elif self._must_park():
                 await self._park()
+            elif self._must_settle():
+                self._settle()
             elif self._should_continue():
                 self._continue()
             elif await self._close():
@@ -105,7 +112,16 @@ class OrderWorkflow:
         """Set business time ahead of workflow time by *offset* seconds, and return when the order is quiet again."""
         self._offset = max(self._offset, timedelta(seconds=offset))
         self.deadlines.turn()
-        await workflow.wait_condition(lambda: self._quiet() and not self._must_park())
+        self._handling += 1
+        try:
+            await workflow.wait_condition(lambda: self._quiet() and not (self._must_park() or self._troubles))
+        finally:
+            self._handling -= 1
+
+    @workflow.query
+    def quiet(self) -> bool:
+        """Tell whether nothing will happen without a new delivery or the clock, and PostgreSQL knows that."""
+        return self._quiet() and not (self._handling or self._troubles or self._must_park())
 
     @advance.validator
     def _refuse_in_production(self, offset: float) -> None:
@@ -121,22 +137,27 @@ class OrderWorkflow:
         """Return a future of the operator's decision about a process exception."""
         return self._resolutions.setdefault(exception, asyncio.get_running_loop().create_future())
 
-    async def _begin(self) -> None:
-        if self._start.carried is not None:
-            self._take_over(Carried.model_validate(self._start.carried))
-        elif self._start.revived:
-            rebuilt = await self.transactions.run(REBUILD, lambda context: Rebuild(context=context), Rebuilt)
+    def turn(self) -> None:
+        """See whether an instance that waits may start now."""
+        self.instances.turn()
+
+    async def _begin(self, start: OrderInput) -> None:
+        if start.carried is not None:
+            self._take_over(Carried.model_validate(start.carried))
+        elif start.revived:
+            rebuilt = await self._surely(REBUILD, lambda context: Rebuild(context=context), Rebuilt)
             self._parked = None
-            self._seq = max(self._seq, rebuilt.seq)
+            self._checked = max(self._checked, rebuilt.seq)
             for event in rebuilt.unfinished:
                 self._subscribe(event, depth=0)
         self._ready = True
 
     def _told(self, events: list[Event], depth: int) -> None:
         """Hand journaled events to whom they concern: operators' decisions, listens, subscriptions."""
+        if events[0].seq == self._checked + 1:
+            self._checked = events[-1].seq
+        self._settled_at = None
         for event in events:
-            self._seq = max(self._seq, event.seq)
-            self._settled_at = None
             if event.type == RESOLVE_REQUESTED:
                 self._resolve(event)
             if not self.inbox.add(event, self.instances.wanted()):
@@ -165,16 +186,203 @@ class OrderWorkflow:
             del self._receipts[next(iter(self._receipts))]
 
     def _jump(self, instant: datetime | None) -> None:
-        if instant is not None and self._start.virtual_time:
-            self._offset = max(self._offset, instant - workflow.now())
-            self.deadlines.turn()
+        if instant is None or not self._start.virtual_time:
+            return
+        offset = instant - workflow.now()
+        # An import's first delivery lies in the past; from there on time only moves forward.
+        self._offset = max(self._offset, offset) if self._receipts or self.transactions.header else offset
+        self.deadlines.turn()
 
     def _quiet(self) -> bool:
-        return self._ready and not (self.transactions.running or self.calls or self._troubles)
+        return self._ready and not (self.transactions.running or self.calls)
 
     def _something_to_do(self) -> bool:
         if self.instances.crash is not None:
             return True
-        return self._quiet() and (self._must_park() or self._should_continue() or self._may_close()) or (
-            self._ready and bool(self._troubles)
+        if not self._quiet():
+            return False
+        return bool(
+            self._troubles
+            or self._must_park()
+            or self._must_settle()
+            or self._should_continue()
+            or self._may_close()
+            or self._never_was()
         )
+
+    def _wanted(self) -> list[str]:
+        waiting = {RESOLVE_REQUESTED} if any(not one.done() for one in self._resolutions.values()) else set[str]()
+        return sorted(self.instances.listening() | waiting)
+
+    def _must_park(self) -> bool:
+        if not self.transactions.header:
+            return False
+        return bool(self.transactions.finished) or self._parked != (self._wanted(), self.deadlines.next)
+
+    async def _park(self) -> None:
+        told = (self._wanted(), self.deadlines.next)
+        seq = cast("int", self.transactions.header["seq"])
+        parked = await self._tell(*told, closing=False)
+        self._parked = told
+        await self._catch_up(parked.events, seq)
+
+    async def _tell(self, wanted: list[str], next_due_at: datetime | None, *, closing: bool) -> Parked:
+        since = self.instances.since()
+        after = self._checked if since is None else min(since, self._checked)
+
+        def park(context: Context) -> Park:
+            return Park(context=context, wanted=wanted, next_due_at=next_due_at, after=after, closing=closing)
+
+        return await self._surely(PARK, park, Parked)
+
+    async def _catch_up(self, events: list[Event], seq: int) -> None:
+        """
+        Take in events that were journaled while nobody was seen to want them.
+
+        One that starts a flow is among them only when its delivery was committed but the server and the worker lost
+        it together; the flow's body then comes with a rebuild.
+        """
+        self._checked = max(self._checked, seq, *(event.seq for event in events))
+        for event in events:
+            if event.type == RESOLVE_REQUESTED:
+                self._resolve(event)
+            self.inbox.add(event, self.instances.wanted())
+            self.instances.ring(event)
+        missed = [
+            event
+            for event in events
+            for flow in self._start.pin.subscriptions.get(event.type, [])
+            if not self.instances.knows(Start(flow=flow, event=event))
+        ]
+        if missed:
+            rebuilt = await self._surely(REBUILD, lambda context: Rebuild(context=context), Rebuilt)
+            unfinished = {event.seq for event in rebuilt.unfinished}
+            for event in missed:
+                if event.seq in unfinished:
+                    self._subscribe(event, depth=0)
+
+    async def _surely[A: Message](self, activity: str, request: Callable[[Context], Message], answer: type[A]) -> A:
+        """Run a transaction that nobody stands behind to be told of an error: try again until it is mended."""
+        while True:
+            try:
+                return await self.transactions.run(activity, request, answer)
+            except FailureError as failure:
+                workflow.logger.error("order %s: %s failed: %s", self._start.order_id, activity, failure)
+                await workflow.sleep(TRY_AGAIN)
+
+    async def _raise_troubles(self) -> None:
+        troubles, self._troubles = self._troubles, []
+        for problem, event in troubles:
+            arguments: JsonObject = {
+                "category": category_of(problem),
+                "code": problem.code,
+                "detail": problem.detail,
+                "attached_to": event,
+            }
+            key = f"{event}!{problem.code}"
+
+            def ask(context: Context, arguments: JsonObject = arguments, key: str = key) -> RunAction:
+                return RunAction(context=context, key=key, input=arguments, cause="order")
+
+            await self._surely(raise_exception.activity, ask, ActionDone)
+
+    def _never_was(self) -> bool:
+        """Whether the placement was refused: there is no order."""
+        return not self.transactions.header and not self._handling
+
+    def _nothing_open(self) -> bool:
+        units = self.transactions.header.get("units")
+        if not isinstance(units, dict) or len(self.instances):
+            return False
+        return not any(units.get(state) for state in ("open", "reserved", "allocated"))
+
+    def _must_settle(self) -> bool:
+        return self._settled_at is None and self._nothing_open()
+
+    def _settle(self) -> None:
+        """Begin the service window: nothing is open."""
+        self._settled_at = self.now()
+        if self._closing is not None:
+            self._closing.cancel()
+        self._closing = self.deadlines.at(self._window_ends(), told=False)
+
+    def _window_ends(self) -> datetime:
+        if self._settled_at is None:
+            raise ValueError("the service window has not begun")
+        return self._settled_at + timedelta(seconds=self._start.service_window)
+
+    def _may_close(self) -> bool:
+        return (
+            self._settled_at is not None
+            and self._nothing_open()
+            and not self._handling
+            and self.now() >= self._window_ends()
+        )
+
+    async def _close(self) -> bool:
+        """Complete, unless something comes at the last moment; False then."""
+        if self._never_was():
+            return True
+        parked = await self._tell([], None, closing=True)
+        if not parked.pending and self._may_close() and self._quiet():
+            return True
+        self._parked = None
+        try:
+            await workflow.wait_condition(lambda: self._handling > 0, timeout=LAST_MOMENT)
+        except TimeoutError:
+            workflow.logger.warning("order %s: what was to come has not come", self._start.order_id)
+        return False
+
+    def _too_long(self) -> bool:
+        return workflow.info().get_current_history_length() > (self._start.max_events or MOST_EVENTS)
+
+    def _should_continue(self) -> bool:
+        info = workflow.info()
+        due = (
+            self._too_long()
+            or info.is_continue_as_new_suggested()
+            or info.is_target_worker_deployment_version_changed()
+        )
+        return due and not self._handling and bool(self.transactions.header)
+
+    def _continue(self) -> None:
+        changed = workflow.info().is_target_worker_deployment_version_changed()
+        workflow.continue_as_new(
+            self._start.model_copy(update={"carried": self._carried().model_dump(mode="json")}),
+            initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE if changed else None,
+        )
+
+    def _carried(self) -> Carried:
+        return Carried(
+            order=self.transactions.header,
+            checked=self._checked,
+            offset=self._offset.total_seconds(),
+            flows=self.transactions.flows,
+            instances=self.instances.carried(),
+            queued=self.instances.queued,
+            finished=self.transactions.finished,
+            ended=list(self.instances.ended),
+            receipts=self._receipts,
+            events=self.inbox.events(),
+            asked=sorted(self.asked),
+            parked=self._parked,
+            settled_at=self._settled_at,
+        )
+
+    def _take_over(self, carried: Carried) -> None:
+        self.transactions.header = carried.order
+        self.transactions.flows = dict(carried.flows)
+        self.transactions.finished = list(carried.finished)
+        self.inbox = Inbox(carried.events)
+        self.asked = set(carried.asked)
+        self._checked = carried.checked
+        self._offset = timedelta(seconds=carried.offset)
+        self._receipts = dict(carried.receipts)
+        self._parked = carried.parked
+        self._settled_at = carried.settled_at
+        if carried.settled_at is not None:
+            self._closing = self.deadlines.at(self._window_ends(), told=False)
+        self.instances.ended = dict.fromkeys(carried.ended)
+        self.instances.resume(carried.instances)
+        self.instances.queued = list(carried.queued)
+        self.instances.turn()

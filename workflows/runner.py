@@ -53,16 +53,20 @@ class Order(Protocol):
         """Return a future of the operator's decision about a process exception."""
         ...
 
+    def turn(self) -> None:
+        """See whether an instance that waits may start now."""
+        ...
+
 
 class InstanceRunner:
     """Runs the steps of one instance of a flow."""
 
-    def __init__(self, order: Order, start: Start, flow: str) -> None:
-        """Take the order, what started the instance, and the flow's name and version for people."""
+    def __init__(self, order: Order, start: Start, flow: str, consumed: set[int]) -> None:
+        """Take the order, what started the instance, the flow's label for people, and the events taken already."""
         self._order = order
         self._start = start
         self._flow = flow
-        self.consumed: set[int] = set()
+        self.consumed = consumed
         """Numbers of the events that its listens took."""
         self.listening: dict[int, frozenset[str]] = {}
         """Event types of its live listens."""
@@ -107,6 +111,7 @@ class InstanceRunner:
         self, step: Step, types: frozenset[str], matches: Callable[[Event], bool], deadline: datetime | None
     ) -> Event | None:
         """Return the first event that the instance has not taken and that matches; None at the deadline."""
+        del step
         due = self._order.deadlines.at(deadline) if deadline is not None else None
         self._listens += 1
         listen = self._listens
@@ -200,6 +205,7 @@ class InstanceRunner:
             raise FlowFailure(problem_of(failure, step.path)) from failure
         finally:
             self.calling -= 1
+            self._order.turn()
 
     async def _ask(self, requests: list[GatewayRequest]) -> list[GatewayOutcome]:
         self.calling += 1
@@ -209,6 +215,7 @@ class InstanceRunner:
         finally:
             self.calling -= 1
             self._order.calls -= 1
+            self._order.turn()
 
     async def _ask_one(self, request: GatewayRequest) -> GatewayOutcome:
         asked = request.asked or request.intent_id in self._order.asked or not self._order.certain

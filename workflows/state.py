@@ -25,8 +25,8 @@ class CarriedInstance(Message):
     """A live instance: how it was started, where it stands, and which events it has taken."""
 
     start: Start
-    state: JsonObject | None
-    """``flows_dsl.interpreter.InstanceState``; None when it has not begun."""
+    state: JsonObject
+    """``flows_dsl.frames.InstanceState``, without what is as at the beginning."""
     consumed: list[int] = []
     """Numbers of the events that its listens took."""
 
@@ -37,8 +37,8 @@ class Carried(Message):
     schema_version: int = 1
     order: JsonObject
     """The order's header."""
-    seq: int
-    """The highest number of the journal that this workflow has seen."""
+    checked: int
+    """Up to this number of the journal no event that starts a flow can have been missed."""
     offset: float
     """Seconds that business time is ahead of workflow time."""
     flows: dict[str, str]

@@ -8,7 +8,16 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
-from orderloom.contracts.messages import ActionDone, Applied, Context, Event, FlowFinished, Rebuilt, Recorded, ReleasePin
+from orderloom.contracts.messages import (
+    ActionDone,
+    Applied,
+    Context,
+    Event,
+    FlowFinished,
+    Rebuilt,
+    Recorded,
+    ReleasePin,
+)
 from orderloom.domain.model import JsonObject, Message
 from workflows.failures import applied_of
 
@@ -73,7 +82,7 @@ class Transactions:
             finished=reported,
         )
         try:
-            done = await workflow.execute_local_activity(
+            done: A = await workflow.execute_local_activity(
                 activity,
                 request(context),
                 result_type=answer,
@@ -86,8 +95,9 @@ class Transactions:
                 self._apply(kept, depth)
             raise
         self.finished = [one for one in self.finished if one not in reported]
-        if isinstance(done, ActionDone | Recorded | Rebuilt) and done.applied is not None:
-            self._apply(done.applied, depth)
+        told: Message = done
+        if isinstance(told, ActionDone | Recorded | Rebuilt) and told.applied is not None:
+            self._apply(told.applied, depth)
         return done
 
     def _apply(self, applied: Applied, depth: int) -> None:

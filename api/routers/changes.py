@@ -1,7 +1,6 @@
 """Changes of an order: cancel, return, route again. Previews write nothing."""
 
 from fastapi import APIRouter, Request, Response
-from orderloom.readmodels.changes import ChangePreview, preview_cancel, preview_return
 
 from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Reading
@@ -13,6 +12,7 @@ from api.schemas import Accepted, RouteOrder
 from orderloom.domain.changes import ChangeRefused, QuantityUnavailable
 from orderloom.domain.model import Frozen
 from orderloom.domain.placing import CancelItems, ReturnItems
+from orderloom.readmodels.changes import ChangePreview, preview_cancel, preview_return
 from orderloom.readmodels.orders import channel_of
 from orderloom.readmodels.snapshot import snapshot
 

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """Business time in production: the machine's clock."""
 
+    virtual = False
+    """Whether it may be set ahead."""
+
     def now(self) -> datetime:
         """Return the instant, in UTC."""
         return datetime.now(UTC)
@@ -18,6 +21,8 @@ class Clock:
 
 class VirtualClock(Clock):
     """Business time of scenarios and imports: the machine's clock plus an offset that only grows."""
+
+    virtual = True
 
     def __init__(self, offset: timedelta = timedelta(0)) -> None:
         self._offset = offset

@@ -1,14 +1,11 @@
 """Connections to PostgreSQL, and its migrations."""
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-MIGRATIONS = Path(__file__).parents[1] / "persistence" / "migrations"
+from orderloom.persistence.migrate import upgrade
+
 SERVER_SETTINGS = {
     "timezone": "UTC",
     "lock_timeout": "1000",
@@ -26,14 +23,11 @@ def sqlalchemy_url(url: str) -> URL:
 def create_engine(url: str, *, pool_size: int = 10, pooled: bool = True) -> AsyncEngine:
     """Return an engine whose sessions think in UTC and give up on locks after a second, on statements after three."""
     pool = {"pool_size": pool_size, "max_overflow": 0, "pool_pre_ping": False} if pooled else {"poolclass": NullPool}
-    return create_async_engine(sqlalchemy_url(url), hide_parameters=True, connect_args={"server_settings": SERVER_SETTINGS}, **pool)
-
-
-def migrate(url: str, revision: str = "head") -> None:
-    """Bring the schema of the database at *url* to *revision*. Run it in a thread of its own, outside an event loop."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option(
-        "sqlalchemy.url", sqlalchemy_url(url).render_as_string(hide_password=False).replace("%", "%%")
+    return create_async_engine(
+        sqlalchemy_url(url), hide_parameters=True, connect_args={"server_settings": SERVER_SETTINGS}, **pool
     )
-    command.upgrade(config, revision)
+
+
+async def migrate(url: str, keys_url: str) -> None:
+    """Bring the database at *url* and the keys database at *keys_url* to the schema that this version needs."""
+    await upgrade(url, keys_url)

@@ -71,12 +71,12 @@ async def until(api: Api, order_id: str, happened: Callable[[dict[str, Any]], bo
 
 
 class Locations:
-    """All locations: each accepts, picks and ships what it is given, except what is held back."""
+    """All locations: each accepts, picks and ships what it is given, once it is told that nobody will cancel it."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self.held: set[str] = set()
-        """External ids' orders that are not started: their customer is about to cancel."""
+        self.may_start: set[str] = set()
+        """Orders that may be worked on; those that are to be cancelled after allocation never are."""
         self._done: set[str] = set()
 
     async def work(self) -> None:
@@ -89,7 +89,7 @@ class Locations:
     async def _work_at(self, location: str) -> None:
         for fulfillment_order in await self._api.waiting_at(location):
             id, order = fulfillment_order["id"], fulfillment_order["order"]
-            if order in self.held or id in self._done:
+            if order not in self.may_start or id in self._done:
                 continue
             self._done.add(id)
             for kind in ("accepted", "picked", "shipped"):
@@ -104,20 +104,19 @@ class Customers:
         self._locations = locations
         self._restock = restock
 
-    async def live_through(self, order: DemoOrder, placed: Callable[[str], None]) -> str:
-        """Place the order, do what its story wants, and return its number. *placed* is told the number early."""
+    async def place(self, order: DemoOrder) -> str:
+        """Place the order and return its number."""
         if order.checkout is not None:
             await self._api.check_out(order.checkout)
         external_id = str(order.body["external_id"])
         answer = await self._api.command("/v1/orders", f"place-{external_id}", order.body)
         order_id = str(answer.get("id") or answer["order"])
-        if order.story is Story.CANCELLED_LATE:
-            self._locations.held.add(order_id)
-        placed(order_id)
-        await self._follow_up(order, order_id)
+        if order.story is not Story.CANCELLED_LATE:
+            self._locations.may_start.add(order_id)
         return order_id
 
-    async def _follow_up(self, order: DemoOrder, order_id: str) -> None:
+    async def follow_up(self, order: DemoOrder, order_id: str) -> None:
+        """Do what the order's story wants after it was placed."""
         match order.story:
             case Story.RESTOCKED:
                 await until(self._api, order_id, _was_attempted)
@@ -128,7 +127,6 @@ class Customers:
             case Story.CANCELLED_LATE:
                 await until(self._api, order_id, lambda view: bool(view["fulfillment_orders"]))
                 await self._cancel(order, order_id)
-                self._locations.held.discard(order_id)
             case Story.RETURNED:
                 await until(self._api, order_id, lambda view: bool(view["invoices"]))
                 await self._return_one(order_id)

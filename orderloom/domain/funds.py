@@ -5,7 +5,6 @@ A posting takes an amount out of one account and puts it into another, so that a
 ``customer`` and ``gateway`` are the counter-accounts; every other account is never below zero.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -173,16 +172,3 @@ class OrderFunds(Frozen):
             if entry.account is account and entry.document_id is not None:
                 sums[entry.document_id] = sums.get(entry.document_id, 0) + entry.amount
         return sums
-
-
-def balances(postings: Iterable[Posting]) -> tuple[LedgerBalance, ...]:
-    """Return the balances that *postings* leave, as the ledger would sum them."""
-    sums: dict[tuple[Account, str | None, str | None], int] = {}
-    for posting in postings:
-        for account, amount in ((posting.debit, -posting.amount), (posting.credit, posting.amount)):
-            key = account, posting.payment_id, posting.document_id
-            sums[key] = sums.get(key, 0) + amount
-    return tuple(
-        LedgerBalance(account=account, payment_id=payment_id, document_id=document_id, amount=amount)
-        for (account, payment_id, document_id), amount in sums.items()
-    )

@@ -69,7 +69,7 @@ class Submission(Frozen):
     """None for a new order: it gets its number here."""
     body: JsonObject
     person: JsonObject | None = None
-    """The customer when *body* holds personal data (an empty object for an unknown one): its key seals the body."""
+    """The customer, if *body* names one: that person's key seals the body. Recipients in it are found without."""
     received_at: AwareDatetime
     """When it came in, in the deployment's time; the relay delivers it from then on."""
     business_at: AwareDatetime | None = None
@@ -107,7 +107,8 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
     fingerprint = digest({"type": submission.type, "order": submission.order_id, "body": submission.body})
     if (known := await _known(engine, submission, fingerprint)) is not None:
         return known
-    key_id = await key_for(engine, vault, submission.source, submission.person, submission.received_at)
+    person = (submission.person or {}) if _is_personal(submission) else None
+    key_id = await key_for(engine, vault, submission.source, person, submission.received_at)
     sealed = await vault.seal(key_id, canonical(submission.body))
     row = {
         "id": uuid7(submission.received_at),
@@ -130,6 +131,13 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
     if twin is None:
         raise RuntimeError(f"intake refused {submission.type} of {submission.source}, and holds no twin of it")
     return twin
+
+
+def _is_personal(submission: Submission) -> bool:
+    """Return whether the body tells of a person: a customer, or somebody whom goods are sent to."""
+    groups = submission.body.get("delivery_groups")
+    sent_to = isinstance(groups, list) and any(isinstance(group, dict) and group.get("recipient") for group in groups)
+    return bool(submission.person) or sent_to
 
 
 async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes) -> Submitted | None:
@@ -192,7 +200,14 @@ async def status(engine: AsyncEngine, intake_id: str) -> Submitted:
 
 async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 100) -> list[Undelivered]:
     """Return rows that were taken in but not delivered, due at *now*, in the order they came in."""
-    columns = (intake.c.id, intake.c.type, intake.c.order_id, intake.c.business_at, intake.c.attempts, intake.c.position)
+    columns = (
+        intake.c.id,
+        intake.c.type,
+        intake.c.order_id,
+        intake.c.business_at,
+        intake.c.attempts,
+        intake.c.position,
+    )
     query = (
         select(*columns)
         .where(intake.c.status == "received", intake.c.due_at <= now)

@@ -4,8 +4,6 @@ The order's row and its journal: locked by the first statement of a transaction,
 Both are one statement each, whatever the transaction does: an action costs few round trips.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, DateTime, LargeBinary, Row, Text, bindparam, select, text
@@ -120,6 +118,20 @@ _CLOSE = text(
 async def close(conn: AsyncConnection, values: dict[str, Any]) -> None:
     """Write the journal, outbox, flow instances, intake answers, idempotency row and order's row: one statement."""
     await conn.execute(_CLOSE, values)
+
+
+_FINISHED = text(
+    """
+    UPDATE flow_instances i SET status = f.outcome
+    FROM jsonb_to_recordset(:finished) AS f(instance text, outcome text)
+    WHERE i.order_id = :order_id AND i.instance = f.instance
+    """
+).bindparams(bindparam("finished", type_=JSONB))
+
+
+async def mark_finished(conn: AsyncConnection, order_id: str, finished: list[JsonObject]) -> None:
+    """Note how flow instances of an order ended."""
+    await conn.execute(_FINISHED, {"order_id": order_id, "finished": finished})
 
 
 _EVENTS = (

@@ -1,18 +1,20 @@
 """Reads and shapes the rows of the two ledgers. Sums are made by PostgreSQL, meaning by the domain."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy import Row, bindparam, case, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderloom.domain.funds import OrderFunds, Posting
+from orderloom.contracts.outside import GatewayOperation, Outcome
+from orderloom.domain.funds import Account as MoneyAccount
+from orderloom.domain.funds import LedgerBalance, OrderFunds, Posting
 from orderloom.domain.order import Line
+from orderloom.domain.payments import PaymentBalance
 from orderloom.domain.units import Account, Movement, Pool, UnitState
-from orderloom.persistence.tables.ledgers import money_entries, unit_entries
+from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import order_lines
-from orderloom.persistence.tables.payments import payment_intents, payments
 
 _ORDER = bindparam("order_id")
 _STATES = list(UnitState)
@@ -30,9 +32,7 @@ _balances = (
     )
     .where(_balance.order_id == _ORDER)
     .group_by(_balance.line_id, _balance.state, _balance.place, _balance.fulfillment_order_id)
-    .having(
-        (func.sum(_balance.quantity) != 0) | (func.sum(_balance.amount) != 0) | (func.sum(_balance.tax) != 0)
-    )
+    .having((func.sum(_balance.quantity) != 0) | (func.sum(_balance.amount) != 0) | (func.sum(_balance.tax) != 0))
     .subquery("balances")
 )
 _state_rank = case(
@@ -42,9 +42,7 @@ _LINES_AND_POOLS = (
     select(order_lines, _balances)
     .select_from(order_lines.outerjoin(_balances, _balances.c.line_id == order_lines.c.id))
     .where(order_lines.c.order_id == _ORDER)
-    .order_by(
-        order_lines.c.position, _state_rank, _balances.c.place, _balances.c.fulfillment_order_id.nulls_first()
-    )
+    .order_by(order_lines.c.position, _state_rank, _balances.c.place, _balances.c.fulfillment_order_id.nulls_first())
 )
 
 
@@ -79,14 +77,13 @@ def line_of(row: Row[Any]) -> Line:
         adjustment=row.adjustment,
         tax=row.tax,
         tax_category=row.tax_category,
+        tax_rate=row.tax_rate,
     )
 
 
 def _pool(row: Row[Any]) -> Pool:
     account = Account(state=UnitState(row.state), place=row.place, fulfillment_order=row.fulfillment_order_id)
-    return Pool(
-        line_id=row.id, account=account, quantity=int(row.units), amount=int(row.money), tax=int(row.tax_money)
-    )
+    return Pool(line_id=row.id, account=account, quantity=int(row.units), amount=int(row.money), tax=int(row.tax_money))
 
 
 def movement_rows(order_id: str, seq: int, movements: Sequence[Movement]) -> list[dict[str, Any]]:
@@ -122,3 +119,100 @@ def posting_rows(order_id: str, seq: int, postings: Sequence[Posting]) -> list[d
         for posting in postings
         for account, sign in ((posting.debit, -1), (posting.credit, 1))
     ]
+
+
+FUNDS = """
+    (SELECT jsonb_agg(jsonb_build_array(m.account, m.payment_id, m.document_id, m.amount)
+                      ORDER BY m.account, m.payment_id, m.document_id)
+     FROM (SELECT account, payment_id, document_id, SUM(amount) AS amount FROM money_entries
+           WHERE order_id = :order_id GROUP BY account, payment_id, document_id HAVING SUM(amount) <> 0) m) AS entries,
+    (SELECT jsonb_agg(jsonb_build_array(p.id, p.position, p.method, p.amount,
+                                        p.token IS NOT NULL AND p.authorization_ref IS NULL) ORDER BY p.position, p.id)
+     FROM payments p WHERE p.order_id = :order_id) AS payments,
+    (SELECT jsonb_agg(jsonb_build_array(i.payment_id, i.operation, i.outcome, i.document_id, i.amount)
+                      ORDER BY i.payment_id, i.operation, i.outcome, i.document_id)
+     FROM (SELECT payment_id, operation, outcome, document_id, SUM(amount) AS amount FROM payment_intents
+           WHERE order_id = :order_id AND (operation = 'reverse' OR outcome IN ('requested', 'unknown'))
+           GROUP BY payment_id, operation, outcome, document_id) i) AS intents
+"""
+"""Columns of a query with parameter ``order_id``, for ``funds_of``."""
+
+FUNDS_TYPES = {"entries": JSONB, "payments": JSONB, "intents": JSONB}
+
+_READ_FUNDS = text(f"SELECT {FUNDS}").columns(**FUNDS_TYPES)  # a constant of this module
+
+_PENDING = frozenset({Outcome.REQUESTED, Outcome.UNKNOWN})
+
+
+async def read_funds(conn: AsyncConnection, order_id: str) -> OrderFunds:
+    """Return an order's money; one statement."""
+    return funds_of((await conn.execute(_READ_FUNDS, {"order_id": order_id})).one())
+
+
+def funds_of(row: Row[Any]) -> OrderFunds:
+    """Return the money that a row with the columns ``FUNDS`` tells of."""
+    entries = tuple(
+        LedgerBalance(account=MoneyAccount(account), payment_id=payment, document_id=document, amount=int(amount))
+        for account, payment, document, amount in row.entries or ()
+    )
+    asked = _Asked(row.intents or ())
+    memos: dict[str, int] = {}
+    for _, operation, outcome, document, amount in row.intents or ():
+        if operation == GatewayOperation.REFUND and outcome in _PENDING and document is not None:
+            memos[document] = memos.get(document, 0) + int(amount)
+    return OrderFunds(
+        entries=entries,
+        payments=tuple(_payment(payment, entries, asked) for payment in row.payments or ()),
+        pending_memo_refunds=memos,
+    )
+
+
+class _Asked:
+    """Sums of what gateways were asked for."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._rows = rows
+
+    def pending(self, payment: str, operation: GatewayOperation, *, excess: bool = False) -> int:
+        return sum(
+            int(amount)
+            for of, what, outcome, document, amount in self._rows
+            if of == payment and what == operation and outcome in _PENDING and not (excess and document is not None)
+        )
+
+    def reversed(self, payment: str) -> int:
+        return sum(
+            int(amount)
+            for of, what, outcome, _, amount in self._rows
+            if of == payment and what == GatewayOperation.REVERSE and outcome == Outcome.SUCCEEDED
+        )
+
+
+def _payment(row: Sequence[Any], entries: Sequence[LedgerBalance], asked: _Asked) -> PaymentBalance:
+    payment, position, method, covers, can_ask = row
+
+    def balance(account: MoneyAccount) -> int:
+        return sum(entry.amount for entry in entries if entry.account is account and entry.payment_id == payment)
+
+    authorised, captured = balance(MoneyAccount.AUTHORISED), balance(MoneyAccount.CAPTURED)
+    applied, refunded = balance(MoneyAccount.APPLIED), balance(MoneyAccount.REFUNDED)
+    taken = captured + applied + refunded
+    asking = asked.pending(payment, GatewayOperation.AUTHORIZE)
+    on_account = method == "account"
+    return PaymentBalance(
+        payment_id=payment,
+        position=position,
+        method=method,
+        authorised=authorised,
+        captured=captured,
+        applied=applied,
+        refunded=refunded,
+        reversed=asked.reversed(payment),
+        on_account=max(0, int(covers) - taken) if on_account else 0,
+        authorizable=int(covers) if can_ask and not on_account and asking == authorised == taken == 0 else 0,
+        pending_authorization=asking,
+        pending_capture=asked.pending(payment, GatewayOperation.CAPTURE),
+        pending_refund=asked.pending(payment, GatewayOperation.REFUND),
+        pending_excess=asked.pending(payment, GatewayOperation.REFUND, excess=True),
+        pending_reverse=asked.pending(payment, GatewayOperation.REVERSE),
+    )

@@ -18,9 +18,7 @@ STATUTORY_FIELDS = ("name",)
 """What documents must keep of a customer beside the addresses they were sent to."""
 
 
-async def key_for(
-    engine: AsyncEngine, vault: Vault, channel: str, person: JsonObject | None, now: datetime
-) -> str:
+async def key_for(engine: AsyncEngine, vault: Vault, channel: str, person: JsonObject | None, now: datetime) -> str:
     """
     Return the id of the key that seals a body about *person*; a new person gets new keys.
 

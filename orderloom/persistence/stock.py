@@ -45,6 +45,7 @@ def _statement(table: str, place: str) -> TextClause:
         FROM wanted w JOIN locked l ON l.place = w.place AND l.sku = w.sku
         WHERE s.{place} = w.place AND s.sku = w.sku
             AND (w.needed IS NULL OR s.on_hand - s.reserved - s.safety >= w.needed)
+            AND s.on_hand + w.on_hand >= 0 AND s.reserved + w.reserved >= 0
         RETURNING s.{place} AS place, s.sku
         """  # noqa: S608  # names of tables and columns from this module
     ).bindparams(bindparam("changes", type_=JSONB))

@@ -107,7 +107,9 @@ class Vault:
         wrapped = {purpose: self._wrap(person_id, purpose, os.urandom(KEY_BYTES)) for purpose in Purpose}
         statement = (
             insert(person_keys)
-            .values(id=person_id, created_at=now or func.now(), **{purpose.value: wrapped[purpose] for purpose in Purpose})
+            .values(
+                id=person_id, created_at=now or func.now(), **{purpose.value: wrapped[purpose] for purpose in Purpose}
+            )
             .on_conflict_do_nothing()
         )
         async with self._keys.begin() as conn:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Table, insert, text
+from sqlalchemy import Table, func, insert, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,21 +99,18 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
     are counted anew from their members.
     """
     await _upsert(conn, products, ["sku"], [product.model_dump() for product in world.products])
-    await _upsert(
-        conn,
-        channels,
-        ["id"],
-        [
-            {"id": channel.id, "policy": channel.policy.model_dump(mode="json"), "release": channel.release}
-            for channel in world.channels
-        ],
-    )
+    await _upsert_channels(conn, world.channels)
     await _upsert(
         conn,
         prices,
         ["channel_id", "sku", "currency"],
         [
-            {"channel_id": entry.channel, "sku": entry.sku, "currency": entry.price.currency, "amount": entry.price.amount}
+            {
+                "channel_id": entry.channel,
+                "sku": entry.sku,
+                "currency": entry.price.currency,
+                "amount": entry.price.amount,
+            }
             for entry in world.prices
         ],
     )
@@ -133,6 +130,21 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
     )
     if world.stock or world.groups:
         await conn.execute(_COUNT_GROUPS)
+
+
+async def _upsert_channels(conn: AsyncConnection, given: Sequence[Channel]) -> None:
+    """Write channels; one that names no release keeps the one that is in force."""
+    rows = [
+        {"id": channel.id, "policy": channel.policy.model_dump(mode="json"), "release": channel.release}
+        for channel in given
+    ]
+    if rows:
+        statement = upsert(channels)
+        changed = {
+            "policy": statement.excluded.policy,
+            "release": func.coalesce(statement.excluded.release, channels.c.release),
+        }
+        await conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), rows)
 
 
 async def _upsert(conn: AsyncConnection, table: Table, key: Sequence[str], rows: list[dict[str, Any]]) -> None:
@@ -163,9 +175,7 @@ _COUNT_GROUPS = text(
 )
 
 
-async def change_stock(
-    conn: AsyncConnection, location: str, sku: str, delta: int, cause: str, now: datetime
-) -> None:
+async def change_stock(conn: AsyncConnection, location: str, sku: str, delta: int, cause: str, now: datetime) -> None:
     """
     Change what is on hand of *sku* at *location* by *delta*, in its groups too, and note the cause.
 
@@ -180,9 +190,7 @@ async def change_stock(
     for group in groups:
         await _ensure(conn, group_stock, {"group_id": group, "sku": sku})
     await change_groups(conn, {(group, sku): Change(on_hand=delta) for group in groups})
-    await conn.execute(
-        insert(stock_changes).values(location_id=location, sku=sku, quantity=delta, cause=cause, at=now)
-    )
+    await conn.execute(insert(stock_changes).values(location_id=location, sku=sku, quantity=delta, cause=cause, at=now))
 
 
 async def _ensure(conn: AsyncConnection, table: Table, key: dict[str, str]) -> None:

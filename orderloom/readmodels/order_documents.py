@@ -87,7 +87,9 @@ async def invoices_of(conn: AsyncConnection, order_id: str, currency: str, funds
     table = invoices.c
     query = select(table.id, table.fulfillment_order_id, table.amount, table.tax, table.created_at)
     rows = (await conn.execute(query.where(table.order_id == order_id).order_by(table.number))).all()
-    lines = await _lines(conn, order_id, currency, documents=invoices, lines=invoice_lines, key=invoice_lines.c.invoice_id)
+    lines = await _lines(
+        conn, order_id, currency, documents=invoices, lines=invoice_lines, key=invoice_lines.c.invoice_id
+    )
     return [
         InvoiceView(
             id=row.id,

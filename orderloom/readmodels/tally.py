@@ -17,6 +17,8 @@ class Tally(Frozen):
     orders: int
     fulfillment_orders: int
     shipped: int
+    unshipped: int
+    """Fulfillment orders that a location still has to finish."""
     invoices: int
     routing_attempts: int
     abandoned: int
@@ -48,6 +50,10 @@ _COUNTS = select(
     select(func.count()).select_from(orders).scalar_subquery().label("orders"),
     select(func.count()).select_from(fulfillment_orders).scalar_subquery().label("fulfillment_orders"),
     select(func.count()).where(fulfillment_orders.c.status == "fulfilled").scalar_subquery().label("shipped"),
+    select(func.count())
+    .where(fulfillment_orders.c.status.in_(("allocated", "accepted", "picked")))
+    .scalar_subquery()
+    .label("unshipped"),
     select(func.count()).select_from(invoices).scalar_subquery().label("invoices"),
     select(func.count()).select_from(routing_attempts).scalar_subquery().label("routing_attempts"),
     select(func.count()).where(routing_schedules.c.status == "abandoned").scalar_subquery().label("abandoned"),
@@ -79,7 +85,7 @@ _SPLITS = (
 async def tally(conn: AsyncConnection) -> Tally:
     """Count everything, in two statements."""
     counts = (await conn.execute(_COUNTS)).mappings().one()
-    exceptions = (await conn.execute(_EXCEPTIONS)).tuples().all()
+    exceptions = (await conn.execute(_EXCEPTIONS)).all()
     return Tally(**counts, exceptions={f"{category}: {code}": count for category, code, count in exceptions})
 
 
@@ -87,4 +93,4 @@ async def shipments_per_order(conn: AsyncConnection) -> dict[int, int]:
     """Return how many orders ship from how many locations: ``{1: 180, 2: 16}``."""
     locations = _SPLITS.c.locations
     rows = await conn.execute(select(locations, func.count()).group_by(locations).order_by(locations))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from orderloom.scenarios.base import Duration, Name, Part
+from orderloom.scenarios.base import Duration, Name, Part, seconds
 from orderloom.scenarios.expectation import Balances, Expectation
 
 Units = dict[Name, Annotated[int, Field(strict=True)]]
@@ -116,3 +116,8 @@ class Step(Part):
     def kind(self) -> str:
         """Return the key of the step."""
         return next(iter(self.model_fields_set)).removesuffix("_")
+
+    @property
+    def advance_seconds(self) -> float | None:
+        """Return how far ``advance`` goes, in seconds."""
+        return None if self.advance is None else seconds(self.advance)

@@ -149,6 +149,6 @@ async def examine(conn: AsyncConnection, checks: Iterable[Check] = CHECKS) -> Fi
         rows = await conn.execute(check.broken.limit(MAX_FINDINGS))
         findings.extend(
             Finding(check=check.name, order=order, subject=subject, expected=int(expected), found=int(found))
-            for order, subject, expected, found in rows.tuples()
+            for order, subject, expected, found in rows
         )
     return Findings(checks=tuple(names), findings=tuple(findings))

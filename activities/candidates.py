@@ -1,0 +1,127 @@
+"""What routing starts from: the units that wait for a location, and the locations that may send them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from activities.reservations import sku_of
+from activities.unit import Unit
+from orderloom.domain.geo import Position, distance_km
+from orderloom.domain.order import Line
+from orderloom.domain.routing import Candidate
+from orderloom.domain.units import Pool, UnitState
+from orderloom.persistence.tables.orders import delivery_groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The product units of an order that no location has yet."""
+
+    products: Mapping[str, Line]
+    pools: Sequence[Pool]
+    """Reserved ones first within a line."""
+    reserved: Counter[str]
+    """By SKU."""
+    open: Counter[str]
+    """By SKU: not reserved anywhere."""
+
+    @property
+    def demand(self) -> dict[str, int]:
+        """Return quantities by SKU, reserved or not."""
+        return {sku: quantity for sku, quantity in sorted((self.reserved + self.open).items()) if quantity > 0}
+
+
+async def read_waiting(unit: Unit) -> Waiting:
+    """Return the order's product units that are open or reserved at the group."""
+    products = {line.id: line for line in await unit.lines() if line.kind == "product"}
+    pools = [
+        pool
+        for pool in await unit.pools(UnitState.RESERVED, UnitState.OPEN)
+        if pool.line_id in products and pool.quantity > 0
+    ]
+    counted: dict[UnitState, Counter[str]] = {UnitState.RESERVED: Counter(), UnitState.OPEN: Counter()}
+    for pool in pools:
+        counted[pool.account.state][sku_of(products[pool.line_id])] += pool.quantity
+    ranked = sorted(pools, key=lambda pool: (products[pool.line_id].position, pool.account.state is UnitState.OPEN))
+    return Waiting(products=products, pools=ranked, reserved=counted[UnitState.RESERVED], open=counted[UnitState.OPEN])
+
+
+_CANDIDATES = text(
+    """
+    SELECT l.id, l.latitude, l.longitude, s.sku,
+           LEAST(s.on_hand - s.reserved - s.safety,
+                 (SELECT MIN(g.on_hand - g.reserved - g.safety)
+                  FROM location_group_members o JOIN group_stock g ON g.group_id = o.group_id AND g.sku = s.sku
+                  WHERE o.location_id = l.id AND o.group_id <> :group_id)) AS available
+    FROM location_group_members m
+    JOIN locations l ON l.id = m.location_id AND l.active
+    LEFT JOIN stock s ON s.location_id = l.id AND s.sku = ANY(:skus)
+    WHERE m.group_id = :group_id AND NOT EXISTS (
+        SELECT 1 FROM fulfillment_orders f JOIN fulfillment_order_lines r ON r.fulfillment_order_id = f.id
+        WHERE f.order_id = :order_id AND f.location_id = l.id AND r.rejected_quantity > 0)
+    ORDER BY l.id, s.sku
+    """
+).bindparams(bindparam("group_id", type_=Text), bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
+
+_GROUP_FREE = text(
+    """
+    SELECT sku, on_hand - reserved - safety AS free FROM group_stock
+    WHERE group_id = :group_id AND sku = ANY(:skus)
+    """
+).bindparams(bindparam("group_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
+
+
+async def read_candidates(unit: Unit, skus: Sequence[str]) -> tuple[Candidate, ...]:
+    """
+    Return the active locations of the channel's group with what each has of *skus*, by id.
+
+    A location that turned units of this order down is left out, for this order only. What another group of a location
+    has promised away is not available there.
+    """
+    targets = await _destinations(unit)
+    values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
+    found: dict[str, Row[tuple[object, ...]]] = {}
+    stock: dict[str, dict[str, int]] = {}
+    for row in await unit.conn.execute(_CANDIDATES, values):
+        found[row.id] = row
+        at = stock.setdefault(row.id, {})
+        if row.sku is not None and row.available > 0:
+            at[row.sku] = row.available
+    return tuple(
+        Candidate(location=location, distance_km=_distance(_position(found[location]), targets), stock=stock[location])
+        for location in found
+    )
+
+
+async def group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
+    """Return by SKU what the channel's group can still promise; never less than nothing."""
+    values = {"group_id": unit.order.policy.location_group, "skus": list(skus)}
+    free = dict.fromkeys(skus, 0)
+    for row in await unit.conn.execute(_GROUP_FREE, values):
+        free[row.sku] = max(0, row.free)
+    return free
+
+
+async def _destinations(unit: Unit) -> list[Position]:
+    table = delivery_groups.c
+    query = select(table.latitude, table.longitude).where(
+        table.order_id == unit.order.id, table.latitude.is_not(None), table.longitude.is_not(None)
+    )
+    rows = await unit.conn.execute(query.order_by(table.id))
+    return [Position(latitude=row.latitude, longitude=row.longitude) for row in rows]
+
+
+def _position(row: Row[tuple[object, ...]]) -> Position | None:
+    if row.latitude is None or row.longitude is None:
+        return None
+    return Position(latitude=row.latitude, longitude=row.longitude)
+
+
+def _distance(position: Position | None, targets: Sequence[Position]) -> float | None:
+    """Return the mean distance to where the order goes, or None when either is unknown."""
+    if position is None or not targets:
+        return None
+    return sum(distance_km(position, target) for target in targets) / len(targets)

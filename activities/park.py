@@ -1,0 +1,90 @@
+"""What a quiet order tells PostgreSQL, and what a revived order needs to go on."""
+
+from sqlalchemy import ARRAY, DateTime, Text, bindparam, select, text
+
+from activities.registry import serves
+from activities.transaction import Answer, Call, transact, unknown_flows
+from activities.unit import Services, Unit
+from orderloom.contracts.messages import Event, Park, Parked, Rebuild, Rebuilt
+from orderloom.contracts.queues import PARK, REBUILD
+from orderloom.domain.model import Json
+from orderloom.persistence.tables.orders import flow_instances, journal
+
+_SEEN = (
+    text(
+        """
+    SELECT j.seq, j.id, j.source, j.type, j.time, j.data,
+           EXISTS (SELECT 1 FROM intake i
+                   WHERE i.order_id = :order_id AND i.status = 'received' AND i.type = ANY(:wanted)) AS pending
+    FROM (SELECT 1) one LEFT JOIN journal j
+        ON j.order_id = :order_id AND j.seq > :after AND j.type = ANY(:wanted)
+    ORDER BY j.seq
+    """
+    )
+    .bindparams(bindparam("wanted", type_=ARRAY(Text)))
+    .columns(time=DateTime(timezone=True))
+)
+
+_UNFINISHED = (
+    select(journal.c.seq, journal.c.id, journal.c.source, journal.c.type, journal.c.time, journal.c.data)
+    .where(
+        journal.c.order_id == bindparam("order_id"),
+        journal.c.seq.in_(
+            select(flow_instances.c.seq).where(
+                flow_instances.c.order_id == bindparam("order_id"),
+                flow_instances.c.status.in_(("running", "faulted")),
+            )
+        ),
+    )
+    .order_by(journal.c.seq)
+)
+
+
+@serves(PARK, Park, Parked)
+async def park(services: Services, request: Park) -> Parked:
+    """
+    Keep what the order waits for, under its row's lock, and return what came before that was known.
+
+    An order that closes stays open when there are such events, or undelivered ones that it wants.
+    """
+    parked = Parked()
+
+    async def body(unit: Unit) -> Answer:
+        nonlocal parked
+        wanted = sorted({*request.context.pin.subscriptions, *request.wanted})
+        rows = (
+            await unit.conn.execute(_SEEN, {"order_id": unit.order.id, "wanted": wanted, "after": request.after})
+        ).all()
+        events = [Event.model_validate(row, from_attributes=True) for row in rows if row.seq is not None]
+        parked = Parked(events=events, pending=rows[0].pending)
+        closes = request.closing and not events and not parked.pending
+        order = {
+            "wanted": wanted,
+            "next_due_at": None if closes else request.next_due_at,
+            "closed_at": unit.now if closes else None,
+        }
+        return Answer(remember=False, order=order)
+
+    call = Call(context=request.context, key="park", cause="park", input=None, by_workflow=False)
+    await transact(services, call, body)
+    return parked
+
+
+@serves(REBUILD, Rebuild, Rebuilt)
+async def rebuild(services: Services, request: Rebuild) -> Rebuilt:
+    """Read back an order's state; the flows of unfinished instances start again, and their bodies come along."""
+    unfinished: list[Event] = []
+    seq = 0
+
+    async def body(unit: Unit) -> Answer:
+        nonlocal seq
+        rows = await unit.conn.execute(_UNFINISHED, {"order_id": unit.order.id})
+        unfinished.extend(Event.model_validate(row) for row in rows.mappings())
+        seq = unit.order.seq
+        flows: dict[str, Json] = {**await unknown_flows(unit.conn, request.context, unfinished)}
+        return Answer(output=flows, remember=False)
+
+    call = Call(context=request.context, key="rebuild", cause="rebuild", input=None)
+    done = await transact(services, call, body)
+    flows = {hash: str(body) for hash, body in done.output.items()}
+    return Rebuilt(applied=done.applied.model_copy(update={"flows": flows}), seq=seq, unfinished=unfinished)

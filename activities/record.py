@@ -1,0 +1,260 @@
+"""Records what was taken in: journals it and applies its facts in one transaction. What follows is the flows' business."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from activities import intents
+from activities.arrivals import Arrival
+from activities.candidates import read_waiting
+from activities.exceptions import record_resolution
+from activities.fulfillment import record_report, stoppable
+from activities.placing import place
+from activities.registry import serves
+from activities.transaction import Answer, Call, finish, open_unit, order_row, repeat
+from activities.unit import OrderRow, Services, Unit
+from orderloom.contracts.messages import (
+    ActionDone,
+    Context,
+    Delivery,
+    Receipt,
+    RecordDelivery,
+    Recorded,
+    ReleasePin,
+)
+from orderloom.contracts.queues import RECORD
+from orderloom.domain.changes import plan_cancel, plan_return
+from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.order import OrderMoved
+from orderloom.domain.placing import CancelItems, ReturnItems
+from orderloom.persistence.intake import ORDER_PLACED
+from orderloom.persistence.journal import lock
+from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.vault import Vault
+
+_table = intake.c
+
+
+class WorkflowWanted(Exception):
+    """A flow waits for this: it must go through the order's workflow. Nothing was recorded."""
+
+
+@serves(RECORD, RecordDelivery, Recorded)
+async def record(services: Services, request: RecordDelivery) -> Recorded:
+    """Record a delivery for the order's workflow, at most once."""
+    return await _record(services, request.context, request.delivery, by_workflow=True)
+
+
+async def record_delivery(
+    engine: AsyncEngine, vault: Vault, context: Context | None, delivery: Delivery, *, now: datetime | None = None
+) -> Recorded:
+    """
+    Record a delivery; without *context* directly, for the relay, which wakes no workflow.
+
+    Events of the order that came in earlier and are not delivered yet are recorded before it. A command whose
+    precondition does not hold is refused. The same delivery again gets the same receipt.
+
+    Args:
+        now: business time of a direct recording; when it came in unless given.
+
+    Raises:
+        WorkflowWanted: a direct recording of what a flow waits for.
+        NotFound: there is no such intake row.
+    """
+    services = Services(engine=engine, vault=vault)
+    if context is not None:
+        return await _record(services, context, delivery, by_workflow=True)
+    query = select(_table.order_id, _table.received_at, _table.business_at).where(_table.id == delivery.intake_id)
+    async with engine.connect() as conn:
+        row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise _unknown(delivery)
+    at = now or row.business_at or row.received_at
+    nothing = ReleasePin(release="", subscriptions={})
+    direct = Context(order_id=row.order_id, now=at, known_flows=[], pin=nothing)
+    return await _record(services, direct, delivery, by_workflow=False)
+
+
+async def _record(services: Services, context: Context, delivery: Delivery, *, by_workflow: bool) -> Recorded:
+    call = Call(
+        context=context,
+        key=delivery.intake_id,
+        cause=delivery.intake_id,
+        input={"record": delivery.type},
+        by_workflow=by_workflow,
+    )
+    async with services.engine.begin() as conn:
+        locked = await lock(conn, context.order_id, call.key)
+        order = None if locked is None else order_row(locked)
+        if locked is not None and order is not None and locked.answer is not None:
+            return _recorded(await repeat(conn, order, locked, call))
+        rows = await _read_rows(conn, context.order_id, delivery, placed=order is not None)
+        if rows[-1].status != "received":
+            return Recorded(receipt=Receipt.model_validate(rows[-1].answer))
+        if not by_workflow:
+            call = _direct(call, order, [row.type for row in rows])
+        return await _Recording(services, conn, order, call).record(rows)
+
+
+def _direct(call: Call, order: OrderRow | None, types: Sequence[str]) -> Call:
+    """Return the call with the order's own pin, unless a flow waits for one of *types*."""
+    if order is None or _wanted(order).intersection(types):
+        raise WorkflowWanted(f"order {call.context.order_id} waits for one of {sorted(set(types))}")
+    context = call.context.model_copy(update={"pin": order.pin})
+    return Call(context=context, key=call.key, cause=call.cause, input=call.input, by_workflow=False)
+
+
+def _wanted(order: OrderRow) -> set[str]:
+    return {*order.wanted, *order.pin.subscriptions}
+
+
+_ROWS = (
+    select(_table.id, _table.kind, _table.type, _table.source, _table.status, _table.answer, _table.body, _table.key_id)
+    .where(
+        _table.order_id == bindparam("of_order"),
+        or_(
+            _table.id == bindparam("of_id"),
+            and_(
+                _table.status == "received",
+                or_(_table.kind == "event", and_(_table.type == ORDER_PLACED, ~bindparam("placed"))),
+                _table.position
+                < select(_table.position).where(_table.id == bindparam("of_id")).correlate(None).scalar_subquery(),
+            ),
+        ),
+    )
+    .order_by(_table.position)
+)
+
+
+async def _read_rows(conn: AsyncConnection, order_id: str, delivery: Delivery, *, placed: bool) -> list[Row[Any]]:
+    """Return the delivered row behind the earlier events of the order that nobody has delivered yet."""
+    values = {"of_order": order_id, "of_id": delivery.intake_id, "placed": placed}
+    rows = list(await conn.execute(_ROWS, values))
+    if not rows or rows[-1].id != delivery.intake_id:
+        raise _unknown(delivery)
+    return rows
+
+
+def _unknown(delivery: Delivery) -> NotFound:
+    return NotFound(f"there is no intake {delivery.intake_id}", intake=delivery.intake_id)
+
+
+def _recorded(done: ActionDone) -> Recorded:
+    receipt = Receipt.model_validate(done.output)
+    return Recorded(receipt=receipt, applied=done.applied if done.applied.events else None)
+
+
+class _Recording:
+    """One transaction that records rows of one order, in the order in which they came in."""
+
+    def __init__(self, services: Services, conn: AsyncConnection, order: OrderRow | None, call: Call) -> None:
+        self._services = services
+        self._conn = conn
+        self._call = call
+        self._unit = None if order is None else open_unit(services, conn, order, call)
+        self._answers: list[dict[str, Any]] = []
+
+    async def record(self, rows: Sequence[Row[Any]]) -> Recorded:
+        receipt = Receipt(status="refused")
+        for row in rows:
+            receipt = await self._one(row)
+            answer = receipt.model_dump(mode="json", exclude_none=True)
+            self._answers.append({"id": row.id, "status": receipt.status, "answer": answer})
+        if self._unit is None:
+            await self._refuse_all()
+            return Recorded(receipt=receipt)
+        unit = self._unit
+        if not self._call.by_workflow and _wanted(unit.order).intersection(
+            event.type for event, _ in unit.buffer.events
+        ):
+            raise WorkflowWanted(f"order {unit.order.id} waits for what follows from this")
+        unit.buffer.intake.extend(self._answers)
+        output = receipt.model_dump(mode="json", exclude_none=True)
+        done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)))
+        return _recorded(done)
+
+    async def _one(self, row: Row[Any]) -> Receipt:
+        try:
+            body = json.loads(await self._services.vault.open(row.key_id, row.body))
+            arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body=body)
+            return Receipt(status="accepted", seq=await self._apply(arrival))
+        except OrderloomError as error:
+            if row.kind == "event" and self._unit is not None:
+                return Receipt(status="accepted", seq=_unexpected(self._unit, row, error))
+            return Receipt(status="refused", problem=error.problem())
+
+    async def _apply(self, arrival: Arrival) -> int:
+        if arrival.type == ORDER_PLACED and self._unit is None:
+            # The unit is only there once the order is: a refused placement leaves nothing of it behind.
+            async with self._conn.begin_nested():
+                unit = await place(self._services, self._conn, arrival, self._call)
+            self._unit = unit
+            return unit.seq
+        if self._unit is None:
+            raise NotFound(f"there is no order {self._call.context.order_id}", order=self._call.context.order_id)
+        handle = _HANDLERS.get(arrival.type, _note)
+        return await handle(self._unit, arrival)
+
+    async def _refuse_all(self) -> None:
+        for each in self._answers:
+            values = {"status": each["status"], "answer": each["answer"]}
+            await self._conn.execute(update(intake).where(_table.id == each["id"]).values(values))
+
+
+def _unexpected(unit: Unit, row: Row[Any], error: OrderloomError) -> int:
+    arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body={})
+    return arrival.enter_unexpected(unit, error.code)
+
+
+async def _cancel_requested(unit: Unit, arrival: Arrival) -> int:
+    request = arrival.read(CancelItems)
+    plan_cancel(await unit.lines(), await unit.pools(), request, unit.order.life_cycle, await stoppable(unit))
+    return arrival.enter(unit, {"lines": len(request.items)})
+
+
+async def _return_requested(unit: Unit, arrival: Arrival) -> int:
+    request = arrival.read(ReturnItems)
+    plan_return(await unit.lines(), await unit.pools(), request, unit.order.life_cycle)
+    return arrival.enter(unit, {"lines": len(request.items)})
+
+
+async def _routing_requested(unit: Unit, arrival: Arrival) -> int:
+    if not (await read_waiting(unit)).pools:
+        raise OrderMoved(f"order {unit.order.id} has nothing that waits for a location")
+    return arrival.enter(unit, {})
+
+
+async def _payment_updated(unit: Unit, arrival: Arrival) -> int:
+    seq = arrival.enter(
+        unit, {"intent": str(arrival.body.get("intent_id", "")), "outcome": str(arrival.body.get("outcome", ""))}
+    )
+    await intents.settle_from_webhook(unit, arrival.body)
+    return seq
+
+
+async def _placed_again(unit: Unit, arrival: Arrival) -> int:
+    raise OrderMoved(f"order {unit.order.id} is placed already", intake=arrival.id)
+
+
+async def _note(unit: Unit, arrival: Arrival) -> int:
+    """Journal a type that nothing here applies; its body stays in intake."""
+    return arrival.enter(unit, {})
+
+
+type Handler = Callable[[Unit, Arrival], Awaitable[int]]
+
+_HANDLERS: dict[str, Handler] = {
+    ORDER_PLACED: _placed_again,
+    "order.cancel.requested": _cancel_requested,
+    "order.return.requested": _return_requested,
+    "order.routing.requested": _routing_requested,
+    "exception.resolve.requested": record_resolution,
+    "payment.updated": _payment_updated,
+    **dict.fromkeys(
+        ("fulfillment.accepted", "fulfillment.rejected", "fulfillment.picked", "fulfillment.shipped"), record_report
+    ),
+}

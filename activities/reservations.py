@@ -1,0 +1,225 @@
+"""
+Reservations: rows that say which order holds what where, and the counters that they add up to.
+
+A reservation starts at the channel's location group and moves to locations when the order is routed. Counters change by
+conditional statements only (``persistence.stock``), so nothing can be reserved twice.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Text, bindparam, insert, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from activities.registry import implements
+from activities.unit import Unit
+from orderloom.contracts import actions
+from orderloom.contracts.actions import Nothing, Released, Reserved, Shortage
+from orderloom.domain.order import Line, OrderMoved
+from orderloom.domain.units import Account, Pool, UnitState, move
+from orderloom.persistence.stock import (
+    Change,
+    Key,
+    change_groups,
+    change_locations,
+    groups_of,
+    reserve_at_group,
+    summed,
+)
+from orderloom.persistence.tables.inventory import reservations
+
+_held = reservations.c
+NAMED = 10
+"""How many short SKUs an answer names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Units of one line taken out of reservations: where they were held."""
+
+    line_id: str
+    sku: str
+    group: str
+    location: str | None = None
+    quantity: int
+
+
+@implements(actions.create_reservation)
+async def create_reservation(unit: Unit, _: Nothing) -> Reserved:
+    """Reserve all open product units at the channel's location group, or none."""
+    products = {line.id: line for line in await unit.lines() if line.kind == "product"}
+    pools = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id in products and pool.quantity > 0]
+    if not pools:
+        return Reserved(outcome="nothing_to_reserve")
+    group = unit.order.policy.location_group
+    short = await reserve_at_group(unit.conn, group, demand_of(pools, products))
+    if short:
+        named = [Shortage(sku=sku, quantity=quantity) for sku, quantity in short[:NAMED]]
+        unit.journal("stock.short", {"short": [shortage.model_dump() for shortage in named]})
+        return Reserved(outcome="short", short=named)
+    unit.journal("stock.reserved", {})
+    held = Account(state=UnitState.RESERVED, place=group)
+    await unit.move_units([move(pool, pool.quantity, held) for pool in pools])
+    reserved = [
+        Taken(line_id=pool.line_id, sku=sku_of(products[pool.line_id]), group=group, quantity=pool.quantity)
+        for pool in pools
+    ]
+    await add_reservations(unit, [(None, each) for each in reserved])
+    return Reserved(outcome="reserved")
+
+
+@implements(actions.release_reservation)
+async def release_reservation(unit: Unit, _: Nothing) -> Released:
+    """Give back what is reserved at the group for units that are not allocated."""
+    return Released(units=await release_open(unit))
+
+
+async def release_open(unit: Unit) -> int:
+    """Make the order's reserved units open and release their reservation; return how many there were."""
+    pools = [pool for pool in await unit.pools(UnitState.RESERVED) if pool.quantity > 0]
+    if not pools:
+        return 0
+    await release_at_group(unit, by_line(pools))
+    await unit.move_units([move(pool, pool.quantity, Account(state=UnitState.OPEN)) for pool in pools])
+    return sum(pool.quantity for pool in pools)
+
+
+async def release_at_group(unit: Unit, quantities: Mapping[str, int]) -> None:
+    """
+    Release units (by line) that are reserved at a location group. The unit ledger is the caller's to move.
+
+    Raises:
+        OrderMoved: fewer are reserved there.
+    """
+    taken = await take(unit, quantities, "released", _held.location_id.is_(None))
+    await change_groups(unit.conn, {key: Change(reserved=-q) for key, q in at_groups(taken).items()})
+
+
+async def release_at_location(unit: Unit, fulfillment_order: str, quantities: Mapping[str, int]) -> None:
+    """
+    Release units (by line) that are reserved for a fulfillment order. The unit ledger is the caller's to move.
+
+    Raises:
+        OrderMoved: fewer are reserved for it.
+    """
+    taken = await take(unit, quantities, "released", _held.fulfillment_order_id == fulfillment_order)
+    await lower_at_locations(unit, taken)
+
+
+async def lower_at_locations(unit: Unit, taken: Iterable[Taken], *, shipped: bool = False) -> None:
+    """Lower the reserved counters of locations and all their groups; with *shipped* what is on hand too."""
+    at = at_locations(taken)
+    groups = await groups_of(unit.conn, {location for location, _ in at})
+
+    def lowered(quantity: int) -> Change:
+        return Change(reserved=-quantity, on_hand=-quantity if shipped else 0)
+
+    await change_locations(unit.conn, {key: lowered(quantity) for key, quantity in at.items()})
+    await change_groups(unit.conn, {key: lowered(quantity) for key, quantity in summed(at, groups).items()})
+
+
+_END = text(
+    """
+    UPDATE reservations r SET
+        quantity = CASE WHEN t.taken < r.quantity THEN r.quantity - t.taken ELSE r.quantity END,
+        status = CASE WHEN t.taken < r.quantity THEN r.status ELSE :status END
+    FROM jsonb_to_recordset(:taken) AS t(id bigint, taken int)
+    WHERE r.id = t.id
+    """
+).bindparams(bindparam("taken", type_=JSONB), bindparam("status", type_=Text))
+
+
+async def take(
+    unit: Unit, quantities: Mapping[str, int] | None, status: str, *where: ColumnElement[bool]
+) -> list[Taken]:
+    """
+    End active reservations of the order, oldest first, and return what they held; None takes all of them.
+
+    A row that is taken in part goes on with the rest; one that is taken whole gets *status*.
+
+    Raises:
+        OrderMoved: less is reserved than *quantities* (by line) asks for.
+    """
+    query = select(_held.id, _held.line_id, _held.sku, _held.group_id, _held.location_id, _held.quantity).where(
+        _held.order_id == unit.order.id, _held.status == "active", *where
+    )
+    left = None if quantities is None else Counter(quantities)
+    taken: list[Taken] = []
+    ends: list[dict[str, int]] = []
+    for row in await unit.conn.execute(query.order_by(_held.id)):
+        quantity = row.quantity if left is None else min(row.quantity, left[row.line_id])
+        if quantity <= 0:
+            continue
+        if left is not None:
+            left[row.line_id] -= quantity
+        ends.append({"id": row.id, "taken": quantity})
+        taken.append(
+            Taken(line_id=row.line_id, sku=row.sku, group=row.group_id, location=row.location_id, quantity=quantity)
+        )
+    if left is not None and (missing := +left):
+        line, quantity = next(iter(missing.items()))
+        detail = f"{quantity} more units of line {line} were to be taken than are reserved"
+        raise OrderMoved(detail, line=line, missing=quantity)
+    if ends:
+        await unit.conn.execute(_END, {"taken": ends, "status": status})
+    return taken
+
+
+async def add_reservations(unit: Unit, held: Iterable[tuple[str | None, Taken]]) -> None:
+    """Write active reservations, each with the fulfillment order that it is for."""
+    rows = [
+        {
+            "order_id": unit.order.id,
+            "line_id": each.line_id,
+            "sku": each.sku,
+            "group_id": each.group,
+            "location_id": each.location,
+            "fulfillment_order_id": fulfillment_order,
+            "quantity": each.quantity,
+            "status": "active",
+            "created_at": unit.now,
+        }
+        for fulfillment_order, each in held
+    ]
+    if rows:
+        await unit.conn.execute(insert(reservations), rows)
+
+
+def demand_of(pools: Iterable[Pool], products: Mapping[str, Line]) -> Counter[str]:
+    """Return quantities by SKU."""
+    demand: Counter[str] = Counter()
+    for pool in pools:
+        demand[sku_of(products[pool.line_id])] += pool.quantity
+    return demand
+
+
+def by_line(pools: Iterable[Pool]) -> Counter[str]:
+    """Return quantities by line."""
+    quantities: Counter[str] = Counter()
+    for pool in pools:
+        quantities[pool.line_id] += pool.quantity
+    return quantities
+
+
+def sku_of(line: Line) -> str:
+    """Return the SKU of a product line."""
+    assert line.sku is not None, "a product has a SKU"
+    return line.sku
+
+
+def at_locations(taken: Iterable[Taken]) -> Counter[Key]:
+    """Return quantities by location and SKU."""
+    at: Counter[Key] = Counter()
+    for each in taken:
+        assert each.location is not None, "the reservation is held at a location"
+        at[each.location, each.sku] += each.quantity
+    return at
+
+
+def at_groups(taken: Iterable[Taken]) -> Counter[Key]:
+    """Return quantities by the group that they are reserved at, and SKU."""
+    at: Counter[Key] = Counter()
+    for each in taken:
+        at[each.group, each.sku] += each.quantity
+    return at

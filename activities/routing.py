@@ -1,0 +1,164 @@
+"""Routing: when it is tried, what an attempt finds, and giving up."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, func, insert, select, text, update
+
+from activities.candidates import Waiting, group_free, read_candidates, read_waiting
+from activities.header import duration
+from activities.registry import implements
+from activities.reservations import release_open
+from activities.unit import Unit
+from orderloom.contracts import actions
+from orderloom.contracts.actions import (
+    AbandonRouting,
+    FindRoutes,
+    Released,
+    RouteFound,
+    RoutingScheduled,
+    ScheduleRouting,
+)
+from orderloom.domain.channel import RoutingPolicy
+from orderloom.domain.errors import NotFound
+from orderloom.domain.order import OrderMoved
+from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short
+from orderloom.domain.routing import find_routes as search
+from orderloom.persistence.tables.fulfillment import routing_attempts, routing_schedules
+
+NAMED = 10
+"""How many locations an answer names."""
+
+_schedules = routing_schedules.c
+
+_FAILED_SINCE = text(
+    """
+    SELECT COUNT(*) FROM journal j
+    WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
+        AND j.seq > COALESCE((SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)
+    """
+)
+
+
+@implements(actions.schedule_routing)
+async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingScheduled:
+    """
+    Plan a routing attempt: at once after what asked for it, later after attempts that found nothing.
+
+    What asked for it is the last event whose type is the reason; attempts before it do not count.
+    """
+    query = select(_schedules.number, _schedules.scheduled_at).where(
+        _schedules.order_id == unit.order.id, _schedules.status == "scheduled"
+    )
+    planned = (await unit.conn.execute(query)).one_or_none()
+    if planned is not None:
+        return _scheduled(planned.number, planned.scheduled_at, unit.now)
+    failed = await unit.conn.scalar(_FAILED_SINCE, {"order_id": unit.order.id, "reason": command.reason})
+    due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, failed or 0))
+    number = await unit.next_number(routing_schedules)
+    unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})
+    await unit.conn.execute(
+        insert(routing_schedules).values(
+            order_id=unit.order.id,
+            number=number,
+            status="scheduled",
+            reason=command.reason,
+            scheduled_at=due,
+        )
+    )
+    return _scheduled(number, due, unit.now)
+
+
+def backoff(policy: RoutingPolicy, failed: int) -> float:
+    """Return the seconds to wait after *failed* attempts in a row: none after none."""
+    if failed == 0:
+        return 0.0
+    return min(policy.backoff * policy.backoff_factor ** (failed - 1), policy.backoff_limit)
+
+
+def _scheduled(number: int, due: datetime, now: datetime) -> RoutingScheduled:
+    left = max(0.0, (due - now).total_seconds())
+    return RoutingScheduled(schedule=number, due=due, delay=duration(left))
+
+
+@implements(actions.find_routes)
+async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
+    """Look for the fewest locations that have all that waits; the schedule is completed, whatever is found."""
+    await _end_schedule(unit, command.schedule)
+    waiting = await read_waiting(unit)
+    demand = waiting.demand
+    if not demand:
+        return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
+    candidates = await read_candidates(unit, list(demand))
+    answer = await _search(unit, waiting, candidates)
+    attempt = unit.routing_attempts + 1
+    unit.change_order(routing_attempts=attempt)
+    unit.journal("routing.attempted", {"attempt": attempt, "outcome": answer.outcome.value})
+    await unit.conn.execute(
+        insert(routing_attempts).values(
+            order_id=unit.order.id,
+            number=attempt,
+            schedule=command.schedule,
+            outcome=answer.outcome.value,
+            answer=answer.model_dump(mode="json"),
+            stock={candidate.location: candidate.stock for candidate in candidates},
+            at=unit.now,
+        )
+    )
+    routed = answer.outcome is RoutingOutcome.ROUTED
+    locations = list(answer.routes[0].locations) if routed else []
+    return RouteFound(
+        outcome=answer.outcome.value,
+        attempt=attempt,
+        locations=locations[:NAMED],
+        splits=max(0, len(locations) - 1),
+        retry=not routed and attempt < unit.order.policy.routing.max_attempts,
+    )
+
+
+async def _search(unit: Unit, waiting: Waiting, candidates: tuple[Candidate, ...]) -> RoutingAnswer:
+    """Search, unless units that are not reserved exceed what the group has not promised to others."""
+    if waiting.open and candidates:
+        free = await group_free(unit, sorted(waiting.open))
+        short = tuple(
+            Short(sku=sku, quantity=quantity - free[sku])
+            for sku, quantity in sorted(waiting.open.items())
+            if free[sku] < quantity
+        )
+        if short:
+            return RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short)
+    return search(
+        RoutingQuestion(demand=waiting.demand, locations=candidates, max_splits=unit.order.policy.routing.max_splits)
+    )
+
+
+_END_SCHEDULE = (
+    update(routing_schedules)
+    .where(
+        _schedules.order_id == bindparam("of_order"),
+        _schedules.number == bindparam("of_number"),
+        _schedules.status == "scheduled",
+    )
+    .values(status="completed", ended_at=bindparam("at"))
+)
+
+
+async def _end_schedule(unit: Unit, number: int) -> None:
+    ended = await unit.conn.execute(_END_SCHEDULE, {"of_order": unit.order.id, "of_number": number, "at": unit.now})
+    if ended.rowcount == 0:
+        raise OrderMoved(f"routing schedule {number} of order {unit.order.id} is not planned", schedule=number)
+
+
+@implements(actions.abandon_routing)
+async def abandon_routing(unit: Unit, command: AbandonRouting) -> Released:
+    """Give routing up; a manual retry may come later. The policy says what becomes of the reservation."""
+    abandoned = await unit.conn.execute(
+        update(routing_schedules)
+        .where(_schedules.order_id == unit.order.id, _schedules.number == command.schedule)
+        .values(status="abandoned", ended_at=func.coalesce(_schedules.ended_at, unit.now))
+    )
+    if abandoned.rowcount == 0:
+        raise NotFound(f"order {unit.order.id} has no routing schedule {command.schedule}", schedule=command.schedule)
+    unit.journal("routing.abandoned", {"attempts": unit.routing_attempts})
+    if unit.order.policy.routing.when_abandoned == "release":
+        return Released(units=await release_open(unit))
+    return Released(units=0)

@@ -1,0 +1,163 @@
+"""Tells everything that is wrong with a flow before it is published, each finding with its place and remedy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from flows_dsl import model
+from flows_dsl.check_actions import action_findings
+from flows_dsl.check_expressions import ExpressionCheck
+from flows_dsl.check_jumps import jump_findings
+from flows_dsl.check_tasks import TaskCheck
+from flows_dsl.findings import Finding, escape
+from flows_dsl.loader import Loaded, load
+from flows_dsl.notes import Notes
+from flows_dsl.resolved import Catalog, by_name
+from flows_dsl.yaml_reader import Source
+from orderloom.contracts.actions import CORE_ACTIONS
+from orderloom.contracts.header import OrderHeader
+
+_UNSUPPORTED_USE = {
+    "authentications": "Flows reach the outside by core actions only.",
+    "catalogs": "Flows are self-contained: their hash covers all that they do.",
+    "extensions": "Nothing runs around a task unseen.",
+    "functions": "Core actions are the functions: call them by name.",
+    "secrets": "Flows hold no secrets; gateways keep theirs.",
+}
+_UNSUPPORTED_SCHEDULE = {
+    "every": "An order's flow begins with an event of the order.",
+    "cron": "An order's flow begins with an event of the order.",
+    "after": "An order's flow begins with an event of the order.",
+}
+
+
+def check_text(
+    text: str, *, catalog: Catalog = CORE_ACTIONS, header: type[BaseModel] | None = OrderHeader
+) -> list[Finding]:
+    """Return what is wrong with the flow in *text*, by line; an empty list means that it may be published."""
+    loaded = load(text)
+    return [] if loaded.document is None and not loaded.findings else check_loaded(loaded, catalog, header)
+
+
+def check_loaded(
+    loaded: Loaded, catalog: Catalog = CORE_ACTIONS, header: type[BaseModel] | None = OrderHeader
+) -> list[Finding]:
+    """Return what is wrong with a flow that was read, its shape included, by line."""
+    found = list(loaded.findings)
+    if loaded.document is not None:
+        found += check(loaded.document, catalog=catalog, header=header, source=loaded.source)
+    return sorted(found, key=lambda it: (it.line, it.column, it.code))
+
+
+def check(
+    document: model.FlowDocument,
+    *,
+    catalog: Catalog = CORE_ACTIONS,
+    header: type[BaseModel] | None = OrderHeader,
+    source: Source | None = None,
+) -> list[Finding]:
+    """
+    Return what is wrong with *document*.
+
+    Args:
+        document: a flow whose shape is right.
+        catalog: the contracts of the actions that it may call.
+        header: what ``order`` holds in expressions; None checks no field of it.
+        source: where its nodes stand; without it all findings are at line 1.
+    """
+    return _Check(document, catalog, header, source).run()
+
+
+class _Check:
+    def __init__(
+        self, document: model.FlowDocument, catalog: Catalog, header: type[BaseModel] | None, source: Source | None
+    ) -> None:
+        self._document = document
+        self._notes = Notes(source)
+        self._actions = by_name(catalog)
+        self._expressions = ExpressionCheck(self._notes, document.evaluate.language, header)
+        self._tasks = TaskCheck(self._notes, self._expressions, document.use)
+
+    def run(self) -> list[Finding]:
+        self._head()
+        self._schedule()
+        self._tasks.declared()
+        self._list("/do", self._document.do, ())
+        return self._notes.sorted()
+
+    def _head(self) -> None:
+        document, notes = self._document, self._notes
+        if document.evaluate.mode == "loose":
+            notes.add("/evaluate/mode", "unsupported.loose", "Loose mode is not supported.", "Write ${ } around it.")
+        for name, reason in _UNSUPPORTED_USE.items():
+            if getattr(document.use, name) is not None:
+                notes.add(f"/use/{name}", "unsupported.use", f"use.{name} is not supported.", reason, key=True)
+        self._expressions.transform("", document.input, document.output, None, ())
+        self._tasks.timeout("/timeout", document.timeout, ())
+
+    def _schedule(self) -> None:
+        notes, schedule = self._notes, self._document.schedule
+        if schedule is None:
+            notes.add("/schedule", "schedule.missing", "No event starts the flow.", "Add schedule.on with one or any.")
+            return
+        for name, reason in _UNSUPPORTED_SCHEDULE.items():
+            if getattr(schedule, name) is not None:
+                message = f"schedule.{name} is not supported."
+                notes.add(f"/schedule/{name}", "unsupported.schedule", message, reason, key=True)
+        if schedule.on is None:
+            notes.add("/schedule/on", "schedule.missing", "No event starts the flow.", "Add on with one or any.")
+            return
+        if schedule.on.all is not None:
+            remedy = "Let one event start the flow and listen for the others in it."
+            notes.add("/schedule/on/all", "unsupported.schedule", "schedule.on.all is not supported.", remedy, key=True)
+            return
+        self._tasks.filters("/schedule/on", schedule.on, (), only_type=True)
+
+    def _list(
+        self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], names: tuple[str, ...]
+    ) -> None:
+        for finding in jump_findings(pointer, items):
+            self._notes.add(finding.pointer, finding.code, finding.message, finding.remedy, key=finding.key)
+        for at, (name, task) in enumerate(_named(items)):
+            here = f"{pointer}/{at}/{escape(name)}"
+            if isinstance(task, model.RefusedTask):
+                self._refused(here, task)
+                continue
+            self._tasks.common(here, task, names)
+            if isinstance(task, model.CallTask):
+                for note in action_findings(here, task, self._actions, self._expressions.types(here, task, names)):
+                    self._notes.add(note.pointer, note.code, note.message, note.remedy, key=note.key)
+            else:
+                self._tasks.kind(here, task, names)
+            for inner, block, more in _blocks(here, task):
+                self._list(inner, block, (*names, *more))
+
+    def _refused(self, pointer: str, task: model.RefusedTask) -> None:
+        if task.broken:
+            return
+        kind = next(it for it in model.REFUSED_TASKS if it in (task.model_extra or {}))
+        reasons = {
+            "for": "Actions take selectors and work on all items in one transaction.",
+            "fork": "Let an event start a second flow; several flows of an order may be under way.",
+            "run": "Flows run no code of their own: write a core action, or emit an event that starts another flow.",
+        }
+        message = f"{kind!r} is not supported."
+        self._notes.add(f"{pointer}/{kind}", f"unsupported.{kind}", message, reasons[kind], key=True)
+
+
+def _named(
+    items: Sequence[Mapping[str, model.Task | model.RefusedTask]],
+) -> Iterator[tuple[str, model.Task | model.RefusedTask]]:
+    for item in items:
+        yield from item.items()
+
+
+def _blocks(
+    pointer: str, task: model.Task
+) -> Iterator[tuple[str, Sequence[Mapping[str, model.Task | model.RefusedTask]], tuple[str, ...]]]:
+    if isinstance(task, model.DoTask):
+        yield f"{pointer}/do", task.do, ()
+    if isinstance(task, model.TryTask):
+        yield f"{pointer}/try", task.try_, ()
+        if task.catch.do is not None:
+            yield f"{pointer}/catch/do", task.catch.do, (task.catch.as_,)

@@ -1,0 +1,87 @@
+"""Checks where the tasks of one list lead: unknown targets, names used twice, tasks that nothing reaches."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from flows_dsl import model
+from flows_dsl.compiled import CONTINUE, DIRECTIVES
+from flows_dsl.compiler import targets
+from flows_dsl.findings import did_you_mean, escape
+from flows_dsl.notes import Note
+
+
+def jump_findings(pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]]) -> Iterator[Note]:
+    """Yield what is wrong with the names and jumps of the list at *pointer*."""
+    tasks = [(name, task) for item in items for name, task in item.items()]
+    index: dict[str, int] = {}
+    for at, (name, _) in enumerate(tasks):
+        here = f"{pointer}/{at}/{escape(name)}"
+        if name in index:
+            message = f"Two tasks of this list are named {name!r}."
+            yield Note(here, "task.name_twice", message, "Give each a name of its own.", key=True)
+        elif name in DIRECTIVES:
+            yield Note(here, "task.name_reserved", f"{name!r} is a flow directive.", "Choose another name.", key=True)
+        index.setdefault(name, at)
+    for at, (name, task) in enumerate(tasks):
+        yield from _targets(f"{pointer}/{at}/{escape(name)}", task, index)
+    for at in sorted(set(range(len(tasks))) - _reached(tasks, index)):
+        name = tasks[at][0]
+        message = f"Nothing leads to the task {name!r}."
+        remedy = "Remove it, or let a then or a switch lead there."
+        yield Note(f"{pointer}/{at}/{escape(name)}", "task.unreachable", message, remedy, key=True)
+
+
+def _targets(pointer: str, task: model.Task | model.RefusedTask, index: Mapping[str, int]) -> Iterator[Note]:
+    if isinstance(task, model.RefusedTask):
+        return
+    if task.then is not None:
+        yield from _target(f"{pointer}/then", task.then, index)
+    if not isinstance(task, model.SwitchTask):
+        return
+    default = False
+    for at, (name, case) in enumerate((name, case) for item in task.switch for name, case in item.items()):
+        here = f"{pointer}/switch/{at}/{escape(name)}"
+        yield from _target(f"{here}/then", case.then, index)
+        if default:
+            yield Note(
+                here,
+                "switch.unreachable",
+                f"The case {name!r} stands after one that always holds.",
+                "Move it up.",
+                key=True,
+            )
+        default |= case.when is None
+
+
+def _target(pointer: str, then: str, index: Mapping[str, int]) -> Iterator[Note]:
+    if then not in DIRECTIVES and then not in index:
+        message = f"There is no task {then!r} in this list."
+        yield Note(pointer, "then.unknown", message, did_you_mean(then, (*index, *DIRECTIVES)))
+
+
+def _reached(tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], index: Mapping[str, int]) -> set[int]:
+    reached: set[int] = set()
+    todo = [0]
+    while todo:
+        at = todo.pop()
+        if at in reached or at >= len(tasks):
+            continue
+        reached.add(at)
+        for target in _next(tasks[at][1]):
+            if target == CONTINUE:
+                todo.append(at + 1)
+            elif target in index:
+                todo.append(index[target])
+    return reached
+
+
+def _next(task: model.Task | model.RefusedTask) -> list[str]:
+    if isinstance(task, model.RefusedTask):
+        return [CONTINUE]
+    skipped = [CONTINUE] if task.if_ is not None else []
+    if isinstance(task, model.RaiseTask):
+        return skipped
+    if isinstance(task, model.SwitchTask) and any(case.when is None for item in task.switch for case in item.values()):
+        found = targets(task)[:-1]
+        # A case that says continue follows the task's own then.
+        return [*skipped, *(task.then or CONTINUE if it == CONTINUE else it for it in found)]
+    return [*skipped, *targets(task)]

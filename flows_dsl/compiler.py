@@ -1,0 +1,276 @@
+"""Compiles a checked document once per process: expressions, jumps and loops are settled before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from json import loads
+
+from flows_dsl import model
+from flows_dsl.canonical import canonical_json
+from flows_dsl.compiled import (
+    CONTINUE,
+    DIRECTIVES,
+    Assign,
+    Block,
+    Body,
+    Call,
+    Case,
+    CompiledFlow,
+    CompiledList,
+    CompiledTask,
+    Emit,
+    EventMatch,
+    Listen,
+    Loop,
+    Raise,
+    Switch,
+    Try,
+    Wait,
+)
+from flows_dsl.expressions import Condition, Language, Template, unwrap
+from flows_dsl.findings import escape
+from flows_dsl.loader import document as load_document
+from flows_dsl.resolved import digest, resolve
+from flows_dsl.retries import policy_of, retry_loop, retry_of_call
+from flows_dsl.runner import Retry
+from orderloom.domain.model import Json
+
+type Items = Sequence[Mapping[str, model.Task | model.RefusedTask]]
+
+
+def compile_flow(document: model.FlowDocument) -> CompiledFlow:
+    """
+    Return *document*, which must have passed the check, ready to run. The same document is compiled once.
+
+    Raises:
+        ExpressionRefused, NotDuration, NotImplementedError: it was not checked.
+    """
+    return compile_text(canonical_json(resolve(document)))
+
+
+@lru_cache(maxsize=512)
+def compile_text(text: str) -> CompiledFlow:
+    """Return the flow whose resolved form is *text*, in canonical JSON, ready to run."""
+    value = loads(text)
+    return _Compiler(load_document(value), digest(value)).flow()
+
+
+def starting_types(document: model.FlowDocument) -> tuple[str, ...]:
+    """Return the event types that start an instance of *document*."""
+    on = document.schedule.on if document.schedule else None
+    filters = ([on.one] if on.one else on.any or []) if on else []
+    return tuple(dict.fromkeys(str(it.with_["type"]) for it in filters))
+
+
+def listens(items: Items) -> bool:
+    """Return whether any of the tasks, at any depth, waits for an event."""
+    return any(isinstance(task, model.ListenTask) or any(map(listens, blocks(task))) for task in _each(items))
+
+
+def blocks(task: model.Task | model.RefusedTask) -> list[Items]:
+    """Return the lists of tasks inside *task*."""
+    match task:
+        case model.DoTask():
+            return [task.do]
+        case model.TryTask():
+            return [task.try_, *([task.catch.do] if task.catch.do else [])]
+        case _:
+            return []
+
+
+def targets(task: model.Task | model.RefusedTask) -> list[str]:
+    """Return where *task* may go next, as its author wrote it."""
+    if isinstance(task, model.RefusedTask):
+        return []
+    cases = [case.then for item in task.switch for case in item.values()] if isinstance(task, model.SwitchTask) else []
+    return [*cases, task.then or CONTINUE]
+
+
+def _each(items: Items) -> list[model.Task | model.RefusedTask]:
+    return [task for item in items for task in item.values()]
+
+
+def loops(path: str, items: Items) -> list[Loop]:
+    """Return the stretches of a list that jumps backward repeat and that listen, overlapping ones made one."""
+    index = {name: at for at, item in enumerate(items) for name in item}
+    spans = sorted(
+        (index[target], at)
+        for at, task in enumerate(_each(items))
+        for target in targets(task)
+        if target not in DIRECTIVES and index.get(target, at + 1) <= at
+    )
+    merged: list[tuple[int, int]] = []
+    for first, last in spans:
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return [Loop(path, first, last) for first, last in merged if listens(items[first : last + 1])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a task or list stands: its short path, its JSON pointer, the variables of catches, the loops around."""
+
+    path: str
+    reference: str
+    names: tuple[str, ...] = ()
+    loops: tuple[Loop, ...] = ()
+
+    def inner(self, part: str, names: tuple[str, ...] | None = None) -> "_Place":
+        return _Place(
+            f"{self.path}/{part}", f"{self.reference}/{part}", self.names if names is None else names, self.loops
+        )
+
+
+class _Compiler:
+    def __init__(self, document: model.FlowDocument, hash: str) -> None:
+        self._document = document
+        self._hash = hash
+        self._language: Language = document.evaluate.language
+        self._lists: dict[str, CompiledList] = {}
+
+    def flow(self) -> CompiledFlow:
+        """Return the whole flow."""
+        document = self._document
+        head = document.document
+        self._list(_Place("/do", "/do"), document.do)
+        return CompiledFlow(
+            name=head.name,
+            version=head.version,
+            hash=self._hash,
+            language=self._language,
+            concurrency=head.metadata.concurrency,
+            starts_on=starting_types(document),
+            lists=self._lists,
+            descriptor={"document": {"namespace": head.namespace, "name": head.name, "version": head.version}},
+            input_from=self._template(document.input.from_ if document.input else None),
+            output_as=self._template(document.output.as_ if document.output else None),
+            timeout=self._timeout(document.timeout),
+        )
+
+    def _list(self, place: _Place, items: Items) -> None:
+        around = loops(place.path, items)
+        tasks: list[CompiledTask] = []
+        for at, (name, task) in enumerate((name, task) for item in items for name, task in item.items()):
+            path = f"{place.path}/{at}"
+            mine = (*place.loops, *(loop for loop in around if loop.holds(path)))
+            here = _Place(path, f"{place.reference}/{at}/{escape(name)}", place.names, mine)
+            tasks.append(self._task(name, task, here))
+        index = {task.name: at for at, task in enumerate(tasks)}
+        self._lists[place.path] = CompiledList(place.path, tuple(tasks), index)
+
+    def _task(self, name: str, task: model.Task | model.RefusedTask, place: _Place) -> CompiledTask:
+        if isinstance(task, model.RefusedTask):
+            raise NotImplementedError(place.reference)
+        names = place.names
+        return CompiledTask(
+            name=name,
+            path=place.path,
+            reference=place.reference,
+            body=self._body(task, place),
+            condition=self._condition(task.if_, names),
+            input_from=self._template(task.input.from_ if task.input else None, names),
+            output_as=self._template(task.output.as_ if task.output else None, names),
+            export_as=self._template(task.export.as_ if task.export else None, names),
+            timeout=self._timeout(task.timeout, names),
+            then=task.then or CONTINUE,
+            loops=place.loops,
+        )
+
+    def _body(self, task: model.Task, place: _Place) -> Body:
+        match task:
+            case model.DoTask():
+                self._list(place.inner("do"), task.do)
+                return Block(f"{place.path}/do")
+            case model.TryTask():
+                return self._try(task, place)
+            case model.ListenTask():
+                return self._listen(task, place.names)
+            case model.SwitchTask():
+                cases = [case for item in task.switch for case in item.values()]
+                return Switch(tuple(Case(self._condition(case.when, place.names), case.then) for case in cases))
+            case _:
+                return self._simple(task, place)
+
+    def _simple(self, task: model.Task, place: _Place) -> Body:
+        names = place.names
+        match task:
+            case model.CallTask():
+                return Call(task.call, self._value(task.with_, names))
+            case model.EmitTask():
+                given = task.emit.event.with_
+                return Emit(self._value(given["type"], names), self._value(given.get("data", {}), names))
+            case model.RaiseTask():
+                error = task.raise_.error
+                return Raise(self._value(self._document.use.errors[error] if isinstance(error, str) else error, names))
+            case model.SetTask():
+                return Assign(self._value(task.set, names))
+            case model.WaitTask():
+                return Wait(self._value(task.wait, names))
+            case _:
+                raise NotImplementedError(place.reference)
+
+    def _try(self, task: model.TryTask, place: _Place) -> Try:
+        catch = task.catch
+        names = tuple(sorted({*place.names, catch.as_}))
+        policy = policy_of(catch.retry, self._document.use.retries)
+        of_call = retry_of_call(task, policy)
+        self._list(place.inner("try"), task.try_)
+        if of_call:
+            self._retry_call(f"{place.path}/try", of_call)
+        if catch.do:
+            self._list(place.inner("catch/do", names), catch.do)
+        wanted = catch.errors.with_ if catch.errors else {}
+        return Try(
+            path=f"{place.path}/try",
+            filter=tuple((name, self._value(value, place.names)) for name, value in sorted(wanted.items())),
+            variable=catch.as_,
+            when=self._condition(catch.when, names),
+            except_when=self._condition(catch.except_when, names),
+            retry=retry_loop(policy, self._language, names) if policy and not of_call else None,
+            handler=f"{place.path}/catch/do" if catch.do else None,
+        )
+
+    def _retry_call(self, path: str, retry: Retry) -> None:
+        compiled = self._lists[path]
+        [task] = compiled.tasks
+        assert isinstance(task.body, Call)
+        again = Call(task.body.action, task.body.arguments, retry)
+        changed = replace(task, body=again)
+        self._lists[path] = CompiledList(path, (changed,), compiled.index)
+
+    def _listen(self, task: model.ListenTask, names: tuple[str, ...]) -> Listen:
+        to = task.listen.to
+        envelope = task.listen.read != "data"
+        if to.all is not None:
+            return Listen("all", tuple(self._filter(it, names) for it in to.all), envelope)
+        if to.any is not None:
+            return Listen("any", tuple(self._filter(it, names) for it in to.any), envelope)
+        assert to.one is not None
+        return Listen("one", (self._filter(to.one, names),), envelope)
+
+    def _filter(self, wanted: model.EventFilter, names: tuple[str, ...]) -> EventMatch:
+        given = dict(wanted.with_)
+        type_, data = str(given.pop("type")), given.pop("data", None)
+        condition = isinstance(data, str) and unwrap(data) is not None
+        return EventMatch(
+            type=type_,
+            attributes=tuple(sorted((name, str(value)) for name, value in given.items())),
+            condition=Condition(str(data), self._language, (*names, "data", "event")) if condition else None,
+            data=None if data is None or condition else self._value(data, names),
+        )
+
+    def _value(self, value: Json, names: tuple[str, ...]) -> Template:
+        return Template(value, self._language, names)
+
+    def _template(self, value: Json, names: tuple[str, ...] = ()) -> Template | None:
+        return None if value is None else self._value(value, names)
+
+    def _condition(self, text: str | None, names: tuple[str, ...]) -> Condition | None:
+        return None if text is None else Condition(text, self._language, names)
+
+    def _timeout(self, timeout: model.Timeout | str | None, names: tuple[str, ...] = ()) -> Template | None:
+        if isinstance(timeout, str):
+            timeout = self._document.use.timeouts[timeout]
+        return None if timeout is None else self._value(timeout.after, names)

@@ -1,0 +1,93 @@
+"""Where a flow instance stands, as plain data: dumped at any quiet point, it goes on from there elsewhere."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from orderloom.contracts.messages import Event
+from orderloom.domain.errors import Problem
+from orderloom.domain.model import Json, JsonObject
+
+
+class _State(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Active(_State):
+    """The task that a frame is at."""
+
+    phase: Literal["ready", "run", "inside", "again", "finish", "fault"] = "ready"
+    """``inside``: its block runs in the next frame. ``again``: a ``try`` waits for its next try."""
+    entered: bool = False
+    """Whether its condition held and this visit was counted."""
+    visit: int = 0
+    input: Json = None
+    deadline: AwareDatetime | None = None
+    """When its timeout is over."""
+    until: AwareDatetime | None = None
+    """When what it waits for is due."""
+    received: list[JsonObject | None] = []
+    """With ``listen`` to all: the event that each filter has got."""
+    attempt: int = 0
+    """How often a ``try`` has been tried again."""
+    failed_at: AwareDatetime | None = None
+    """When a ``try`` has failed first."""
+    output: Json = None
+    """Its raw output, once it has one."""
+    then: str | None = None
+    """Where a ``switch`` leads."""
+    called: bool = False
+    """Whether its action or event was asked for and failed, so that asking again needs another key."""
+    arguments: JsonObject | None = None
+    """What an operator gave instead of the evaluated arguments."""
+    fault: Problem | None = None
+    """The error that waits for an operator."""
+    finished: bool = False
+    """Whether it failed after its work was done, in what its output becomes."""
+
+
+class Frame(_State):
+    """A list of tasks that is under way."""
+
+    path: str
+    role: Literal["do", "try", "catch"] = "do"
+    index: int = 0
+    input: Json = None
+    """The raw input of the task at ``index``."""
+    variables: JsonObject = {}
+    """What enclosing catches have named."""
+    active: Active | None = None
+
+
+class InstanceState(_State):
+    """A flow instance: dump it when the instance is quiet, and another ``FlowInstance`` goes on with the same keys."""
+
+    flow: str
+    """Hash of the flow."""
+    instance: str
+    """Id of the event that started it, ``@``, hash of the flow."""
+    events: list[JsonObject]
+    """The input of the workflow: the events that started it."""
+    started_at: AwareDatetime
+    phase: Literal["begin", "tasks", "end", "done"] = "begin"
+    frames: list[Frame] = []
+    value: Json = None
+    """The filtered input, later the output."""
+    context: Json = {}
+    deadline: AwareDatetime | None = None
+    fault: Problem | None = None
+    """An error outside any task that waits for an operator."""
+    visits: dict[str, int] = {}
+    """How often the task at each path was entered, in a loop that listens since its last event."""
+    generations: dict[str, int] = {}
+    """How often operators had each task done again."""
+    consumed: dict[str, str] = {}
+    """The event that each listening loop consumed last."""
+
+    @classmethod
+    def start(cls, flow: str, event: Event, now: datetime, also: Sequence[Event] = ()) -> "InstanceState":
+        """Return the state of an instance that *event* starts; *also* are further events of its input."""
+        events = [it.model_dump(mode="json") for it in (event, *also)]
+        return cls(flow=flow, instance=f"{event.id}@{flow}", events=events, started_at=now)

@@ -1,0 +1,136 @@
+"""Brings accepted intake to an order's workflow, which it starts or revives if need be."""
+
+import asyncio
+from typing import Any, cast
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from orderloom.bootstrap.clock import Clock
+from orderloom.contracts.messages import Delivery, OrderInput, Receipt, ReleasePin
+from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
+from orderloom.domain.channel import ChannelPolicy
+from orderloom.domain.errors import OrderloomError
+from orderloom.persistence.tables.catalog import channels, releases
+from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.orders import orders
+
+DELIVER = "deliver"
+"""The update of the order workflow that takes a ``Delivery`` and answers with a ``Receipt``."""
+WORTH_ANOTHER_TRY = frozenset({RPCStatusCode.ABORTED, RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAVAILABLE})
+"""The workflow completed, or the server moved, at that very moment."""
+PAUSE = 0.05
+
+
+class NothingInForce(OrderloomError):
+    """The channel has no release in force.
+
+    Publish a release of flows for the channel first: `flows publish`.
+    """
+
+    code = "channel.no_release"
+    status = 409
+
+
+class Courier:
+    """Delivers intake rows; the API and the relay share its way of doing it."""
+
+    def __init__(self, client: Client, engine: AsyncEngine, clock: Clock | None = None) -> None:
+        """Take the Temporal client and the database; with a virtual *clock* orders run in its time."""
+        self._client = client
+        self._engine = engine
+        self._clock = clock
+
+    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
+        """
+        Deliver, and return what became of it; None when no worker answered within so many seconds.
+
+        Delivered again, it is answered as before.
+
+        Raises:
+            NothingInForce: a new order's channel has no release.
+            WorkflowUpdateFailedError: the order could not record it.
+        """
+        try:
+            async with asyncio.timeout(within):
+                return await self._deliver(order_id, delivery)
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            return None
+
+    async def start_input(self, order_id: str, intake_id: str | None) -> OrderInput:
+        """
+        Return what the order's workflow starts with: its own pin, or its channel's for a new order.
+
+        Raises:
+            NothingInForce: there is neither.
+        """
+        async with self._engine.connect() as conn:
+            query = select(orders.c.pin, orders.c.policy).where(orders.c.id == order_id)
+            known = (await conn.execute(query)).one_or_none()
+            found = known
+            if known is None:
+                query = (
+                    select(releases.c.pin, channels.c.policy)
+                    .join(channels, channels.c.release == releases.c.hash)
+                    .join(intake, intake.c.source == channels.c.id)
+                    .where(intake.c.id == intake_id)
+                )
+                found = (await conn.execute(query)).one_or_none()
+        if found is None:
+            raise NothingInForce(f"there is no release in force for order {order_id}", order=order_id)
+        return OrderInput(
+            order_id=order_id,
+            pin=ReleasePin.model_validate(found.pin),
+            service_window=ChannelPolicy.model_validate(found.policy).service_window,
+            revived=known is not None,
+            virtual_time=self._virtual,
+        )
+
+    async def revive(self, order_id: str) -> None:
+        """Start the workflow of an existing order unless it runs; it rebuilds its state from PostgreSQL."""
+        await self._client.start_workflow(
+            ORDER_WORKFLOW,
+            await self.start_input(order_id, None),
+            id=workflow_id(order_id),
+            task_queue=ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+
+    @property
+    def _virtual(self) -> bool:
+        return self._clock is not None and self._clock.virtual
+
+    async def _deliver(self, order_id: str, delivery: Delivery) -> Receipt:
+        start = await self.start_input(order_id, delivery.intake_id)
+        if self._clock is not None and self._virtual and delivery.business_at is None:
+            delivery = delivery.model_copy(update={"business_at": self._clock.now()})
+        while True:
+            try:
+                return await self._send(order_id, start, delivery)
+            except RPCError as error:
+                if error.status not in WORTH_ANOTHER_TRY:
+                    raise
+                await asyncio.sleep(PAUSE)
+                start = start.model_copy(update={"revived": True}) if await self._exists(order_id) else start
+
+    async def _exists(self, order_id: str) -> bool:
+        async with self._engine.connect() as conn:
+            return await conn.scalar(select(orders.c.id).where(orders.c.id == order_id)) is not None
+
+    async def _send(self, order_id: str, start: OrderInput, delivery: Delivery) -> Receipt:
+        operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            ORDER_WORKFLOW,
+            start,
+            id=workflow_id(order_id),
+            task_queue=ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+        receipt = await self._client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]
+            DELIVER, delivery, start_workflow_operation=operation, id=delivery.intake_id, result_type=Receipt
+        )
+        return cast("Receipt", receipt)

@@ -1,0 +1,96 @@
+"""Sets a case's world up in the database: flows in force, channel, products, prices, locations and stock."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.money import Money
+from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
+from orderloom.persistence.world import World as StoredWorld
+from orderloom.scenarios.base import seconds
+from orderloom.scenarios.case import Case
+from orderloom.scenarios.commands import Writer
+from orderloom.scenarios.flows import put_in_force
+from orderloom.scenarios.geography import position
+from orderloom.scenarios.names import Namespace
+from orderloom.scenarios.world import Stock as GivenStock
+from orderloom.scenarios.world import World, rates, skus_of
+
+ALL = "all"
+"""The group that holds every location when the world names none."""
+
+
+async def set_up(engine: AsyncEngine, case: Case, names: Namespace, now: datetime) -> None:
+    """Write the world of *case* under ids with its prefix."""
+    async with engine.begin() as conn:
+        release = await put_in_force(conn, case, now)
+        await load_world(conn, _stored(case, names, release))
+
+
+def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
+    world, writer = case.world, Writer(case.world, names)
+    inside = names.inside
+    groups = world.groups or {ALL: list(world.locations)}
+    return StoredWorld(
+        channels=[Channel(id=writer.channel, policy=policy(world, inside(_group(world, groups))), release=release)],
+        products=[
+            Product(sku=inside(sku), name=sku, tax_category=world.tax_categories.get(sku, "standard"))
+            for sku in skus_of(world, case.orders)
+        ],
+        prices=[
+            Price(
+                channel=writer.channel,
+                sku=inside(sku),
+                price=Money(amount=writer.minor(price), currency=world.currency),
+            )
+            for sku, price in world.prices.items()
+        ],
+        locations=[_location(name, world, names) for name in world.locations],
+        groups=[Group(id=inside(group), locations=[inside(one) for one in members]) for group, members in groups.items()],
+        stock=[
+            _stock(inside(name), inside(sku), given)
+            for name, location in world.locations.items()
+            for sku, given in location.stock.items()
+        ],
+    )
+
+
+def policy(world: World, group: str) -> ChannelPolicy:
+    """Return the channel's policy, with the location group's id."""
+    given = world.policy
+    return ChannelPolicy(
+        currency=world.currency,
+        location_group=group,
+        reserve=given.reserve,
+        when_short=given.when_short,
+        remorse=seconds(given.remorse),
+        price=given.price,
+        routing=RoutingPolicy(
+            max_splits=given.routing.max_splits,
+            max_attempts=given.routing.max_attempts,
+            backoff=seconds(given.routing.backoff),
+            backoff_factor=given.routing.backoff_factor,
+            backoff_limit=seconds(given.routing.backoff_limit),
+            when_abandoned=given.routing.when_abandoned,
+        ),
+        tax=TaxPolicy(rates={category: Decimal(rate) for category, rate in rates(world.tax).items()}),
+        service_window=seconds(given.service_window),
+    )
+
+
+def _group(world: World, groups: dict[str, list[str]]) -> str:
+    return world.policy.group or next(iter(groups))
+
+
+def _location(name: str, world: World, names: Namespace) -> Location:
+    given = world.locations[name]
+    latitude, longitude = position(given) or (None, None)
+    return Location(id=names.inside(name), name=name, country=given.country, latitude=latitude, longitude=longitude)
+
+
+def _stock(location: str, sku: str, given: GivenStock | int) -> Stock:
+    if isinstance(given, int):
+        return Stock(location=location, sku=sku, on_hand=given)
+    return Stock(location=location, sku=sku, on_hand=given.on_hand, safety=given.safety, future=given.future)

@@ -1,0 +1,100 @@
+"""Business time of a case: waits until nothing happens any more, and jumps from deadline to deadline."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from orderloom.bootstrap.clock import VirtualClock
+from orderloom.contracts.queues import workflow_id
+from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.orders import orders
+from orderloom.scenarios.clerk import StepFailed
+
+POLL = 0.02
+"""Seconds between two looks at what is under way."""
+
+PATIENCE = 60.0
+"""Seconds of real time after which a case that does not come to rest has failed."""
+
+IN_FLIGHT = 16
+"""Orders that are told of the time at once."""
+
+_PAST = timedelta(milliseconds=1)
+
+
+class Timeline:
+    """The clock that all orders of a case share."""
+
+    def __init__(self, client: Client, engine: AsyncEngine, clock: VirtualClock) -> None:
+        self._client = client
+        self._engine = engine
+        self._clock = clock
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+
+    def now(self) -> datetime:
+        """Return business time."""
+        return self._clock.now()
+
+    async def settle(self, order_ids: Sequence[str]) -> None:
+        """
+        Return when all that was taken in is answered and every order waits.
+
+        Raises:
+            StepFailed: that is not so after `PATIENCE` seconds.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._rest(order_ids)
+                while await self._undelivered(order_ids):
+                    await asyncio.sleep(POLL)
+                    await self._rest(order_ids)
+        except TimeoutError:
+            raise StepFailed(f"the orders do not come to rest in {PATIENCE:.0f} s") from None
+
+    async def advance(self, order_ids: Sequence[str], seconds: float) -> None:
+        """Let *seconds* pass for all orders together, and meet every deadline on the way in its order."""
+        target = self.now() + timedelta(seconds=seconds)
+        while (due := await self._next_due(order_ids, target)) is not None:
+            self._clock.advance_to(due + _PAST)
+            await self.settle(order_ids)
+        self._clock.advance_to(target)
+        await self.settle(order_ids)
+
+    async def _rest(self, order_ids: Sequence[str]) -> None:
+        """Tell every order that is not closed what time it is; each answers when it has come to rest."""
+        await asyncio.gather(*(self._tell(order_id) for order_id in await self._open(order_ids)))
+
+    async def _tell(self, order_id: str) -> None:
+        handle = cast("Any", self._client.get_workflow_handle(workflow_id(order_id)))
+        async with self._slots:
+            try:
+                await handle.execute_update("advance", self._clock.offset.total_seconds())
+            except RPCError as error:
+                # Closed since it was read: nothing can be under way in it.
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+
+    async def _open(self, order_ids: Sequence[str]) -> list[str]:
+        not_closed = orders.c.id.in_(order_ids), orders.c.closed_at.is_(None)
+        query = select(orders.c.id).where(*not_closed).order_by(orders.c.id)
+        async with self._engine.connect() as conn:
+            return list((await conn.execute(query)).scalars())
+
+    async def _next_due(self, order_ids: Sequence[str], until: datetime) -> datetime | None:
+        due = func.min(orders.c.next_due_at)
+        query = select(due).where(
+            orders.c.id.in_(order_ids), orders.c.closed_at.is_(None), orders.c.next_due_at <= until
+        )
+        async with self._engine.connect() as conn:
+            return (await conn.execute(query)).scalar_one_or_none()
+
+    async def _undelivered(self, order_ids: Sequence[str]) -> int:
+        query = select(func.count()).where(intake.c.order_id.in_(order_ids), intake.c.status == "received")
+        async with self._engine.connect() as conn:
+            return int((await conn.execute(query)).scalar_one())

@@ -1,0 +1,218 @@
+"""The doctor finds every way in which the books can be wrong, and names it."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orderloom.readmodels.doctor import CHECKS, Finding, Findings, examine
+from orderloom.readmodels.snapshot import snapshot
+from tests.api.books import ALLOCATED, RESERVED, SHIPPED, write_books
+
+
+@pytest.fixture
+async def books(seeded: AsyncEngine) -> AsyncEngine:
+    """Return an engine on a database with balanced books."""
+    await write_books(seeded)
+    return seeded
+
+
+async def examined(engine: AsyncEngine) -> Findings:
+    """Return what the doctor finds."""
+    async with snapshot(engine) as conn:
+        return await examine(conn)
+
+
+async def test_nothing_is_found_in_an_empty_database(engine: AsyncEngine) -> None:
+    """An empty database is balanced."""
+    found = await examined(engine)
+
+    assert found.findings == ()
+    assert found.balanced
+
+
+async def test_nothing_is_found_in_balanced_books(books: AsyncEngine) -> None:
+    """Books of orders in several states are balanced, and every check was made."""
+    found = await examined(books)
+
+    assert found.findings == ()
+    assert found.balanced
+    assert found.checks == tuple(check.name for check in CHECKS)
+
+
+def finding(check: str, order: str | None, subject: str, expected: int, found: int) -> Finding:
+    """Return a finding."""
+    return Finding(check=check, order=order, subject=subject, expected=expected, found=found)
+
+
+_DROP = (
+    "ALTER TABLE stock DROP CONSTRAINT ck_stock_not_negative; "
+    "ALTER TABLE group_stock DROP CONSTRAINT ck_group_stock_not_negative; "
+)
+
+CORRUPTIONS = [
+    pytest.param(
+        f"UPDATE unit_entries SET quantity = quantity + 1 WHERE order_id = '{ALLOCATED}' AND state = 'allocated'",
+        [
+            finding("units.balance", ALLOCATED, "line 1 quantity", 0, 1),
+            finding("reservations.demand", ALLOCATED, "line 1 at location PAR", 4, 3),
+        ],
+        id="a unit too many",
+    ),
+    pytest.param(
+        f"UPDATE unit_entries SET tax = tax + 5 WHERE order_id = '{RESERVED}' AND state = 'reserved'",
+        [
+            finding("units.balance", RESERVED, "line 1 tax", 0, 5),
+            finding("money.units", RESERVED, "account customer", 2755, 2750),
+        ],
+        id="tax out of nowhere",
+    ),
+    pytest.param(
+        "INSERT INTO unit_entries (order_id, seq, line_id, state, place, quantity, amount, tax) VALUES "
+        f"('{RESERVED}', 2, '1', 'open', '', -1, 0, 0), ('{RESERVED}', 2, '1', 'cancelled', '', 1, 0, 0)",
+        [finding("units.negative", RESERVED, "line 1 open", 0, -1)],
+        id="a state below zero",
+    ),
+    pytest.param(
+        f"UPDATE order_lines SET quantity = 5 WHERE order_id = '{SHIPPED}'",
+        [finding("units.placed", SHIPPED, "line 1 quantity", 5, 2)],
+        id="the original order was changed",
+    ),
+    pytest.param(
+        f"DELETE FROM journal WHERE order_id = '{SHIPPED}' AND seq = 4",
+        [finding("journal.gaps", SHIPPED, "journal", 9, 8)],
+        id="a gap in the journal",
+    ),
+    pytest.param(
+        f"UPDATE money_entries SET amount = amount + 7 WHERE order_id = '{ALLOCATED}' AND account = 'ordered'",
+        [finding("money.balance", ALLOCATED, "postings", 0, 7)],
+        id="money out of nowhere",
+    ),
+    pytest.param(
+        "INSERT INTO money_entries (order_id, seq, account, payment_id, amount) VALUES "
+        f"('{RESERVED}', 2, 'authorised', '{RESERVED}-P1', -5000), "
+        f"('{RESERVED}', 2, 'gateway', '{RESERVED}-P1', 5000)",
+        [finding("money.negative", RESERVED, f"account authorised {RESERVED}-P1", 0, -2250)],
+        id="more reversed than authorised",
+    ),
+    pytest.param(
+        f"UPDATE invoices SET amount = 4600 WHERE order_id = '{SHIPPED}'",
+        [
+            finding("invoices.lines", SHIPPED, f"invoice {SHIPPED}-I1 amount", 4500, 4600),
+            finding("invoices.ledger", SHIPPED, f"invoice {SHIPPED}-I1", 5050, 4950),
+        ],
+        id="an invoice unlike its lines",
+    ),
+    pytest.param(
+        f"UPDATE credit_memo_lines SET tax = 224 WHERE credit_memo_id = '{SHIPPED}-M1'",
+        [finding("credit_memos.lines", SHIPPED, f"credit memo {SHIPPED}-M1 tax", 224, 225)],
+        id="a credit memo unlike its lines",
+    ),
+    pytest.param(
+        f"UPDATE credit_memos SET tax = 230 WHERE id = '{SHIPPED}-M1'; "
+        f"UPDATE credit_memo_lines SET tax = 230 WHERE credit_memo_id = '{SHIPPED}-M1'",
+        [finding("credit_memos.ledger", SHIPPED, f"credit memo {SHIPPED}-M1", 2480, 2475)],
+        id="a credit memo unlike the ledger",
+    ),
+    pytest.param(
+        "INSERT INTO payment_intents (id, order_id, payment_id, operation, amount, document_id, action_key, outcome, "
+        f"created_at) VALUES ('{SHIPPED}-T3', '{SHIPPED}', '{SHIPPED}-P1', 'capture', 4950, '{SHIPPED}-I1', 'again', "
+        "'succeeded', now())",
+        [finding("payments.captured", SHIPPED, f"payment {SHIPPED}-P1 capture", 9900, 4950)],
+        id="captured twice",
+    ),
+    pytest.param(
+        f"DELETE FROM payment_intents WHERE id = '{SHIPPED}-T2'",
+        [finding("payments.refunded", SHIPPED, f"payment {SHIPPED}-P1 refund", 0, 2475)],
+        id="refunded without an intent",
+    ),
+    pytest.param(
+        f"UPDATE reservations SET quantity = 2 WHERE order_id = '{RESERVED}'; "
+        "UPDATE group_stock SET reserved = reserved + 1",
+        [finding("reservations.demand", RESERVED, "line 1 at group EU", 1, 2)],
+        id="more reserved than ordered",
+    ),
+    pytest.param(
+        f"UPDATE reservations SET status = 'released' WHERE order_id = '{ALLOCATED}' AND status = 'active'; "
+        "UPDATE stock SET reserved = 0; UPDATE group_stock SET reserved = 1",
+        [finding("reservations.demand", ALLOCATED, "line 1 at location PAR", 3, 0)],
+        id="allocated without a reservation",
+    ),
+    pytest.param(
+        f"UPDATE reservations SET status = 'active' WHERE order_id = '{SHIPPED}'; "
+        "UPDATE stock SET reserved = reserved + 2 WHERE location_id = 'BER'; "
+        "UPDATE group_stock SET reserved = reserved + 2",
+        [
+            finding("reservations.demand", SHIPPED, "line 1 at location BER", 0, 2),
+            finding("reservations.leftover", SHIPPED, "reservations", 0, 2),
+        ],
+        id="a leftover of a shipped order",
+    ),
+    pytest.param(
+        "UPDATE stock SET reserved = 1 WHERE location_id = 'BER'; UPDATE group_stock SET reserved = reserved + 1",
+        [finding("stock.reserved", None, "MUG-BLUE at BER", 0, 1)],
+        id="reserved for nobody",
+    ),
+    pytest.param(
+        _DROP + "UPDATE stock SET on_hand = -1 WHERE location_id = 'BER'; "
+        "UPDATE group_stock SET on_hand = 4 WHERE group_id = 'EU'",
+        [finding("stock.negative", None, "MUG-BLUE at BER on_hand", 0, -1)],
+        id="stock below zero",
+    ),
+    pytest.param(
+        "UPDATE group_stock SET on_hand = 16, reserved = 5",
+        [
+            finding("groups.members", None, "MUG-BLUE at EU on_hand", 15, 16),
+            finding("groups.members", None, "MUG-BLUE at EU reserved", 4, 5),
+        ],
+        id="a group unlike its members",
+    ),
+    pytest.param(
+        "DELETE FROM group_stock",
+        [
+            finding("groups.members", None, "MUG-BLUE at EU on_hand", 15, 0),
+            finding("groups.members", None, "MUG-BLUE at EU reserved", 3, 0),
+            finding("groups.members", None, "MUG-BLUE at EU safety", 1, 0),
+        ],
+        id="a group that lost its row",
+    ),
+]
+
+
+@pytest.mark.parametrize(("corruption", "expected"), CORRUPTIONS)
+async def test_corruption_is_found_and_named(books: AsyncEngine, corruption: str, expected: list[Finding]) -> None:
+    """Each corruption is found by the check that is made for it, and nothing else is found."""
+    async with books.begin() as conn:
+        for statement in corruption.split(";"):
+            if statement.strip():
+                await conn.execute(text(statement))
+
+    found = await examined(books)
+
+    assert list(found.findings) == expected
+    assert not found.balanced
+
+
+def test_every_check_has_a_corruption() -> None:
+    """No check is without a corruption that proves it."""
+    proven = {finding.check for case in CORRUPTIONS for finding in case.values[1]}  # type: ignore[union-attr]
+
+    assert proven == {check.name for check in CHECKS}
+
+
+async def test_shipment_under_way_is_no_finding(books: AsyncEngine) -> None:
+    """While a flow of the order is under way, shipped units may still stand in their reservation."""
+    async with books.begin() as conn:
+        await conn.execute(
+            text(f"UPDATE reservations SET status = 'active' WHERE order_id = '{SHIPPED}' AND location_id = 'BER'")
+        )
+        await conn.execute(text("UPDATE stock SET reserved = reserved + 1 WHERE location_id = 'BER'"))
+        await conn.execute(text(f"UPDATE reservations SET quantity = 1 WHERE order_id = '{SHIPPED}'"))
+        await conn.execute(text("UPDATE group_stock SET reserved = reserved + 1"))
+        instance = f"('{SHIPPED}', 'e@f', 'f', 9, 'running')"
+        await conn.execute(
+            text(f"INSERT INTO flow_instances (order_id, instance, flow, seq, status) VALUES {instance}")
+        )
+
+    found = await examined(books)
+
+    assert found.findings == ()

@@ -1,0 +1,186 @@
+"""Routing with the numbers of G1, G2, G3, G4 and G22."""
+
+import pytest
+from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short, find_routes
+
+G1 = {"A": 10, "B": 5, "C": 15}
+
+
+def ask(
+    demand: dict[str, int] | int,
+    stock: dict[str, dict[str, int] | int],
+    *,
+    max_splits: int | None = None,
+    km: dict[str, float | None] | None = None,
+    **more: int,
+) -> RoutingAnswer:
+    """Ask for routes; a bare number is a quantity of SKU ``S``."""
+    return find_routes(
+        RoutingQuestion(
+            demand=demand if isinstance(demand, dict) else {"S": demand},
+            locations=tuple(
+                Candidate(
+                    location=location,
+                    distance_km=(km or {}).get(location),
+                    stock=held if isinstance(held, dict) else {"S": held},
+                )
+                for location, held in stock.items()
+            ),
+            max_splits=max_splits,
+            **more,
+        )
+    )
+
+
+def sets(answer: RoutingAnswer) -> list[str]:
+    """Return the routes' locations, best first."""
+    return ["".join(route.locations) for route in answer.routes]
+
+
+def plan(answer: RoutingAnswer, rank: int = 0) -> list[tuple[str, str, int]]:
+    """Return a route's plan."""
+    return [(each.location, each.sku, each.quantity) for each in answer.routes[rank].plan]
+
+
+@pytest.mark.parametrize("max_splits", [1, 2, None])
+def test_g1_fewest_splits(max_splits: int | None) -> None:
+    """Twenty of 10, 5 and 15 come from A and C or from B and C, never from A and B; most inventory first."""
+    answer = ask(20, G1, max_splits=max_splits)
+
+    assert answer.outcome is RoutingOutcome.ROUTED
+    assert sets(answer) == ["AC", "BC"]
+    assert plan(answer, 0) == [("C", "S", 15), ("A", "S", 5)]
+    assert plan(answer, 1) == [("C", "S", 15), ("B", "S", 5)]
+    assert (answer.proven, answer.complete, answer.lower_bound, answer.fewest_possible) == (True, True, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "max_splits", "outcome", "routes", "fewest", "short"),
+    [
+        (20, 0, RoutingOutcome.SPLIT_LIMIT, [], 2, ()),
+        (25, None, RoutingOutcome.ROUTED, ["AC"], 2, ()),
+        (30, 1, RoutingOutcome.SPLIT_LIMIT, [], 3, ()),
+        (30, 2, RoutingOutcome.ROUTED, ["ABC"], 3, ()),
+        (31, None, RoutingOutcome.NO_STOCK, [], None, (Short(sku="S", quantity=1),)),
+        (15, None, RoutingOutcome.ROUTED, ["C"], 1, ()),
+    ],
+)
+def test_g1_further_checks(
+    quantity: int,
+    max_splits: int | None,
+    outcome: RoutingOutcome,
+    routes: list[str],
+    fewest: int | None,
+    short: tuple[Short, ...],
+) -> None:
+    """Every answer says why: how many locations it would take, or what is short."""
+    answer = ask(quantity, G1, max_splits=max_splits)
+
+    assert (answer.outcome, sets(answer), answer.fewest_possible, answer.short) == (outcome, routes, fewest, short)
+    assert answer.proven
+
+
+def test_g2_the_nearest_set_comes_first() -> None:
+    """Mean distances 90 and 70: {B, C} is rank 1 and sends 15 + 5."""
+    answer = ask(20, G1, km={"A": 120.0, "B": 80.0, "C": 60.0})
+
+    assert [("".join(route.locations), route.average_km) for route in answer.routes] == [("BC", 70.0), ("AC", 90.0)]
+    assert plan(answer) == [("C", "S", 15), ("B", "S", 5)]
+
+
+def test_an_unknown_distance_ranks_last() -> None:
+    """A set with a location of unknown position comes after all others, however near the rest is."""
+    answer = ask(20, G1, km={"A": 1.0, "B": None, "C": 60.0})
+
+    assert [(route.locations, route.average_km) for route in answer.routes] == [(("A", "C"), 30.5), (("B", "C"), None)]
+
+
+def test_g3_several_skus() -> None:
+    """X 3 and Y 2: {L1, L2}, {L2, L3}, {L3, L4}; with L5 that has both, only {L5}."""
+    stock: dict[str, dict[str, int] | int] = {
+        "L1": {"X": 5},
+        "L2": {"Y": 4},
+        "L3": {"X": 3, "Y": 1},
+        "L4": {"X": 1, "Y": 1},
+    }
+
+    pairs = ask({"X": 3, "Y": 2}, stock)
+    single = ask({"X": 3, "Y": 2}, {**stock, "L5": {"X": 3, "Y": 2}})
+
+    assert sets(pairs) == ["L1L2", "L2L3", "L3L4"]
+    assert plan(pairs, 1) == [("L3", "X", 3), ("L2", "Y", 2)]
+    assert plan(pairs, 2) == [("L3", "X", 3), ("L3", "Y", 1), ("L4", "Y", 1)]
+    assert sets(single) == ["L5"]
+
+
+def test_g4_split_limit() -> None:
+    """Four locations of 5 for 20: two splits are too few, and that is no lack of stock; three give the one route."""
+    stock: dict[str, dict[str, int] | int] = dict.fromkeys("ABCD", 5)
+
+    limited = ask(20, stock, max_splits=2)
+    enough = ask(20, stock, max_splits=3)
+
+    assert (limited.outcome, limited.routes, limited.fewest_possible) == (RoutingOutcome.SPLIT_LIMIT, (), 4)
+    assert limited.short == ()
+    assert sets(enough) == ["ABCD"]
+
+
+def test_g22_reroute_to_the_nearest_single_location() -> None:
+    """A (20 km) has 10 at once; without A, C (60 km) comes before B (80 km) for the 4 that A rejected."""
+    km: dict[str, float | None] = {"A": 20.0, "B": 80.0, "C": 60.0}
+
+    assert sets(ask(10, G1, km=km)) == ["A", "C"]
+    assert sets(ask(4, {"B": 5, "C": 15}, km=km)) == ["C", "B"]
+
+
+def test_no_location_at_all() -> None:
+    """Without candidates the reason is that none is eligible, not that stock is short."""
+    answer = ask(1, {})
+
+    assert (answer.outcome, answer.short, answer.routes) == (RoutingOutcome.NO_ELIGIBLE_LOCATION, (), ())
+
+
+def test_equal_stock_goes_by_distance_then_id() -> None:
+    """Within a SKU equal inventories go to the nearer location, and at the same distance to the smaller id (6a)."""
+    near = ask(15, {"A": 10, "B": 10}, km={"A": 5.0, "B": 4.0})
+    even = ask(15, {"B": 10, "A": 10}, km={"A": 5.0, "B": 5.0})
+
+    assert plan(near) == [("B", "S", 10), ("A", "S", 5)]
+    assert plan(even) == [("A", "S", 10), ("B", "S", 5)]
+
+
+def test_only_the_best_alternatives_are_returned() -> None:
+    """All equally good sets are counted; as many as asked for come back, the nearest first."""
+    stock: dict[str, dict[str, int] | int] = {f"L{n:02}": 1 for n in range(20)}
+    km: dict[str, float | None] = {f"L{n:02}": float(20 - n) for n in range(20)}
+
+    answer = ask(2, stock, km=km, alternatives=3)
+
+    assert sets(answer) == ["L18L19", "L17L19", "L16L19"]
+    assert (answer.found, answer.complete) == (190, True)
+
+
+def test_no_more_than_ten_thousand_sets_are_collected() -> None:
+    """Of 15,504 ways to take 5 of 20 the search keeps 10,000 and says that it is not complete."""
+    answer = ask(5, {f"L{n:02}": 1 for n in range(20)}, alternatives=1)
+
+    assert (answer.found, answer.complete, answer.proven) == (10_000, False, True)
+
+
+def test_a_search_that_is_given_up_keeps_the_best_found() -> None:
+    """Out of nodes the best route found is returned with what is known: at least so many, at most so many."""
+    demand = {f"S{n}": 10 for n in range(12)}
+    stock: dict[str, dict[str, int] | int] = {
+        f"L{place:02}": {f"S{n}": (place * 7 + n * 5) % 11 % 6 for n in range(12)} for place in range(30)
+    }
+
+    answer = ask(demand, stock, max_nodes=30)
+    limited = ask(demand, stock, max_nodes=30, max_splits=1 if answer.lower_bound == 2 else 2)
+
+    assert answer.outcome is RoutingOutcome.ROUTED
+    assert (answer.proven, answer.complete) == (False, False)
+    assert answer.lower_bound is not None
+    assert answer.fewest_possible is not None
+    assert answer.lower_bound < answer.fewest_possible == len(answer.routes[0].locations)
+    assert limited.routes == ()
+    assert limited.outcome in {RoutingOutcome.NOT_PROVEN, RoutingOutcome.SPLIT_LIMIT}

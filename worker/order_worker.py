@@ -1,0 +1,53 @@
+"""The order worker: order workflows, and the local activities that are their transactions."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from orderloom.contracts.queues import ORDERS
+from orderloom.settings import Settings
+from workflows.order import OrderWorkflow
+
+OURS = ("orderloom", "flows_dsl", "workflows", "cel_expr_python", "jq")
+"""Modules that workflow code shares with the process: pure, which import contracts hold."""
+GRACE = timedelta(seconds=10)
+"""How long activities that run may go on when the worker is told to stop: more than the longest transaction."""
+
+
+def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
+    """Return what runs workflow code, in Temporal's sandbox or not."""
+    if not sandboxed:
+        return UnsandboxedWorkflowRunner()
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*OURS))
+
+
+def order_worker(client: Client, activities: Sequence[Callable[..., Any]], settings: Settings) -> Worker:
+    """Return a worker for queue ``orders`` with *activities* (``activities.registry.activities``)."""
+    return Worker(
+        client,
+        task_queue=ORDERS,
+        workflows=[OrderWorkflow],
+        activities=activities,
+        workflow_runner=workflow_runner(sandboxed=settings.sandbox),
+        max_cached_workflows=settings.workflow_cache,
+        # An activity beyond the pool would only wait for a connection while its timeout runs.
+        max_concurrent_local_activities=settings.pool_size,
+        max_concurrent_activities=1,
+        graceful_shutdown_timeout=GRACE,
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    if settings.deployment is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )

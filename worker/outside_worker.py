@@ -1,0 +1,24 @@
+"""The outside worker: activities that ask parties outside. It has no database."""
+
+from collections.abc import Mapping
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.outside import OutsideActivities
+from orderloom.contracts.queues import OUTSIDE
+from orderloom.gateways.port import PaymentGateway
+from worker.order_worker import GRACE
+
+AT_ONCE = 50
+
+
+def outside_worker(client: Client, gateways: Mapping[str, PaymentGateway]) -> Worker:
+    """Return a worker for queue ``outside`` over *gateways*, by the name that payments carry."""
+    return Worker(
+        client,
+        task_queue=OUTSIDE,
+        activities=[OutsideActivities(gateways).perform_gateway_request],
+        max_concurrent_activities=AT_ONCE,
+        graceful_shutdown_timeout=GRACE,
+    )

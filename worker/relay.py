@@ -1,0 +1,172 @@
+"""
+The relay: delivers intake that nobody has delivered, and gives journal entries their place in the global feed.
+
+Any number of processes may run it; the one that holds an advisory lock works, the others wait for it to go.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+from activities.record import WorkflowWanted, record_delivery
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from orderloom.bootstrap.clock import Clock
+from orderloom.bootstrap.delivery import Courier
+from orderloom.domain.errors import OrderloomError
+from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpone, undelivered
+from orderloom.persistence.vault import Vault
+from orderloom.telemetry import bind_order
+
+LEADER = 7_046_029_254_386_353_131
+"""The advisory lock's number."""
+BUSY, IDLE, FOLLOWING = 0.05, 0.25, 2.0
+"""Seconds between looks: after work, without work, and at whether there is a leader."""
+GRACE = 3.0
+"""Seconds that what wakes a workflow is left to whoever took it in."""
+WITHIN = 10.0
+"""Seconds that a delivery may take."""
+AT_ONCE = 8
+"""Orders delivered to at once."""
+LONGEST = timedelta(minutes=5)
+"""Between two attempts at one row."""
+GIVE_UP_AFTER = 20
+"""Attempts at a row that its order refuses to record; a server that does not answer is tried for ever."""
+
+_POSITION = text(
+    """
+    WITH last AS (SELECT COALESCE(MAX(position), 0) AS position FROM outbox),
+         next AS (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS number
+                  FROM (SELECT id FROM outbox WHERE position IS NULL ORDER BY id LIMIT 1000) unpublished)
+    UPDATE outbox SET position = last.position + next.number FROM last, next WHERE outbox.id = next.id
+    """
+)
+
+_log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """One relay. ``run`` until ``stop``."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, courier: Courier, clock: Clock) -> None:
+        """Take the database, the keys, and who delivers to workflows."""
+        self._engine = engine
+        self._vault = vault
+        self._courier = courier
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._left: dict[str, float] = {}
+        """Rows that wake a workflow, and since when they are left to whoever took them in."""
+
+    async def run(self) -> None:
+        """Work whenever this relay is the leader, until told to stop. An outage of PostgreSQL is waited for."""
+        while not self._stopping.is_set():
+            try:
+                async with self._leading() as leader:
+                    if leader is not None:
+                        await self._lead(leader)
+            except (OSError, DBAPIError) as error:
+                _log.warning("the relay has lost PostgreSQL", error=str(error))
+            await self._pause(FOLLOWING)
+
+    def stop(self) -> None:
+        """Let ``run`` end after the look that is under way."""
+        self._stopping.set()
+
+    async def turn(self) -> int:
+        """Look once: deliver what is due, give places in the feed. Return how much there was to do."""
+        rows = await undelivered(self._engine, self._clock.now())
+        still_there = {row.delivery.intake_id for row in rows}
+        self._left = {intake: since for intake, since in self._left.items() if intake in still_there}
+        by_order: dict[str, list[Undelivered]] = defaultdict(list)
+        for row in rows:
+            by_order[row.order_id].append(row)
+        delivered = await asyncio.gather(*(self._deliver_in_turn(row) for row in by_order.values()))
+        async with self._engine.begin() as conn:
+            placed = await conn.execute(_POSITION)
+        return sum(delivered) + placed.rowcount
+
+    async def _lead(self, leader: AsyncConnection) -> None:
+        while not self._stopping.is_set():
+            worked = await self.turn()
+            await leader.execute(text("SELECT 1"))
+            await self._pause(BUSY if worked else IDLE)
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncGenerator[AsyncConnection | None]:
+        """Hold the lock on a connection of its own: it goes when the connection goes, however that happens."""
+        async with self._engine.connect() as conn:
+            await conn.execution_options(isolation_level="AUTOCOMMIT")
+            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER}):
+                yield None
+                return
+            try:
+                yield conn
+            finally:
+                await conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LEADER})
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _deliver_in_turn(self, rows: Sequence[Undelivered]) -> int:
+        """Deliver one order's rows by position; what stands behind one that has to wait, waits too."""
+        async with self._slots:
+            for count, row in enumerate(rows):
+                if not await self._deliver(row):
+                    return count
+        return len(rows)
+
+    async def _deliver(self, row: Undelivered) -> bool:
+        bind_order(row.order_id)
+        try:
+            return await self._record(row) or await self._wake(row)
+        except (OrderloomError, WorkflowUpdateFailedError) as error:
+            await self._refused(row, error)
+        except (RPCError, DBAPIError, OSError) as error:
+            _log.warning("delivery failed", intake=row.delivery.intake_id, error=str(error))
+            await self._later(row)
+        return False
+
+    async def _record(self, row: Undelivered) -> bool:
+        """Journal what no flow of the order waits for, without waking its workflow. False when one does."""
+        if row.delivery.type == ORDER_PLACED or row.delivery.intake_id in self._left:
+            return False
+        try:
+            await record_delivery(self._engine, self._vault, None, row.delivery, now=self._clock.now())
+        except WorkflowWanted:
+            return False
+        return True
+
+    async def _wake(self, row: Undelivered) -> bool:
+        since = self._left.setdefault(row.delivery.intake_id, monotonic())
+        if row.attempts == 0 and monotonic() - since < GRACE:
+            return False
+        receipt = await self._courier(row.order_id, row.delivery, within=WITHIN)
+        if receipt is None:
+            await self._later(row)
+        return receipt is not None
+
+    async def _refused(self, row: Undelivered, error: Exception) -> None:
+        cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
+        _log.error("an order could not record a delivery", intake=row.delivery.intake_id, error=str(cause))
+        if row.attempts >= GIVE_UP_AFTER:
+            await mark(self._engine, row.delivery.intake_id, "dead")
+        else:
+            await self._later(row)
+
+    async def _later(self, row: Undelivered) -> None:
+        wait = min(timedelta(seconds=2.0 ** min(row.attempts, 10)), LONGEST)
+        await postpone(self._engine, row.delivery.intake_id, self._clock.now() + wait)
