@@ -32,18 +32,19 @@ class Arrival:
         data: JsonObject = {"type": self.type, "reason": reason, **facts}
         return unit.journal(UNEXPECTED, data, id=self.id, source=self.source, cause=self.id)
 
-    def read[M: BaseModel](self, model: type[M], *, without: tuple[str, ...] = ()) -> M:
-        """
-        Return the body as *model*.
 
-        Raises:
-            InvalidInput: it is not; fields are named, values are not.
-        """
-        body = {name: value for name, value in self.body.items() if name not in without}
-        try:
-            return model.model_validate(body)
-        except ValidationError as error:
-            raise invalid(error, self.type) from None
+def body_as[M: BaseModel](arrival: Arrival, model: type[M], *, without: tuple[str, ...] = ()) -> M:
+    """
+    Return the body of *arrival*, less the fields *without*, as *model*.
+
+    Raises:
+        InvalidInput: it is not; fields are named, values are not.
+    """
+    body = {name: value for name, value in arrival.body.items() if name not in without}
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error, arrival.type) from None
 
 
 def invalid(error: ValidationError, subject: str) -> InvalidInput:

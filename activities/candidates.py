@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -83,7 +84,7 @@ async def read_candidates(unit: Unit, skus: Sequence[str]) -> tuple[Candidate, .
     """
     targets = await _destinations(unit)
     values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
-    found: dict[str, Row[tuple[object, ...]]] = {}
+    found: dict[str, Row[*tuple[Any, ...]]] = {}
     stock: dict[str, dict[str, int]] = {}
     for row in await unit.conn.execute(_CANDIDATES, values):
         found[row.id] = row
@@ -114,7 +115,7 @@ async def _destinations(unit: Unit) -> list[Position]:
     return [Position(latitude=row.latitude, longitude=row.longitude) for row in rows]
 
 
-def _position(row: Row[tuple[object, ...]]) -> Position | None:
+def _position(row: Row[*tuple[Any, ...]]) -> Position | None:
     if row.latitude is None or row.longitude is None:
         return None
     return Position(latitude=row.latitude, longitude=row.longitude)

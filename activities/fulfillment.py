@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from activities.arrivals import Arrival
+from activities.arrivals import Arrival, body_as
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, at_locations, lower_at_locations, take
 from activities.unit import Unit
@@ -17,7 +17,6 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.fulfillment import (
     STOPPABLE,
     FulfillmentStatus,
-    ReportType,
     after_report,
     give_back,
 )
@@ -38,12 +37,12 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     row = await _fulfillment_order(unit, name)
     if row is None:
         return arrival.enter_unexpected(unit, "fulfillment order unknown", fulfillment_order=name)
-    report = arrival.read(FulfillmentReport, without=("fulfillment_order",))
+    report = body_as(arrival, FulfillmentReport, without=("fulfillment_order",))
     products = {line.id for line in await unit.lines() if line.kind == "product"}
     held = [pool for pool in await unit.pools(UnitState.ALLOCATED) if pool.account.fulfillment_order == row.id]
     rejected = _rejected(report, [pool for pool in held if pool.line_id in products])
     left = sum(pool.quantity for pool in held if pool.line_id in products) - sum(rejected.values())
-    status = after_report(FulfillmentStatus(row.status), cast("ReportType", report.type), units_left=left)
+    status = after_report(FulfillmentStatus(row.status), report.type, units_left=left)
     if status is None or not _covers(held, rejected):
         reason = f"{report.type} does not fit status {row.status}" if status is None else "more rejected than it holds"
         return arrival.enter_unexpected(unit, reason, fulfillment_order=row.id)
@@ -57,7 +56,7 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     return seq
 
 
-async def _fulfillment_order(unit: Unit, name: str) -> Row[tuple[str, str, str]] | None:
+async def _fulfillment_order(unit: Unit, name: str) -> Row[str, str, str] | None:
     query = select(_orders.id, _orders.status, _orders.location_id)
     return (await unit.conn.execute(query.where(_orders.id == name, _orders.order_id == unit.order.id))).one_or_none()
 
@@ -106,7 +105,7 @@ _NOTE_REJECTED = text(
 
 
 async def _turn_down(
-    unit: Unit, row: Row[tuple[str, str, str]], rejected: Mapping[str, int], reason: str | None, products: set[str]
+    unit: Unit, row: Row[str, str, str], rejected: Mapping[str, int], reason: str | None, products: set[str]
 ) -> None:
     """Take units away from the location: back to the group's reservation, or open again if nothing is kept there."""
     pools = await unit.pools()

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
-from activities.arrivals import Arrival
+from activities.arrivals import Arrival, body_as
 from activities.transaction import Call, open_unit
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.messages import Context
@@ -41,15 +41,16 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
         NotFound: there is no such channel.
         OrderExists: the channel has another order with this external id.
     """
-    order = arrival.read(PlaceOrder)
+    order = body_as(arrival, PlaceOrder)
     check_order(order)
     policy = await _policy(conn, order.channel)
     lines = price(order, policy.tax, await _categories(conn, order))
-    row = await _write_order(services, conn, arrival, order, policy, call.context)
+    person = await _write_person(services, conn, arrival, order, call.context)
+    row = await _write_order(conn, order, policy, call.context, person)
     unit = open_unit(services, conn, row, call)
     arrival.enter(unit, {"channel": order.channel, "external_id": order.external_id})
     await _write_lines(unit, order, lines)
-    await _write_recipients(unit, arrival, order)
+    await _write_recipients(unit, order)
     await unit.move_units([line.placed() for line in lines])
     if (total := sum(line.total for line in lines)) > 0:
         await unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))
@@ -80,14 +81,8 @@ async def _categories(conn: AsyncConnection, order: PlaceOrder) -> dict[str, str
 
 
 async def _write_order(
-    services: Services,
-    conn: AsyncConnection,
-    arrival: Arrival,
-    order: PlaceOrder,
-    policy: ChannelPolicy,
-    context: Context,
+    conn: AsyncConnection, order: PlaceOrder, policy: ChannelPolicy, context: Context, person: str | None
 ) -> OrderRow:
-    person = await _write_person(services, conn, arrival, order, context)
     wanted = sorted(context.pin.subscriptions)
     row = OrderRow(
         id=context.order_id,
@@ -153,7 +148,7 @@ def _line_row(order_id: str, line: Line) -> dict[str, Any]:
     return {"order_id": order_id, "delivery_group_id": line.delivery_group, **fields}
 
 
-async def _write_recipients(unit: Unit, arrival: Arrival, order: PlaceOrder) -> None:
+async def _write_recipients(unit: Unit, order: PlaceOrder) -> None:
     addresses: dict[str, JsonObject] = {
         group.id: group.recipient.model_dump(mode="json", exclude_none=True)
         for group in order.delivery_groups

@@ -1,15 +1,15 @@
-"""Records what was taken in: journals it and applies its facts in one transaction. What follows is the flows' business."""
+"""Records what was taken in: journals it and applies its facts in one transaction. The rest is the flows' business."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, or_, select, update
+from sqlalchemy import Boolean, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities import intents
-from activities.arrivals import Arrival
+from activities.arrivals import Arrival, body_as
 from activities.candidates import read_waiting
 from activities.exceptions import record_resolution
 from activities.fulfillment import record_report, stoppable
@@ -37,6 +37,10 @@ from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
 
 _table = intake.c
+
+
+type Stored = Row[*tuple[Any, ...]]
+"""A row of intake."""
 
 
 class WorkflowWanted(Exception):
@@ -120,7 +124,10 @@ _ROWS = (
             _table.id == bindparam("of_id"),
             and_(
                 _table.status == "received",
-                or_(_table.kind == "event", and_(_table.type == ORDER_PLACED, ~bindparam("placed"))),
+                or_(
+                    _table.kind == "event",
+                    and_(_table.type == ORDER_PLACED, bindparam("placed", type_=Boolean).is_(False)),
+                ),
                 _table.position
                 < select(_table.position).where(_table.id == bindparam("of_id")).correlate(None).scalar_subquery(),
             ),
@@ -130,7 +137,7 @@ _ROWS = (
 )
 
 
-async def _read_rows(conn: AsyncConnection, order_id: str, delivery: Delivery, *, placed: bool) -> list[Row[Any]]:
+async def _read_rows(conn: AsyncConnection, order_id: str, delivery: Delivery, *, placed: bool) -> list[Stored]:
     """Return the delivered row behind the earlier events of the order that nobody has delivered yet."""
     values = {"of_order": order_id, "of_id": delivery.intake_id, "placed": placed}
     rows = list(await conn.execute(_ROWS, values))
@@ -145,7 +152,9 @@ def _unknown(delivery: Delivery) -> NotFound:
 
 def _recorded(done: ActionDone) -> Recorded:
     receipt = Receipt.model_validate(done.output)
-    return Recorded(receipt=receipt, applied=done.applied if done.applied.events else None)
+    return Recorded(
+        receipt=receipt, applied=done.applied if receipt.status == "accepted" or done.applied.events else None
+    )
 
 
 class _Recording:
@@ -158,7 +167,7 @@ class _Recording:
         self._unit = None if order is None else open_unit(services, conn, order, call)
         self._answers: list[dict[str, Any]] = []
 
-    async def record(self, rows: Sequence[Row[Any]]) -> Recorded:
+    async def record(self, rows: Sequence[Stored]) -> Recorded:
         receipt = Receipt(status="refused")
         for row in rows:
             receipt = await self._one(row)
@@ -177,7 +186,7 @@ class _Recording:
         done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)))
         return _recorded(done)
 
-    async def _one(self, row: Row[Any]) -> Receipt:
+    async def _one(self, row: Stored) -> Receipt:
         try:
             body = json.loads(await self._services.vault.open(row.key_id, row.body))
             arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body=body)
@@ -205,19 +214,19 @@ class _Recording:
             await self._conn.execute(update(intake).where(_table.id == each["id"]).values(values))
 
 
-def _unexpected(unit: Unit, row: Row[Any], error: OrderloomError) -> int:
+def _unexpected(unit: Unit, row: Stored, error: OrderloomError) -> int:
     arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body={})
     return arrival.enter_unexpected(unit, error.code)
 
 
 async def _cancel_requested(unit: Unit, arrival: Arrival) -> int:
-    request = arrival.read(CancelItems)
+    request = body_as(arrival, CancelItems)
     plan_cancel(await unit.lines(), await unit.pools(), request, unit.order.life_cycle, await stoppable(unit))
     return arrival.enter(unit, {"lines": len(request.items)})
 
 
 async def _return_requested(unit: Unit, arrival: Arrival) -> int:
-    request = arrival.read(ReturnItems)
+    request = body_as(arrival, ReturnItems)
     plan_return(await unit.lines(), await unit.pools(), request, unit.order.life_cycle)
     return arrival.enter(unit, {"lines": len(request.items)})
 

@@ -20,10 +20,10 @@ from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Applied, Context, Event, ReleasePin, RunAction, SettleAction
 from orderloom.contracts.outside import GatewayRequest
 from orderloom.domain.errors import NotFound, OrderloomError
-from orderloom.domain.model import Frozen, Json, JsonObject
+from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
-from orderloom.persistence.journal import Locked, close, lock, mark_finished, read_events
+from orderloom.persistence.journal import Locked, close, lock, mark_finished, read_events_again
 
 type Implementation[I: Frozen, O: Frozen] = Callable[[Unit, I], Awaitable[O]]
 """Carries out an action."""
@@ -81,6 +81,15 @@ class Answer:
     """What parking writes to the order's row."""
 
 
+class Remembered(Message):
+    """What the idempotency row keeps: the answer, and the numbers of the events that came with it."""
+
+    output: JsonObject
+    requests: list[GatewayRequest]
+    first: int
+    last: int
+
+
 async def run(
     services: Services, contract: ActionContract[Any, Any], function: Implementation[Any, Any], request: RunAction
 ) -> ActionDone:
@@ -120,7 +129,7 @@ async def settle(
     """
     action = request.action
     command = command_of(contract, action.input)
-    outcomes = [outcome.model_dump(mode="json") for outcome in request.outcomes]
+    outcomes: list[Json] = [outcome.model_dump(mode="json") for outcome in request.outcomes]
 
     async def body(unit: Unit) -> Answer:
         if unknown := await intents.settle(unit, request.outcomes):
@@ -177,12 +186,7 @@ async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     order, events = unit.order, [event for event, _ in unit.buffer.events]
     seq, pin = order.seq + len(events), call.context.pin
     applied = await _applied(unit.conn, order, call, events, unit.routing_attempts)
-    stored: JsonObject = {
-        "output": answer.output,
-        "requests": [request.model_dump(mode="json") for request in answer.requests],
-        "first": order.seq + 1,
-        "last": seq,
-    }
+    stored = Remembered(output=answer.output, requests=answer.requests, first=order.seq + 1, last=seq)
     await close(
         unit.conn,
         {
@@ -193,7 +197,7 @@ async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
             "delivered": unit.buffer.intake,
             "key": call.key,
             "input_hash": digest(call.input),
-            "answer": stored,
+            "answer": stored.model_dump(mode="json"),
             "remember": answer.remember,
             "seq": seq,
             "routing_attempts": unit.routing_attempts,
@@ -208,17 +212,18 @@ async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
 
 
 async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: Call) -> ActionDone:
-    """Return what was answered before to the call's key, with the order's header of now."""
+    """Return what was answered before to the call's key, less events whose flows ended, with the header of now."""
     if locked.input_hash != digest(call.input):
         raise IdempotencyConflict(f"key {call.key!r} came with another input before", key=call.key, order=order.id)
     if call.context.finished:
         await mark_finished(conn, order.id, [one.model_dump(mode="json") for one in call.context.finished])
-    answer = locked.answer or {}
-    first, last = answer["first"], answer["last"]
-    events = await read_events(conn, order.id, first, last) if last >= first else []
+    answer = Remembered.model_validate(locked.answer)
+    events: list[Event] = []
+    if answer.last >= answer.first:
+        events = await read_events_again(conn, order.id, answer.first, answer.last)
     return ActionDone(
-        output=answer["output"],
-        requests=answer["requests"],
+        output=answer.output,
+        requests=answer.requests,
         applied=await _applied(conn, order, call, events, order.routing_attempts, seq=order.seq),
     )
 
@@ -266,7 +271,7 @@ def call_of(request: RunAction, activity: str) -> Call:
     )
 
 
-def command_of(contract: ActionContract[Any, Any], input: JsonObject) -> Frozen:
+def command_of[I: Frozen](contract: ActionContract[I, Any], input: JsonObject) -> I:
     """
     Return the typed input of an action.
 
@@ -281,4 +286,4 @@ def command_of(contract: ActionContract[Any, Any], input: JsonObject) -> Frozen:
 
 def order_row(locked: Locked) -> OrderRow:
     """Return the order that a lock found."""
-    return OrderRow.model_validate({name: locked.row._mapping[name] for name in OrderRow.model_fields})
+    return OrderRow.model_validate(locked.row, from_attributes=True)

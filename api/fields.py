@@ -5,10 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from orderloom.domain.errors import FieldProblem
 
 _WHOLE = ("field.not_whole", "must be a whole number: send it without a fraction and without quotes")
-_MINOR = (
-    "money.not_minor_units",
-    "must be a whole number of minor units: 93.50 EUR is 9350, an amount has no more decimals than its currency",
-)
 _TEXT = ("field.not_text", "must be a text: put it in quotes")
 _ADVICE: dict[str, tuple[str, str]] = {
     "missing": ("field.missing", "is required: add it"),
@@ -59,14 +55,19 @@ def field_problem(error: Mapping[str, object]) -> FieldProblem:
     where = _where(location)
     kind = str(error["type"])
     if "." in kind:
-        return FieldProblem(pointer=where, detail=_sentence(str(error["msg"])), code=kind)
+        return FieldProblem(pointer=where, detail=_sentence(_own(location, str(error["msg"]))), code=kind)
     code, advice = _ADVICE.get(kind, ("field.invalid", str(error["msg"])))
-    if code == "field.not_whole" and where.endswith("/amount"):
-        code, advice = _MINOR
     context: Mapping[str, object] = error.get("ctx") or {}  # pyright: ignore[reportAssignmentType]
     known = {name: str(value) for name, value in context.items()}
     detail = advice.format_map(known) if kind in _ADVICE else advice
     return FieldProblem(pointer=where, detail=_sentence(f"{_name(location)} {detail}"), code=code)
+
+
+def _own(location: Sequence[int | str], message: str) -> str:
+    """Return a message of the domain's own, which may lack its subject, as a clause."""
+    if not message.startswith(("must ", "needs ")):
+        return message
+    return f"{_name(location) if isinstance(location[-1], str) else 'This entry'} {message}"
 
 
 def _sentence(text: str) -> str:

@@ -19,8 +19,8 @@ _log = structlog.get_logger(__name__)
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return *problem* as an answer with its own status."""
-    content = json.dumps(problem.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+    """Return *problem* as an answer with its own status: the same problem, the same bytes."""
+    content = json.dumps(problem.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return Response(content, problem.status, headers, MEDIA_TYPE)
 
 

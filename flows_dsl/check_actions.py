@@ -73,7 +73,9 @@ def _arguments(
                 case "missing":
                     message = f"{contract.name} needs the argument {name!r}."
                     where = pointer if task.with_ else pointer.rpartition("/")[0] + "/call"
-                    yield Note(where, "action.missing_argument", message, f"Add {name} under with.")
+                    yield Note(
+                        where, "action.missing_argument", message, f"Add {name} under with.", key=bool(task.with_)
+                    )
                 case _:
                     message = f"The argument {name!r} of {contract.name} is not valid."
                     yield Note(here, "action.argument", message, f"{each['msg']}.")

@@ -1,13 +1,14 @@
 """Checks expressions: that they compile, what type they have, and which fields of the order they read."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
 from flows_dsl import model
 from flows_dsl.expression import Expression, ExpressionRefused
-from flows_dsl.expressions import Language, compile, embedded, unwrap
+from flows_dsl.expressions import Language, embedded, unwrap
+from flows_dsl.expressions import compile as compile_expression
 from flows_dsl.findings import did_you_mean
 from flows_dsl.notes import Notes
 from orderloom.domain.model import Json
@@ -27,7 +28,7 @@ class ExpressionCheck:
     def compiled(self, pointer: str, text: str, names: tuple[str, ...], *, output: bool = False) -> Expression | None:
         """Return the expression *text* at *pointer* compiled, or None after saying what is wrong with it."""
         try:
-            expression = compile(text, self._language, tuple(sorted(names)))
+            expression = compile_expression(text, self._language, tuple(sorted(names)))
         except ExpressionRefused as error:
             self._notes.add_within(pointer, error.code, error.detail, error.remedy, text=text, offset=error.offset)
             return None
@@ -96,5 +97,5 @@ class ExpressionCheck:
 
 def _model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return cast("type[BaseModel]", annotation)
+        return annotation
     return None

@@ -69,8 +69,9 @@ def _reached(tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], index:
         for target in _next(tasks[at][1]):
             if target == CONTINUE:
                 todo.append(at + 1)
-            elif target in index:
-                todo.append(index[target])
+            elif target not in DIRECTIVES:
+                # An unknown target is told by itself; what stands after it is not unreachable by that.
+                todo.append(index.get(target, at + 1))
     return reached
 
 

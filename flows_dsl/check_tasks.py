@@ -16,6 +16,7 @@ LONGEST = timedelta(days=90)
 ERROR_FIELDS = ("code", "detail", "instance", "status", "title", "type")
 RESERVED = frozenset((*ANYWHERE, "data", "event", "output", "runtime", "secrets", "true", "false", "null", "in"))
 _TIMED = (model.DoTask, model.ListenTask, model.TryTask, model.WaitTask)
+_SINGULAR = {"errors": "error", "retries": "retry", "timeouts": "timeout"}
 _ATTRIBUTES = ("data", "id", "source", "type")
 
 
@@ -93,7 +94,7 @@ class TaskCheck:
         names: dict[str, object] = dict(known) if isinstance(known, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
         if name not in names:
             message = f"{name!r} is not declared under use.{group}."
-            self._notes.add(pointer, f"use.unknown_{group[:-1]}", message, did_you_mean(name, names))
+            self._notes.add(pointer, f"use.unknown_{_SINGULAR[group]}", message, did_you_mean(name, names))
 
     def _set(self, pointer: str, value: JsonObject | str, names: tuple[str, ...]) -> None:
         self._expressions.value(pointer, value, names)

@@ -83,6 +83,8 @@ class InstanceState(_State):
     """How often the task at each path was entered, in a loop that listens since its last event."""
     generations: dict[str, int] = {}
     """How often operators had each task done again."""
+    faults: dict[str, int] = {}
+    """How often each task has waited for an operator before."""
     consumed: dict[str, str] = {}
     """The event that each listening loop consumed last."""
 

@@ -247,7 +247,7 @@ class FlowInstance:
         until = retry_at(turn, problem)
         if until is not None:
             active.phase, active.until = "again", until
-            active.attempt += 1
+            pass
         elif body.handler is not None:
             self._push(turn.frame, body.handler, "catch", {body.variable: as_variable(problem)})
         else:
@@ -258,7 +258,8 @@ class FlowInstance:
         active, state = turn.active, self.state
         assert active.fault is not None
         problem = active.fault
-        resolution = await self._runner.fault(turn.step(), problem, active.input)
+        resolution = await self._runner.fault(turn.fault_step(), problem, active.input)
+        state.faults[turn.task.path] = state.faults.get(turn.task.path, 0) + 1
         active.fault = None
         if resolution.kind == "cancel":
             raise FlowCancelled(problem)

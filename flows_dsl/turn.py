@@ -52,6 +52,10 @@ class Turn:
             consumed=next(consumed, None),
         )
 
+    def fault_step(self) -> Step:
+        """Return the step of waiting for an operator: another one each time, whether or not the task is done again."""
+        return self.step().model_copy(update={"generation": self.state.faults.get(self.task.path, 0)})
+
     def scope(self, input: Json, **more: Json) -> dict[str, Json]:
         """Return the variables that an expression of the task sees."""
         return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 from temporalio.client import Client
@@ -39,8 +40,14 @@ def order_worker(client: Client, activities: Sequence[Callable[..., Any]], setti
         max_concurrent_local_activities=settings.pool_size,
         max_concurrent_activities=1,
         graceful_shutdown_timeout=GRACE,
+        build_id=build_id(settings),
         deployment_config=_deployment(settings),
     )
+
+
+def build_id(settings: Settings) -> str:
+    """Return the build that workers name in histories. Left out, the SDK would hash every module at each start."""
+    return settings.build_id or f"orderloom-{version('orderloom')}"
 
 
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:

@@ -8,12 +8,13 @@ from temporalio.worker import Worker
 from activities.outside import OutsideActivities
 from orderloom.contracts.queues import OUTSIDE
 from orderloom.gateways.port import PaymentGateway
-from worker.order_worker import GRACE
+from orderloom.settings import Settings
+from worker.order_worker import GRACE, build_id
 
 AT_ONCE = 50
 
 
-def outside_worker(client: Client, gateways: Mapping[str, PaymentGateway]) -> Worker:
+def outside_worker(client: Client, gateways: Mapping[str, PaymentGateway], settings: Settings) -> Worker:
     """Return a worker for queue ``outside`` over *gateways*, by the name that payments carry."""
     return Worker(
         client,
@@ -21,4 +22,5 @@ def outside_worker(client: Client, gateways: Mapping[str, PaymentGateway]) -> Wo
         activities=[OutsideActivities(gateways).perform_gateway_request],
         max_concurrent_activities=AT_ONCE,
         graceful_shutdown_timeout=GRACE,
+        build_id=build_id(settings),
     )

@@ -13,7 +13,7 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery, OrderInput, Receipt, ReleasePin
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
 from orderloom.domain.channel import ChannelPolicy
-from orderloom.domain.errors import OrderloomError
+from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.persistence.tables.catalog import channels, releases
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.orders import orders
@@ -59,6 +59,21 @@ class Courier:
                 return await self._deliver(order_id, delivery)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             return None
+
+    async def bring(self, intake_id: str, *, within: float) -> Receipt | None:
+        """
+        Deliver the intake row with this id, and return what became of it; None when no worker answered in time.
+
+        Raises:
+            NotFound: there is no such row.
+        """
+        query = select(intake.c.order_id, intake.c.type, intake.c.business_at).where(intake.c.id == intake_id)
+        async with self._engine.connect() as conn:
+            row = (await conn.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no intake {intake_id}", intake=intake_id)
+        delivery = Delivery(intake_id=intake_id, type=row.type, business_at=row.business_at)
+        return await self(row.order_id, delivery, within=within)
 
     async def start_input(self, order_id: str, intake_id: str | None) -> OrderInput:
         """
@@ -130,6 +145,8 @@ class Courier:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
+        # Nobody asks for the operation's handle; without this its failure would be reported as never retrieved.
+        operation._workflow_handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         receipt = await self._client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]
             DELIVER, delivery, start_workflow_operation=operation, id=delivery.intake_id, result_type=Receipt
         )

@@ -138,6 +138,7 @@ def _system_user(programs: Path, directory: Path, sockets: Path) -> User | None:
     if os.geteuid() != 0:
         return None
     user = _unprivileged()
+    directory.chmod(directory.stat().st_mode | 0o011)
     for path in (programs, directory, sockets):
         for parent in path.parents:
             if not parent.stat().st_mode & 0o001:
@@ -146,7 +147,6 @@ def _system_user(programs: Path, directory: Path, sockets: Path) -> User | None:
                     f"keep {path} elsewhere, or start Orderloom as another user.",
                     path=str(parent),
                 )
-    directory.chmod(directory.stat().st_mode | 0o011)
     os.chown(sockets, user.uid, user.gid)
     return user
 

@@ -69,9 +69,9 @@ def check() -> None:
     sys.exit(1 if any(step.status for step in finished) else 0)
 
 
-def test(
+def test(  # noqa: PT028  # a command, not a test
     *pytest: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    cache: Annotated[int | None, Parameter(help="Workflow cache size of the tests' workers; 0 replays each task.")] = None,
+    cache: Annotated[int | None, Parameter(help="Workflow cache size of the tests' workers.")] = None,
 ) -> None:
     """
     Run the whole test suite with its own servers, then the workflow and scenario tests with the cache at 0.

@@ -298,7 +298,7 @@ ensure_funds = ActionContract(
     input=EnsureFunds,
     output=FundsEnsured,
     changes="Applies captured funds to an invoice and captures what is missing.",
-    errors=(NotFound, FundsInsufficient, PaymentDeclined),
+    errors=(NotFound, OrderMoved, FundsInsufficient, PaymentDeclined),
     runs=Runs.OUTSIDE,
 )
 ensure_refunds = ActionContract(

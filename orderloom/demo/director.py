@@ -9,6 +9,7 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows_dsl import prebuilt
+from flows_dsl.release import pack
 from orderloom.bootstrap.clock import Clock
 from orderloom.demo.orders import CURRENCY, SEED, DemoOrder, Story, demo_orders
 from orderloom.demo.players import GLANCE, Api, Customers, Locations
@@ -79,14 +80,14 @@ class Director:
             httpx.AsyncClient(base_url=self._api_url, timeout=30) as client,
             httpx.AsyncClient(base_url=self._gateway_url, timeout=30) as gateway,
         ):
-            await self._play(Api(client, gateway), demo_orders() if orders is None else orders)
+            await self._play(Api(client, gateway, self._clock), demo_orders() if orders is None else orders)
             seconds = monotonic() - started
             books = (await gateway.get("/books")).json()["totals"].get(CURRENCY, {})
         return await self._outcome(books, seconds)
 
     async def _set_up(self) -> None:
         async with self._engine.begin() as conn:
-            pin = await publish(conn, prebuilt.documents(), self._clock.now())
+            pin = await publish(conn, pack(prebuilt.documents()), self._clock.now())
             await load_world(conn, demo_world(SEED, pin.release))
 
     async def _play(self, api: Api, orders: Sequence[DemoOrder]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from orderloom.bootstrap.clock import Clock
 from orderloom.demo.geography import CITIES, location_of
 from orderloom.demo.orders import DemoOrder, Story
 from orderloom.domain.model import JsonObject
@@ -20,13 +21,15 @@ PATIENCE = 60.0
 class Api:
     """The calls that the players make, over HTTP like anyone's."""
 
-    def __init__(self, client: httpx.AsyncClient, gateway: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, gateway: httpx.AsyncClient, clock: Clock) -> None:
         self._client = client
         self._gateway = gateway
+        self._clock = clock
 
     async def check_out(self, checkout: JsonObject) -> None:
         """Let the gateway know of an authorisation that the channel obtained."""
-        (await self._gateway.post("/references", json=checkout)).raise_for_status()
+        given = checkout | {"now": self._clock.now().isoformat()}
+        (await self._gateway.post("/references", json=given)).raise_for_status()
 
     async def command(self, path: str, key: str, body: JsonObject) -> dict[str, Any]:
         """Post a command and return its answer."""

@@ -152,7 +152,8 @@ class Covering:
         missing = list(self._demand)
         chosen: list[int] = []
         while any(missing):
-            source = max(range(len(self._supply)), key=lambda each: (self._help(each, missing), -each))
+            left = [source for source in range(len(self._supply)) if source not in chosen]
+            source = max(left, key=lambda each: (self._help(each, missing), -each))
             chosen.append(source)
             missing = [max(0, need - have) for need, have in zip(missing, self._supply[source], strict=True)]
         for source in list(chosen):

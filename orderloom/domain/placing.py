@@ -102,7 +102,7 @@ class PlaceLine(Frozen):
     """The order's first delivery group unless given."""
     quantity: Quantity
     unit_price: Money
-    adjustments: Annotated[tuple[Adjustment, ...], Field(max_length=MAX_ADJUSTMENTS)] = ()
+    adjustments: Annotated[list[Adjustment], Field(max_length=MAX_ADJUSTMENTS)] = []
     tax: Money | None = None
     """Of the adjusted line; given, it is taken as it is (reference 6e)."""
     tax_category: Identifier | None = None
@@ -191,11 +191,9 @@ class PlaceOrder(Frozen):
     life_cycle: Literal["managed", "unmanaged"] = "managed"
     """An unmanaged order is only kept: it cannot be changed. This never changes later."""
     customer: Customer | None = None
-    delivery_groups: Annotated[tuple[DeliveryGroup, ...], Field(min_length=1, max_length=MAX_DELIVERY_GROUPS)]
-    lines: Annotated[
-        tuple[PlaceLine, ...], Field(min_length=1, max_length=MAX_LINES), BeforeValidator(_refuse_too_many)
-    ]
-    payments: Annotated[tuple[PlacePayment, ...], Field(max_length=MAX_PAYMENTS)] = ()
+    delivery_groups: Annotated[list[DeliveryGroup], Field(min_length=1, max_length=MAX_DELIVERY_GROUPS)]
+    lines: Annotated[list[PlaceLine], Field(min_length=1, max_length=MAX_LINES), BeforeValidator(_refuse_too_many)]
+    payments: Annotated[list[PlacePayment], Field(max_length=MAX_PAYMENTS)] = []
 
     def delivery_group_of(self, line: PlaceLine) -> str:
         """Return the id of the delivery group that *line* belongs to."""
@@ -289,7 +287,7 @@ class ReturnItem(Frozen):
     reduce_delivery: bool = False
 
 
-def _once[Item: (CancelItem, ReturnItem)](items: tuple[Item, ...]) -> tuple[Item, ...]:
+def _once[Item: (CancelItem, ReturnItem)](items: list[Item]) -> list[Item]:
     seen: set[str] = set()
     for item in items:
         if item.line in seen:
@@ -305,7 +303,7 @@ def _once[Item: (CancelItem, ReturnItem)](items: tuple[Item, ...]) -> tuple[Item
 class CancelItems(Frozen):
     """A cancellation: all of it is done, or none."""
 
-    items: Annotated[tuple[CancelItem, ...], Field(min_length=1, max_length=MAX_LINES), AfterValidator(_once)]
+    items: Annotated[list[CancelItem], Field(min_length=1, max_length=MAX_LINES), AfterValidator(_once)]
     allocated: Literal["give_back", "refuse"] = "give_back"
     """Whether fulfillment orders that can still be stopped give units back for it."""
 
@@ -313,7 +311,7 @@ class CancelItems(Frozen):
 class ReturnItems(Frozen):
     """A return of shipped goods: all of it is done, or none."""
 
-    items: Annotated[tuple[ReturnItem, ...], Field(min_length=1, max_length=MAX_LINES), AfterValidator(_once)]
+    items: Annotated[list[ReturnItem], Field(min_length=1, max_length=MAX_LINES), AfterValidator(_once)]
 
 
 class ReportedLine(Frozen):
@@ -329,6 +327,6 @@ class FulfillmentReport(Frozen):
     id: Identifier
     """The location's id of the event."""
     type: Literal["accepted", "rejected", "picked", "shipped"]
-    lines: Annotated[tuple[ReportedLine, ...], Field(max_length=MAX_LINES)] = ()
+    lines: Annotated[list[ReportedLine], Field(max_length=MAX_LINES)] = []
     """What a rejection is about; without lines it is all of the fulfillment order."""
     reason: Text | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from itertools import groupby
 
 from orderloom.domain.model import Frozen
 from orderloom.importing.classify import Cancellation, Item, Refused, Sale
@@ -39,7 +38,9 @@ def _day(items: list[Sale | Cancellation]) -> Day:
     )
 
 
-def by_customer(cancellations: Iterable[Cancellation]) -> list[list[Cancellation]]:
-    """Return the cancellations of each customer together, in the order of the file: they may concern one order."""
-    ordered = sorted(cancellations, key=lambda one: one.customer or "")
-    return [list(group) for _, group in groupby(ordered, key=lambda one: one.customer or "")]
+def by_customer[Of: Sale | Cancellation](items: Iterable[Of]) -> list[list[Of]]:
+    """Return what concerns each customer together, in the order of the file; what names no customer stands alone."""
+    found: dict[str, list[Of]] = {}
+    for item in items:
+        found.setdefault(item.customer or f"nobody {item.invoice}", []).append(item)
+    return list(found.values())

@@ -15,6 +15,10 @@ class Progress(Frozen):
 
     through: date | None = None
     """The last day of which everything is done."""
+    changes_refused: int = 0
+    """Rows of cancellations that their orders refused until then: they are exceptions."""
+    orders_refused: dict[str, int] = {}
+    """Rows of orders that were refused when placed until then, by reason."""
 
 
 class ProgressFile:

@@ -1,26 +1,27 @@
 """Runs an import day by day: orders are placed, cancelled, shipped and returned as the file says they were."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 from orderloom.domain.model import Frozen
 from orderloom.importing.bodies import ChangeOfSale, changes_of, place_order, shipped, ships_at
-from orderloom.importing.classify import Cancellation, Classifier, Refused, Split
+from orderloom.importing.classify import Cancellation, Classifier, Refused, Sale, Split
 from orderloom.importing.days import Day, by_customer, days
 from orderloom.importing.desk import Desk, Servers
 from orderloom.importing.exceptions import Unresolved, orders_by_invoice, record, unresolved
 from orderloom.importing.mapping import Mapping
 from orderloom.importing.progress import Progress, ProgressFile
-from orderloom.importing.report import refused_report
+from orderloom.importing.report import RefusedReport, refused_report
 from orderloom.importing.survey import Selection, Survey
 
 IN_FLIGHT = 16
 """Orders that are under way at once."""
 
 type Tell = Callable[[Day, int], None]
-"""Called after each day with the orders placed in it by this run."""
+"""Called after each day with how many orders are placed in it."""
 
 
 class Outcome(Frozen):
@@ -50,9 +51,8 @@ class Importer:
         self._mapping = mapping
         self._id = surveyed.id
         self._desk = Desk(servers, mapping.channel, IN_FLIGHT)
-        self._progress = ProgressFile(data_directory, surveyed.id)
+        self._file = ProgressFile(data_directory, surveyed.id)
         self._report = data_directory / "imports" / f"{surveyed.id}.refused.csv"
-        self._late = 0
 
     async def run(self, selection: Selection, tell: Tell) -> Outcome:
         """
@@ -61,7 +61,7 @@ class Importer:
         Raises:
             ImportStalled: an order did not answer; what was done stays done.
         """
-        done = self._progress.read().through
+        done = self._file.read()
         classifier = Classifier(self._mapping)
         placed = skipped = 0
         started = monotonic()
@@ -69,42 +69,69 @@ class Importer:
             for item in days(selection.items(classifier, self._mapping)):
                 if isinstance(item, Refused):
                     report.add(item)
-                elif done is not None and item.day <= done:
+                    continue
+                if done.through is not None and item.day <= done.through:
                     skipped += len(item.sales)
                 else:
-                    await self._day(item)
+                    done = await self._day(item, done, report)
                     placed += len(item.sales)
-                    self._progress.write(Progress(through=item.day))
-                    tell(item, len(item.sales))
-        split = self._split(classifier.split)
-        return Outcome(split=split, report=self._report, placed=placed, skipped=skipped, seconds=monotonic() - started)
-
-    def _split(self, split: Split) -> Split:
-        """Count what an order refused as what it became: an exception."""
-        return split.model_copy(
-            update={"changes": split.changes - self._late, "exceptions": split.exceptions + self._late}
+                    self._file.write(done)
+                tell(item, len(item.sales))
+        return Outcome(
+            split=_split(classifier.split, done),
+            report=self._report,
+            placed=placed,
+            skipped=skipped,
+            seconds=monotonic() - started,
         )
 
-    async def _day(self, day: Day) -> None:
-        placed = dict(await asyncio.gather(*(self._place(day, index) for index in range(len(day.sales)))))
-        leaves = ships_at(self._mapping, max(sale.at for sale in day.sales)) if day.sales else None
-        if leaves is not None:
-            await self._desk.rest(placed.values(), max(sale.at for sale in day.sales))
+    async def _day(self, day: Day, done: Progress, report: RefusedReport) -> Progress:
+        """Place, cancel and ship what is of one day; return the progress behind it."""
+        answers = [one for group in await asyncio.gather(*map(self._buy, by_customer(day.sales))) for one in group]
+        refused = [row for _, rows in answers for row in rows]
+        for row in refused:
+            report.add(row)
+        placed = [order_id for order_id, rows in answers if not rows]
+        if placed:
+            await self._desk.rest(placed, max(sale.at for sale in day.sales))
         changed = await asyncio.gather(*(self._change(group) for group in by_customer(day.cancellations)))
-        await self._record(day, [one for found in changed for one in found])
-        if leaves is not None:
-            await self._desk.rest(placed.values(), leaves)
-            open_orders = await self._desk.to_ship(placed.values())
-            await asyncio.gather(
-                *(self._desk.ship(order, location, shipped(id), leaves) for order, id, location in open_orders)
-            )
-            await self._desk.rest(placed.values(), leaves)
+        late = {one.row: one for found in changed for one in found}
+        await self._record(day, list(late.values()))
+        await self._ship(placed, day)
+        reasons = Counter(done.orders_refused) + Counter(row.reason for row in refused)
+        return Progress(
+            through=day.day,
+            changes_refused=done.changes_refused + len(late),
+            orders_refused=dict(sorted(reasons.items())),
+        )
 
-    async def _place(self, day: Day, index: int) -> tuple[str, str]:
-        sale = day.sales[index]
+    async def _buy(self, sales: list[Sale]) -> list[tuple[str, list[Refused]]]:
+        """Place the sales to one customer, one after the other."""
+        return [await self._place(sale) for sale in sales]
+
+    async def _place(self, sale: Sale) -> tuple[str, list[Refused]]:
+        """Place a sale; return its order, and its rows if it was refused."""
         key = f"{self._mapping.mapping}:{sale.invoice}"
-        order_id, _ = await self._desk.place(key, sale.invoice, place_order(self._mapping, sale), sale.at)
-        return sale.invoice, order_id
+        order_id, receipt = await self._desk.place(key, sale.invoice, place_order(self._mapping, sale), sale.at)
+        if receipt.status == "accepted":
+            return order_id, []
+        reason = receipt.problem.code if receipt.problem else "refused"
+        detail = receipt.problem.detail if receipt.problem else "the order was refused"
+        return order_id, [
+            Refused(row=line.row, invoice=sale.invoice, sku=line.sku, reason=reason, detail=detail)
+            for line in sale.lines
+        ]
+
+    async def _ship(self, placed: list[str], day: Day) -> None:
+        if not placed:
+            return
+        leaves = ships_at(self._mapping, max(sale.at for sale in day.sales))
+        await self._desk.rest(placed, leaves)
+        to_ship = await self._desk.to_ship(placed)
+        await asyncio.gather(
+            *(self._desk.ship(order, location, shipped(id), leaves) for order, id, location in to_ship)
+        )
+        await self._desk.rest(placed, leaves)
 
     async def _change(self, cancellations: list[Cancellation]) -> list[Unresolved]:
         """Apply one customer's cancellations in the order of the file; return what an order refused."""
@@ -124,10 +151,23 @@ class Importer:
 
     async def _record(self, day: Day, refused: list[Unresolved]) -> None:
         found = [one for cancellation in day.cancellations for one in unresolved(cancellation)]
-        by_row = {one.row: one for one in refused}
-        self._late += len(by_row)
         async with self._servers.engine.begin() as conn:
-            await record(conn, self._id, [*found, *by_row.values()])
+            await record(conn, self._id, [*found, *refused])
+
+
+def _split(split: Split, done: Progress) -> Split:
+    """Count what orders refused as what it became: an exception, or a refused row."""
+    rows = sum(done.orders_refused.values())
+    reasons = Counter(split.reasons) + Counter(done.orders_refused)
+    return split.model_copy(
+        update={
+            "orders": split.orders - rows,
+            "refused": split.refused + rows,
+            "changes": split.changes - done.changes_refused,
+            "exceptions": split.exceptions + done.changes_refused,
+            "reasons": dict(sorted(reasons.items())),
+        }
+    )
 
 
 def _refused(change: ChangeOfSale, code: str, order_id: str) -> list[Unresolved]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import Row, Text, case, func, or_, select, update
+from sqlalchemy import Row, Text, case, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -142,13 +142,10 @@ def _is_personal(submission: Submission) -> bool:
 
 async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes) -> Submitted | None:
     """Return the row that *submission* repeats, or None; loud when only the key or the id is the same."""
-    by_key = intake.c.idempotency_key == submission.idempotency_key
+    key = submission.idempotency_key
+    by_key = false() if key is None else intake.c.idempotency_key == key
     by_id = (intake.c.type == submission.type) & (intake.c.external_id == submission.external_id)
-    same = [
-        condition
-        for given, condition in ((submission.idempotency_key, by_key), (submission.external_id, by_id))
-        if given is not None
-    ]
+    same = [condition for given, condition in ((key, by_key), (submission.external_id, by_id)) if given is not None]
     if not same:
         return None
     columns = (intake.c.id, intake.c.order_id, intake.c.status, intake.c.answer, intake.c.body_hash)
@@ -161,19 +158,18 @@ async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes
     return _submitted(rows[0]) if rows else None
 
 
-def _reused(submission: Submission, row: Row[Any]) -> OrderloomError:
+def _reused(submission: Submission, row: Row[*tuple[Any, ...]]) -> OrderloomError:
     if row.by_key:
         detail = f"idempotency key {submission.idempotency_key!r} came with another request before"
         return IdempotencyKeyReused(detail, key=submission.idempotency_key)
-    facts = {"external_id": submission.external_id, "order": row.order_id}
     if submission.type == ORDER_PLACED:
         detail = f"order {row.order_id} has external id {submission.external_id!r} of {submission.source!r}"
-        return OrderExists(detail, **facts)
+        return OrderExists(detail, external_id=submission.external_id, order=row.order_id)
     detail = f"{submission.source!r} has sent {submission.type} {submission.external_id!r} with another body"
-    return IntakeDuplicate(detail, **facts)
+    return IntakeDuplicate(detail, external_id=submission.external_id, order=row.order_id)
 
 
-def _submitted(row: Row[Any]) -> Submitted:
+def _submitted(row: Row[*tuple[Any, ...]]) -> Submitted:
     return Submitted(
         intake_id=row.id,
         order_id=row.order_id,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.contracts.messages import Event
 from orderloom.domain.model import JsonObject
-from orderloom.persistence.tables.orders import idempotency, journal
+from orderloom.persistence.tables.orders import idempotency
 
 _LOCK = text(
     """
@@ -35,7 +35,7 @@ _REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
 class Locked:
     """An order's row under lock, and what was answered before to the same key (None: nothing)."""
 
-    def __init__(self, row: Row[Any], input_hash: bytes | None, answer: JsonObject | None) -> None:
+    def __init__(self, row: Row[*tuple[Any, ...]], input_hash: bytes | None, answer: JsonObject | None) -> None:
         self.row = row
         self.input_hash = input_hash
         self.answer = answer
@@ -134,17 +134,24 @@ async def mark_finished(conn: AsyncConnection, order_id: str, finished: list[Jso
     await conn.execute(_FINISHED, {"order_id": order_id, "finished": finished})
 
 
-_EVENTS = (
-    select(journal.c.seq, journal.c.id, journal.c.source, journal.c.type, journal.c.time, journal.c.data)
-    .where(
-        journal.c.order_id == bindparam("order_id"),
-        journal.c.seq.between(bindparam("first"), bindparam("last")),
-    )
-    .order_by(journal.c.seq)
-)
+_EVENTS = text(
+    """
+    SELECT j.seq, j.id, j.source, j.type, j.time, j.data
+    FROM journal j
+    WHERE j.order_id = :order_id AND j.seq BETWEEN :first AND :last
+        AND (EXISTS (SELECT 1 FROM flow_instances i
+                     WHERE i.order_id = j.order_id AND i.seq = j.seq AND i.status IN ('running', 'faulted'))
+             OR NOT EXISTS (SELECT 1 FROM flow_instances i WHERE i.order_id = j.order_id AND i.seq = j.seq))
+    ORDER BY j.seq
+    """
+).columns(data=JSONB, time=DateTime(timezone=True))
 
 
-async def read_events(conn: AsyncConnection, order_id: str, first: int, last: int) -> list[Event]:
-    """Return the order's events numbered *first* to *last*, in sequence."""
+async def read_events_again(conn: AsyncConnection, order_id: str, first: int, last: int) -> list[Event]:
+    """
+    Return the order's events numbered *first* to *last*, in sequence, without those whose flows have all ended.
+
+    For answering again what was answered before: flows that ended must not start a second time.
+    """
     rows = await conn.execute(_EVENTS, {"order_id": order_id, "first": first, "last": last})
     return [Event.model_validate(row) for row in rows.mappings()]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, select, text
+from sqlalchemy import Row, Text, bindparam, case, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,7 @@ from orderloom.domain.units import Account, Movement, Pool, UnitState
 from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import order_lines
 
-_ORDER = bindparam("order_id")
+_ORDER = bindparam("order_id", type_=Text)
 _STATES = list(UnitState)
 
 _balance = unit_entries.c
@@ -62,7 +62,7 @@ async def read_lines_and_pools(conn: AsyncConnection, order_id: str) -> tuple[li
     return list(lines.values()), pools
 
 
-def line_of(row: Row[Any]) -> Line:
+def line_of(row: Row[*tuple[Any, ...]]) -> Line:
     """Return the line that a row of ``order_lines`` holds."""
     return Line(
         id=row.id,
@@ -81,7 +81,7 @@ def line_of(row: Row[Any]) -> Line:
     )
 
 
-def _pool(row: Row[Any]) -> Pool:
+def _pool(row: Row[*tuple[Any, ...]]) -> Pool:
     account = Account(state=UnitState(row.state), place=row.place, fulfillment_order=row.fulfillment_order_id)
     return Pool(line_id=row.id, account=account, quantity=int(row.units), amount=int(row.money), tax=int(row.tax_money))
 
@@ -149,7 +149,7 @@ async def read_funds(conn: AsyncConnection, order_id: str) -> OrderFunds:
     return funds_of((await conn.execute(_READ_FUNDS, {"order_id": order_id})).one())
 
 
-def funds_of(row: Row[Any]) -> OrderFunds:
+def funds_of(row: Row[*tuple[Any, ...]]) -> OrderFunds:
     """Return the money that a row with the columns ``FUNDS`` tells of."""
     entries = tuple(
         LedgerBalance(account=MoneyAccount(account), payment_id=payment, document_id=document, amount=int(amount))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -58,6 +58,8 @@ async def keep_person(
     mark = lookup(vault, channel, customer)
     known = None
     if mark is not None:
+        # One at a time for one customer: else two first orders would both find nobody and both add a row.
+        await conn.execute(select(func.pg_advisory_xact_lock(int.from_bytes(mark[:8], "big", signed=True))))
         query = select(persons.c.id).where(persons.c.channel_id == channel, persons.c.lookup == mark)
         known = await conn.scalar(query)
     kept_as = cast("str", known or person_id)

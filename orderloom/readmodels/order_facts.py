@@ -75,7 +75,7 @@ async def product_pools_of(conn: AsyncConnection, order_ids: Sequence[str]) -> d
         .group_by(entry.order_id, entry.state)
     )
     found: dict[str, list[Pool]] = {}
-    for order_id, state, units in (await conn.execute(query)):
+    for order_id, state, units in await conn.execute(query):
         pool = Pool(line_id="", account=Account(state=UnitState(state)), quantity=int(units), amount=0, tax=0)
         found.setdefault(order_id, []).append(pool)
     return found

@@ -1,6 +1,6 @@
 """Small facts about one order."""
 
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.persistence.tables.orders import orders
@@ -13,5 +13,5 @@ async def channel_of(conn: AsyncConnection, order_id: str) -> str | None:
 
 async def wants(conn: AsyncConnection, order_id: str, type: str) -> bool:
     """Return whether an event of *type* would wake the order's workflow."""
-    query = select(orders.c.wanted.any(type)).where(orders.c.id == order_id)  # pyright: ignore[reportArgumentType]
+    query = select(literal(type) == any_(orders.c.wanted)).where(orders.c.id == order_id)
     return bool((await conn.execute(query)).scalar_one_or_none())

@@ -9,18 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from orderloom.bootstrap.clock import VirtualClock
+from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen
 from orderloom.persistence.world import change_stock
+from orderloom.readmodels.doctor import examine
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.scenarios.case import Case
 from orderloom.scenarios.checking import Checker
-from orderloom.scenarios.clerk import Answer, Clerk, StepFailed
+from orderloom.scenarios.clerk import Answer, Clerk
 from orderloom.scenarios.compare import Difference, differences, tree
 from orderloom.scenarios.expectation import Expectation
 from orderloom.scenarios.names import Namespace, placed_names
 from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
-from orderloom.scenarios.source import ScenarioInvalid
 from orderloom.scenarios.steps import Change, Place, Resolve, Route, Step
 from orderloom.scenarios.timeline import IN_FLIGHT, Timeline
 
@@ -77,15 +78,19 @@ class Session:
 
     async def run(self) -> list[Found]:
         """Run every step; return what differs. After a step that cannot be carried out the rest is left out."""
-        await set_up(self._servers.engine, self._case, self._names, self._start)
-        await self._clerk.forgive()
         found: list[Found] = []
-        for step, place in zip(self._case.steps, self._case.places, strict=True):
-            try:
-                found += [Found(place=place, step=step.kind, difference=one) for one in await self._step(step)]
-            except (StepFailed, ScenarioInvalid, httpx.HTTPError) as error:
-                failed = Difference(path=step.kind, expected="it can be done", actual=str(error) or repr(error))
-                return [*found, Found(place=place, step=step.kind, difference=failed)]
+        place, doing = f"{self._case.file}:1:1", "world"
+        try:
+            await set_up(self._servers.engine, self._case, self._names, self._start)
+            await self._clerk.forgive()
+            for step, place in zip(self._case.steps, self._case.places, strict=True):  # told below
+                doing = step.kind
+                found += [Found(place=place, step=doing, difference=one) for one in await self._step(step)]
+            doing = "books"
+            found += [Found(place=place, step=doing, difference=one) for one in await self._books()]
+        except (OrderloomError, httpx.HTTPError) as error:
+            failed = Difference(path=doing, expected="it can be done", actual=str(error) or repr(error))
+            found.append(Found(place=place, step=doing, difference=failed))
         return found
 
     async def _step(self, step: Step) -> list[Difference]:
@@ -133,6 +138,19 @@ class Session:
         async with snapshot(self._servers.engine) as conn:
             checker = Checker(conn, self._case.world.currency, self._names, self._start)
             return await checker.check(expectation, self._clerk.orders, await self._clerk.operations())
+
+    async def _books(self) -> list[Difference]:
+        """Return what is not right with the books of the case's orders, whatever the scenario demands."""
+        async with snapshot(self._servers.engine) as conn:
+            examined = await examine(conn)
+        mine = {None, *self._ids()}
+        return [
+            Difference(
+                path=f"{finding.check} {finding.subject}", expected=str(finding.expected), actual=str(finding.found)
+            )
+            for finding in examined.findings
+            if finding.order in mine
+        ]
 
     def _ids(self) -> list[str]:
         return list(self._clerk.orders.values())

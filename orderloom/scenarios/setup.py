@@ -48,7 +48,9 @@ def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
             for sku, price in world.prices.items()
         ],
         locations=[_location(name, world, names) for name in world.locations],
-        groups=[Group(id=inside(group), locations=[inside(one) for one in members]) for group, members in groups.items()],
+        groups=[
+            Group(id=inside(group), locations=[inside(one) for one in members]) for group, members in groups.items()
+        ],
         stock=[
             _stock(inside(name), inside(sku), given)
             for name, location in world.locations.items()

@@ -50,10 +50,13 @@ class Timeline:
         """
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._rest(order_ids)
-                while await self._undelivered(order_ids):
-                    await asyncio.sleep(POLL)
+                # An order rests from what it had been given when it was asked; later intake is asked about anew.
+                while True:
+                    while await self._undelivered(order_ids):  # noqa: ASYNC110  # it changes in the database
+                        await asyncio.sleep(POLL)
                     await self._rest(order_ids)
+                    if not await self._undelivered(order_ids):
+                        return
         except TimeoutError:
             raise StepFailed(f"the orders do not come to rest in {PATIENCE:.0f} s") from None
 

@@ -10,7 +10,9 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
-from api.dependencies import ApiDependencies
+from api.dependencies import ApiDependencies, Probe
+from orderloom.bootstrap.database import create_engine
+from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.contracts.messages import Delivery, Receipt, ReleasePin
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.persistence import tables
@@ -52,7 +54,23 @@ class StubDelivery:
 
 @pytest.fixture
 async def seeded(engine: AsyncEngine) -> AsyncEngine:
-    """Return an engine on a database with one channel, one release, three products and their prices."""
+    """Return an engine on a database of the test's own, with what ``seed`` writes."""
+    await seed(engine)
+    return engine
+
+
+@pytest.fixture(scope="session")
+async def shared(postgres: EmbeddedPostgres, database_template: str) -> AsyncIterator[AsyncEngine]:
+    """Return an engine on a seeded database that all tests share which leave nothing behind."""
+    engine = create_engine(await postgres.ensure_database("api_shared", template=database_template))
+    await seed(engine)
+    yield engine
+    await engine.dispose()
+    await postgres.drop_database("api_shared")
+
+
+async def seed(engine: AsyncEngine) -> None:
+    """Write two channels, one with a release in force, five products and their prices."""
     policy = ChannelPolicy(
         currency="EUR", location_group="EU", tax=TaxPolicy.model_validate({"rates": {"standard": "0.10"}})
     )
@@ -75,7 +93,6 @@ async def seeded(engine: AsyncEngine) -> AsyncEngine:
             if price is not None:
                 values = {"channel_id": "web", "sku": sku, "currency": "EUR", "amount": price}
                 await conn.execute(insert(tables.catalog.prices).values(values))
-    return engine
 
 
 @pytest.fixture
@@ -94,23 +111,28 @@ def workflows_ready() -> list[Exception]:
 async def http(
     seeded: AsyncEngine, delivery: StubDelivery, workflows_ready: list[Exception]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of the API."""
+    """Return a client of the API over the test's own database."""
 
     async def probe() -> None:
         if workflows_ready:
             raise workflows_ready[0]
 
+    async with client(seeded, delivery, probe) as http:
+        yield http
+
+
+def client(engine: AsyncEngine, delivery: StubDelivery, probe: Probe) -> httpx.AsyncClient:
+    """Return a client of an API over *engine*."""
     dependencies = ApiDependencies(
-        engine=seeded,
-        vault=Vault(seeded, bytes(32)),
+        engine=engine,
+        vault=Vault(engine, bytes(32)),
         clock=FixedClock(),
         deliver=delivery,
         workflows_ready=probe,
         max_body=300_000,
     )
     transport = httpx.ASGITransport(create_app(dependencies), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://orderloom") as client:
-        yield client
+    return httpx.AsyncClient(transport=transport, base_url="http://orderloom")
 
 
 async def count(engine: AsyncEngine, *names: str) -> list[int]:

@@ -1,30 +1,44 @@
 """The doctor finds every way in which the books can be wrong, and names it."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from orderloom.bootstrap.database import create_engine
+from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.readmodels.doctor import CHECKS, Finding, Findings, examine
 from orderloom.readmodels.snapshot import snapshot
-from tests.api.books import ALLOCATED, RESERVED, SHIPPED, write_books
+from tests.api.books import ALLOCATED, CANCELLED, RESERVED, SHIPPED, write_books
+from tests.api.conftest import seed
 
 
-@pytest.fixture
-async def books(seeded: AsyncEngine) -> AsyncEngine:
-    """Return an engine on a database with balanced books."""
-    await write_books(seeded)
-    return seeded
+@pytest.fixture(scope="module")
+async def books(postgres: EmbeddedPostgres, database_template: str) -> AsyncIterator[AsyncEngine]:
+    """Return an engine on a database with balanced books, which every test leaves as it was."""
+    engine = create_engine(await postgres.ensure_database("doctor", template=database_template))
+    await seed(engine)
+    await write_books(engine)
+    yield engine
+    await engine.dispose()
+    await postgres.drop_database("doctor")
 
 
-async def examined(engine: AsyncEngine) -> Findings:
-    """Return what the doctor finds."""
-    async with snapshot(engine) as conn:
-        return await examine(conn)
+async def examined(engine: AsyncEngine, *statements: str) -> Findings:
+    """Return what the doctor finds after *statements*, which are undone again."""
+    async with engine.connect() as conn:
+        for statement in statements:
+            await conn.execute(text(statement))
+        found = await examine(conn)
+        await conn.rollback()
+    return found
 
 
 async def test_nothing_is_found_in_an_empty_database(engine: AsyncEngine) -> None:
-    """An empty database is balanced."""
-    found = await examined(engine)
+    """An empty database is balanced; the doctor needs no right to write."""
+    async with snapshot(engine) as conn:
+        found = await examine(conn)
 
     assert found.findings == ()
     assert found.balanced
@@ -68,8 +82,8 @@ CORRUPTIONS = [
     ),
     pytest.param(
         "INSERT INTO unit_entries (order_id, seq, line_id, state, place, quantity, amount, tax) VALUES "
-        f"('{RESERVED}', 2, '1', 'open', '', -1, 0, 0), ('{RESERVED}', 2, '1', 'cancelled', '', 1, 0, 0)",
-        [finding("units.negative", RESERVED, "line 1 open", 0, -1)],
+        f"('{CANCELLED}', 2, '1', 'open', '', -1, 0, 0), ('{CANCELLED}', 2, '1', 'cancelled', '', 1, 0, 0)",
+        [finding("units.negative", CANCELLED, "line 1 open", 0, -1)],
         id="a state below zero",
     ),
     pytest.param(
@@ -181,12 +195,7 @@ CORRUPTIONS = [
 @pytest.mark.parametrize(("corruption", "expected"), CORRUPTIONS)
 async def test_corruption_is_found_and_named(books: AsyncEngine, corruption: str, expected: list[Finding]) -> None:
     """Each corruption is found by the check that is made for it, and nothing else is found."""
-    async with books.begin() as conn:
-        for statement in corruption.split(";"):
-            if statement.strip():
-                await conn.execute(text(statement))
-
-    found = await examined(books)
+    found = await examined(books, *filter(str.strip, corruption.split(";")))
 
     assert list(found.findings) == expected
     assert not found.balanced
@@ -201,18 +210,13 @@ def test_every_check_has_a_corruption() -> None:
 
 async def test_shipment_under_way_is_no_finding(books: AsyncEngine) -> None:
     """While a flow of the order is under way, shipped units may still stand in their reservation."""
-    async with books.begin() as conn:
-        await conn.execute(
-            text(f"UPDATE reservations SET status = 'active' WHERE order_id = '{SHIPPED}' AND location_id = 'BER'")
-        )
-        await conn.execute(text("UPDATE stock SET reserved = reserved + 1 WHERE location_id = 'BER'"))
-        await conn.execute(text(f"UPDATE reservations SET quantity = 1 WHERE order_id = '{SHIPPED}'"))
-        await conn.execute(text("UPDATE group_stock SET reserved = reserved + 1"))
-        instance = f"('{SHIPPED}', 'e@f', 'f', 9, 'running')"
-        await conn.execute(
-            text(f"INSERT INTO flow_instances (order_id, instance, flow, seq, status) VALUES {instance}")
-        )
-
-    found = await examined(books)
+    found = await examined(
+        books,
+        f"UPDATE reservations SET status = 'active', quantity = 1 WHERE order_id = '{SHIPPED}'",
+        "UPDATE stock SET reserved = reserved + 1 WHERE location_id = 'BER'",
+        "UPDATE group_stock SET reserved = reserved + 1",
+        "INSERT INTO flow_instances (order_id, instance, flow, seq, status) "
+        f"VALUES ('{SHIPPED}', 'e@f', 'f', 9, 'running')",
+    )
 
     assert found.findings == ()

@@ -169,23 +169,22 @@ async def reserve(unit: Unit, sku: str, quantity: int, location: str, fulfillmen
 
 
 async def stock_world(conn: AsyncConnection) -> None:
+    """Insert channel ``web``, products X, Y and S, and 10 of each at locations A and B of group ``all``."""
     skus = ("X", "Y", "S")
-        await conn.execute(insert(tables.catalog.channels).values(id="web", policy=POLICY.model_dump(mode="json")))
-        await conn.execute(insert(tables.catalog.products), [{"sku": sku, "name": sku} for sku in skus])
-        await conn.execute(
-            insert(tables.inventory.locations), [{"id": id, "name": id, "country": "DE"} for id in ("A", "B")]
-        )
-        await conn.execute(insert(tables.inventory.location_groups).values(id="all"))
-        await conn.execute(
-            insert(tables.inventory.location_group_members),
-            [{"group_id": "all", "location_id": id} for id in ("A", "B")],
-        )
-        await conn.execute(
-            insert(tables.inventory.stock),
-            [{"location_id": id, "sku": sku, "on_hand": 10} for id in ("A", "B") for sku in skus],
-        )
-        await conn.execute(
-            insert(tables.inventory.group_stock), [{"group_id": "all", "sku": sku, "on_hand": 20} for sku in skus]
-        )
-
-
+    await conn.execute(insert(tables.catalog.channels).values(id="web", policy=POLICY.model_dump(mode="json")))
+    await conn.execute(insert(tables.catalog.products), [{"sku": sku, "name": sku} for sku in skus])
+    await conn.execute(
+        insert(tables.inventory.locations), [{"id": id, "name": id, "country": "DE"} for id in ("A", "B")]
+    )
+    await conn.execute(insert(tables.inventory.location_groups).values(id="all"))
+    await conn.execute(
+        insert(tables.inventory.location_group_members),
+        [{"group_id": "all", "location_id": id} for id in ("A", "B")],
+    )
+    await conn.execute(
+        insert(tables.inventory.stock),
+        [{"location_id": id, "sku": sku, "on_hand": 10} for id in ("A", "B") for sku in skus],
+    )
+    await conn.execute(
+        insert(tables.inventory.group_stock), [{"group_id": "all", "sku": sku, "on_hand": 20} for sku in skus]
+    )

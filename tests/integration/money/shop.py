@@ -101,7 +101,9 @@ class Shop:
         """Put open units into a new fulfillment order, reserved at its location."""
         async with self.unit(f"allocate-{fulfillment_order}") as unit:
             await insert_fulfillment_order(unit, fulfillment_order, location, units)
-            await move_all(unit, units, Place(state=UnitState.OPEN), at(UnitState.ALLOCATED, location, fulfillment_order))
+            await move_all(
+                unit, units, Place(state=UnitState.OPEN), at(UnitState.ALLOCATED, location, fulfillment_order)
+            )
             for line_id, quantity in units.items():
                 if line_id != "D":
                     await reserve(unit, line_id, quantity, location, fulfillment_order)
@@ -253,5 +255,3 @@ class _Opened:
             seq = unit.order.seq + len(unit.buffer.events)
             await unit.conn.execute(update(table).where(table.c.id == ORDER).values(seq=seq))
         await self._begun.__aexit__(*error)
-
-

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
+
 from orderloom.domain.channel import TaxPolicy
 from orderloom.domain.funds import Account, LedgerBalance, OrderFunds, Posting
 from orderloom.domain.order import Line

@@ -1,6 +1,7 @@
 """Card numbers are kept out; what only looks like one comes in."""
 
 import pytest
+
 from orderloom.domain.cards import CardNumberRefused, refuse_card_numbers
 from orderloom.domain.model import Json
 

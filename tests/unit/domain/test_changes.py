@@ -1,6 +1,7 @@
 """Cancel and return, with the numbers of G12, G13, G15 and G16."""
 
 import pytest
+
 from orderloom.domain.changes import (
     CancelPlan,
     ChangedLine,
@@ -22,13 +23,13 @@ OPEN, CANCELLED = Account(state=UnitState.OPEN), Account(state=UnitState.CANCELL
 
 def cancel(**items: int) -> CancelItems:
     """Return a cancellation of quantities by line."""
-    return CancelItems(items=tuple(CancelItem(line=line, quantity=quantity) for line, quantity in items.items()))
+    return CancelItems(items=[CancelItem(line=line, quantity=quantity) for line, quantity in items.items()])
 
 
 def give(line: str, quantity: int, *, reduce_delivery: bool = False) -> ReturnItems:
     """Return a return of one line."""
     item = ReturnItem(line=line, quantity=quantity, reason="Damaged", reduce_delivery=reduce_delivery)
-    return ReturnItems(items=(item,))
+    return ReturnItems(items=[item])
 
 
 def to(state: UnitState, pools: tuple[Pool, ...], **orders: str) -> tuple[Pool, ...]:
@@ -85,7 +86,7 @@ def test_g12_cancel_reduces_delivery(lines: tuple[Line, ...], placed: tuple[Pool
     """With the flag the delivery charge goes down by 3.00 + 0.30: 28.05 in all, 65.45 stay; its unit stays too."""
     item = CancelItem(line="X", quantity=1, reason="Too late", reduce_delivery=True)
 
-    plan = plan_cancel(lines, placed, CancelItems(items=(item,)), "managed", ())
+    plan = plan_cancel(lines, placed, CancelItems(items=[item]), "managed", ())
 
     assert plan.balances.grand_total_amount == 2805
     assert (plan.balances.total_adjusted_delivery_amount, plan.balances.total_adjusted_delivery_tax_amount) == (300, 30)
@@ -109,6 +110,7 @@ def test_g12_cancel_reduces_delivery(lines: tuple[Line, ...], placed: tuple[Pool
     ],
 )
 def test_g12_refusals(
+    *,
     lines: tuple[Line, ...],
     placed: tuple[Pool, ...],
     request_: CancelItems,
@@ -239,7 +241,7 @@ def test_a_shipped_delivery_charge_is_not_lowered_by_a_cancellation(
 ) -> None:
     """What is invoiced goes down by a return only; the refusal says so."""
     pools = to(UnitState.FULFILLED, placed, X="1-F1", delivery="1-F1")
-    request = CancelItems(items=(CancelItem(line="Y", quantity=1, reduce_delivery=True),))
+    request = CancelItems(items=[CancelItem(line="Y", quantity=1, reduce_delivery=True)])
 
     with pytest.raises(ChangeRefused) as caught:
         plan_cancel(lines, pools, request, "managed", ())

@@ -1,6 +1,7 @@
 """Statuses of fulfillment orders, and giving units back."""
 
 import pytest
+
 from orderloom.domain.fulfillment import OPEN, STOPPABLE, FulfillmentStatus, ReportType, after_report, give_back
 from orderloom.domain.order import Line
 from orderloom.domain.units import Account, Pool, UnitState, UnitsUnavailable, apply, move

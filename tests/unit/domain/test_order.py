@@ -1,6 +1,7 @@
 """Quantities and statuses, derived from units."""
 
 import pytest
+
 from orderloom.domain.order import ItemStatus, OrderStatus, Quantities, item_status, order_status, quantities
 from orderloom.domain.units import Account, Pool, UnitState
 

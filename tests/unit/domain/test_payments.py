@@ -1,6 +1,7 @@
 """Which payments cover an amount, and which take a refund: G20 and reference 6d."""
 
 import pytest
+
 from orderloom.domain.payments import (
     CapturePlan,
     FundsInsufficient,

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.placing import CancelItems, FulfillmentReport, PlaceOrder, ReturnItems, check_order
-from pydantic import ValidationError
 
 from .conftest import body_b, eur
 
@@ -193,4 +194,4 @@ def test_a_report_without_lines_is_about_all_of_it() -> None:
     """Locations need to list lines only for a part."""
     report = FulfillmentReport.model_validate({"id": "e-1", "type": "shipped"})
 
-    assert (report.lines, report.reason) == ((), None)
+    assert (report.lines, report.reason) == ([], None)

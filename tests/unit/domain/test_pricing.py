@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from orderloom.domain.channel import TaxPolicy
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.order import Line, Totals, totals

@@ -1,6 +1,7 @@
 """Routing with the numbers of G1, G2, G3, G4 and G22."""
 
 import pytest
+
 from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short, find_routes
 
 G1 = {"A": 10, "B": 5, "C": 15}
@@ -66,6 +67,7 @@ def test_g1_fewest_splits(max_splits: int | None) -> None:
     ],
 )
 def test_g1_further_checks(
+    *,
     quantity: int,
     max_splits: int | None,
     outcome: RoutingOutcome,
@@ -184,3 +186,11 @@ def test_a_search_that_is_given_up_keeps_the_best_found() -> None:
     assert answer.lower_bound < answer.fewest_possible == len(answer.routes[0].locations)
     assert limited.routes == ()
     assert limited.outcome in {RoutingOutcome.NOT_PROVEN, RoutingOutcome.SPLIT_LIMIT}
+
+
+def test_no_location_counts_twice() -> None:
+    """A location that helps most does not help again: all three are needed."""
+    answer = ask({"X": 2, "Y": 2}, {"L0": {"X": 1}, "L1": {"Y": 1}, "L2": {"X": 1, "Y": 1}})
+
+    assert sets(answer) == ["L0L1L2"]
+    assert plan(answer) == [("L0", "X", 1), ("L2", "X", 1), ("L1", "Y", 1), ("L2", "Y", 1)]

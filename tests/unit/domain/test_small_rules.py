@@ -1,6 +1,7 @@
 """Availability, distances and ids."""
 
 import pytest
+
 from orderloom.contracts.header import OrderHeader
 from orderloom.domain import ids
 from orderloom.domain.geo import Position, distance_km

@@ -1,6 +1,7 @@
 """Movements of units, with their share of the money."""
 
 import pytest
+
 from orderloom.domain.order import Line
 from orderloom.domain.units import Account, Pool, UnitState, UnitsUnavailable, apply, move
 

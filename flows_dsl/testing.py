@@ -1,0 +1,167 @@
+"""A ``StepRunner`` without a world: answers from a script, keeps a list of what it was asked, moves its own clock."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from json import dumps
+
+from flows_dsl.compiled import CompiledFlow
+from flows_dsl.frames import InstanceState
+from flows_dsl.interpreter import FlowInstance
+from flows_dsl.problems import OURS
+from flows_dsl.runner import FlowFailure, Resolution, Retry, Step
+from orderloom.contracts.messages import Event
+from orderloom.domain.errors import OrderloomError, Problem
+from orderloom.domain.model import Frozen, Json, JsonObject
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+"""When scripted instances start."""
+
+type Answer = Json | FlowFailure | Callable[[JsonObject], Json]
+"""What an action does: return this, raise this, or ask a function."""
+
+
+class Interrupted(BaseException):
+    """The runner was told to stop at this quiet point, before anything was done."""
+
+
+class Stuck(AssertionError):
+    """The script has no more to say, so the instance would wait for ever."""
+
+
+class Asked(Frozen):
+    """One thing that a flow has asked of its runner."""
+
+    kind: str
+    """``call``, ``emit``, ``wait``, ``next_event`` or ``fault``."""
+    key: str
+    what: str = ""
+    """The action, the event type, the instant, or the error's code."""
+    arguments: Json = None
+    retry: Retry | None = None
+
+
+@dataclass
+class ScriptedRunner:
+    """
+    Answers from a script.
+
+    Args:
+        answers: by action name without its major: a list is used up from the front, its last entry stays.
+        header: the order's header.
+        events: what the journal will hold; each is seen when an instance listens for it.
+        resolutions: what operators decide, one after another.
+        stop_at: number of the quiet point (from 0) at which to raise ``Interrupted``.
+    """
+
+    answers: Mapping[str, list[Answer]] = field(default_factory=dict[str, list[Answer]])
+    header: JsonObject = field(default_factory=dict[str, Json])
+    events: list[Event] = field(default_factory=list[Event])
+    resolutions: list[Resolution] = field(default_factory=list[Resolution])
+    stop_at: int | None = None
+    clock: datetime = START
+    asked: list[Asked] = field(default_factory=list[Asked])
+    quiet: int = 0
+    _used: dict[str, int] = field(default_factory=dict[str, int])
+
+    def now(self) -> datetime:
+        """Return the runner's own clock."""
+        return self.clock
+
+    def order(self) -> Mapping[str, Json]:
+        """Return the header."""
+        return self.header
+
+    async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
+        """Answer from the script; an action without a script returns an empty object."""
+        self.asked.append(Asked(kind="call", key=step.key, what=action, arguments=arguments, retry=retry))
+        name = action.partition("@")[0]
+        script = self.answers.get(name, [{}])
+        at = self._used.get(name, 0)
+        self._used[name] = at + 1
+        answer = script[min(at, len(script) - 1)]
+        if isinstance(answer, FlowFailure):
+            raise answer
+        return answer(arguments) if callable(answer) else answer
+
+    async def emit(self, step: Step, type: str, data: JsonObject) -> None:
+        """Remember the event."""
+        self.asked.append(Asked(kind="emit", key=step.key, what=type, arguments=data))
+
+    async def next_event(
+        self, step: Step, types: frozenset[str], matches: Callable[[Event], bool], deadline: datetime | None
+    ) -> Event | None:
+        """Return the first event of the script that matches, or let time pass until the deadline."""
+        found = next((it for it in self.events if it.type in types and matches(it)), None)
+        self._quiet(deadline if found is None else None)
+        self.asked.append(Asked(kind="next_event", key=step.key, what=",".join(sorted(types))))
+        if found is not None:
+            self.events.remove(found)
+            return found
+        if deadline is None:
+            raise Stuck(f"no event of {sorted(types)} comes")
+        self.clock = max(self.clock, deadline)
+        return None
+
+    async def wait(self, step: Step, until: datetime) -> None:
+        """Move the clock."""
+        self._quiet(until)
+        self.asked.append(Asked(kind="wait", key=step.key, what=until.isoformat()))
+        self.clock = max(self.clock, until)
+
+    async def fault(self, step: Step, problem: Problem, input: Json) -> Resolution:
+        """Return the next decision of the script."""
+        self._quiet()
+        self.asked.append(Asked(kind="fault", key=step.key, what=problem.code, arguments=input))
+        if not self.resolutions:
+            raise Stuck(f"{problem.instance}: {problem.type}: {problem.detail}")
+        return self.resolutions.pop(0)
+
+    def _quiet(self, until: datetime | None = None) -> None:
+        self.quiet += 1
+        if self.stop_at == self.quiet - 1:
+            if until is not None:  # it is stopped while it waits, not before
+                self.clock = min(self.clock + timedelta(seconds=1), max(until, self.clock))
+            raise Interrupted
+
+    @property
+    def effects(self) -> list[tuple[str, Json]]:
+        """Return the actions called and events emitted, with their arguments."""
+        return [(it.what, it.arguments) for it in self.asked if it.kind in {"call", "emit"}]
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the idempotency keys of all effects."""
+        return [it.key for it in self.asked if it.kind in {"call", "emit"}]
+
+
+def event(type: str, data: JsonObject | None = None, *, id: str = "100001:1", seq: int = 1) -> Event:
+    """Return an event of an order's journal."""
+    return Event(seq=seq, id=id, source="orderloom", type=type, time=START, data=data or {})
+
+
+def failure(error: OrderloomError | None = None, *, code: str = "stock.moved", status: int = 409) -> FlowFailure:
+    """Return what an action raises: *error*, or one of ours with this code."""
+    if error is not None:
+        return FlowFailure(error.problem())
+    return FlowFailure(Problem(type=f"{OURS}{code}", title=code, status=status, detail=code, code=code, remedy=""))
+
+
+async def run(flow: CompiledFlow, runner: ScriptedRunner, started_by: Event) -> Json:
+    """Run an instance of *flow* from *started_by* to its end."""
+    return await FlowInstance(flow, InstanceState.start(flow.hash, started_by, runner.now()), runner).run()
+
+
+async def run_in_pieces(flow: CompiledFlow, runner: ScriptedRunner, started_by: Event, stops: Iterable[int]) -> Json:
+    """Run as ``run`` does, but go on from the dumped state in a new instance at each quiet point in *stops*."""
+    state = InstanceState.start(flow.hash, started_by, runner.now())
+    for stop in (*stops, None):
+        runner.stop_at = stop
+        instance = FlowInstance(flow, state, runner)
+        try:
+            return await instance.run()
+        except Interrupted:
+            runner.quiet -= 1  # the quiet point is come to once more
+            dumped = dumps(instance.state.model_dump(mode="json", exclude_defaults=True))
+            state = InstanceState.model_validate_json(dumped)
+    raise AssertionError("the last piece is never interrupted")

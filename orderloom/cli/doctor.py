@@ -1,0 +1,122 @@
+"""`doctor`: proves that the books are right, and names what is not. It only reads."""
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.bootstrap.data_directory import DataDirectory
+from orderloom.bootstrap.database import create_engine
+from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
+from orderloom.bootstrap.errors import DataDirectoryLocked, ServerUnreachable, StartRefused
+from orderloom.cli.running import run
+from orderloom.readmodels.doctor import CHECKS, Findings, examine
+from orderloom.readmodels.snapshot import snapshot
+from orderloom.settings import Settings
+
+doctor_app = App(name="doctor", help="Prove that the books are right.")
+
+_PATIENT = "600s"
+
+
+class SchemaMissing(StartRefused):
+    """The database has no tables yet.
+
+    Start Orderloom once: `orderloom up`.
+    """
+
+    code = "start.schema_missing"
+
+
+@doctor_app.command
+def doctor(
+    *,
+    json: Annotated[bool, Parameter(help="Print the findings as JSON.", negative=())] = False,
+    data_dir: Annotated[Path | None, Parameter(help="Where the servers keep their data. [default: .orderloom]")] = None,
+) -> None:
+    """
+    Check that ledgers balance, reservations equal open demand, documents equal their lines, and no stock is negative.
+
+    Prints every finding and exits with 1 if there is one. It reads one moment and changes nothing; it may run while
+    Orderloom does.
+    """
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    found: list[Findings] = []
+
+    async def work() -> None:
+        async with _database_url(settings) as url:
+            found.append(await examine_database(url))
+
+    run(settings, work)
+    if not found:
+        sys.exit(130)
+    sys.stdout.write(f"{found[0].model_dump_json(indent=2)}\n") if json else show(found[0], Console())
+    sys.exit(0 if found[0].balanced else 1)
+
+
+async def examine_database(url: str) -> Findings:
+    """
+    Run every check on the database at *url*.
+
+    Raises:
+        ServerUnreachable: it does not answer.
+        SchemaMissing: it is not one of Orderloom's.
+    """
+    engine = create_engine(url, pooled=False)
+    try:
+        async with snapshot(engine) as conn:
+            await _prepare(conn)
+            return await examine(conn)
+    except (OSError, SQLAlchemyError) as error:
+        raise ServerUnreachable(f"PostgreSQL does not answer: {error}.", server="PostgreSQL") from error
+    finally:
+        await engine.dispose()
+
+
+async def _prepare(conn: AsyncConnection) -> None:
+    await conn.execute(text(f"SET LOCAL statement_timeout = '{_PATIENT}'"))
+    if await conn.scalar(text("SELECT to_regclass('orders')")) is None:
+        raise SchemaMissing("The database has no tables yet.")
+
+
+def show(findings: Findings, console: Console) -> None:
+    """Print what was checked and what was found, for people."""
+    if findings.balanced:
+        console.print(f"All {len(findings.checks)} checks passed: the books are balanced.")
+        return
+    claims = {check.name: check.claim for check in CHECKS}
+    table = Table("Check", "Order", "About", "Expected", "Found")
+    for each in findings.findings:
+        table.add_row(each.check, each.order or "", each.subject, str(each.expected), str(each.found))
+    console.print(table)
+    for name in dict.fromkeys(each.check for each in findings.findings):
+        console.print(f"{name}: {claims[name]}")
+
+
+@asynccontextmanager
+async def _database_url(settings: Settings) -> AsyncGenerator[str]:
+    """Give the database that the settings name, else the embedded one, started for the while unless it runs."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    async with AsyncExitStack() as stack:
+        try:
+            directory = DataDirectory(settings.data_dir)
+        except DataDirectoryLocked:
+            sockets = settings.data_dir.expanduser().resolve() / "run"
+            if not (sockets / ".s.PGSQL.5432").exists():
+                raise
+            yield f"postgresql://postgres@/orderloom?host={sockets}"
+            return
+        stack.callback(directory.release)
+        server = await EmbeddedPostgres.start(directory)
+        stack.push_async_callback(server.stop)
+        yield await server.ensure_database("orderloom")

@@ -1,0 +1,42 @@
+"""Runs a command until it ends or somebody stops it."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from orderloom import telemetry
+from orderloom.settings import Settings
+
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run *work* to its end; Ctrl-C or SIGTERM cancels it once, and it stops its parts in order."""
+    telemetry.set_up(settings)
+    asyncio.run(_until_stopped(work))
+
+
+async def forever() -> None:
+    """Wait to be stopped."""
+    await asyncio.Event().wait()
+
+
+async def _until_stopped(work: Callable[[], Awaitable[None]]) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            task.cancel()
+
+    for number in STOPPED_BY:
+        loop.add_signal_handler(number, stop)
+    try:
+        await work()
+    except asyncio.CancelledError:
+        if not stopped:
+            raise

@@ -1,0 +1,216 @@
+"""All of Orderloom in one process: for ``orderloom up``, the demo, scenarios and tests."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from activities import registry
+from api.app import create_app
+from api.dependencies import PATIENCE, ApiDependencies
+from orderloom.bootstrap import servers
+from orderloom.bootstrap.clock import Clock
+from orderloom.bootstrap.delivery import Courier
+from orderloom.bootstrap.http_server import HttpServer, listen
+from orderloom.bootstrap.servers import Addresses, Connections
+from orderloom.contracts.messages import Receipt
+from orderloom.gateways.http import HttpGateway, connect
+from orderloom.gateways.sandbox.app import create_gateway_app
+from orderloom.gateways.sandbox.books import Books
+from orderloom.persistence.vault import Vault
+from orderloom.settings import Settings
+from worker.order_worker import order_worker
+from worker.outside_worker import outside_worker
+from worker.relay import Relay
+
+SANDBOX = "sandbox"
+"""The name that payments of the sandbox gateway carry."""
+
+
+class Part(StrEnum):
+    """What a stack may run."""
+
+    API = "api"
+    GATEWAY = "gateway"
+    RELAY = "relay"
+    ORDERS = "orders"
+    OUTSIDE = "outside"
+
+
+EVERYTHING = tuple(Part)
+
+type Activities = Sequence[Callable[..., Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a stack is started with, beside the settings."""
+
+    clock: Clock = field(default_factory=Clock)
+    parts: Sequence[Part] = EVERYTHING
+    durable: bool = True
+    """False: the embedded servers keep nothing."""
+    patience: float = PATIENCE
+    """Seconds that a request waits for its order before it is answered 202."""
+    hang_seconds: float = 3.0
+    """How long the sandbox gateway hangs when it is told to time out."""
+    webhook_lag: float = 0.2
+    """Seconds between an operation of the sandbox gateway and its webhook."""
+    books: Path | str = ":memory:"
+    """The sandbox gateway's file."""
+    wrap: Callable[[Activities], Activities] = lambda activities: activities
+    """Tests put faults around activities."""
+    tell: Callable[[str], None] = lambda _: None
+    """Is told of each step that takes a while."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A running Orderloom. Addresses of parts that do not run are empty."""
+
+    settings: Settings
+    addresses: Addresses
+    engine: AsyncEngine
+    vault: Vault
+    client: Client
+    clock: Clock
+    courier: Courier
+    api_url: str
+    gateway_url: str
+
+    @staticmethod
+    @asynccontextmanager
+    async def start(settings: Settings, options: Options | None = None) -> "AsyncGenerator[Stack]":
+        """
+        Start the servers that are not given, bring the databases up to date, and run the parts.
+
+        At the end the API stops first, then the workers, the relay, the gateway, Temporal and PostgreSQL.
+
+        Raises:
+            StartRefused: one of its subclasses says what is in the way; nothing is left running.
+        """
+        options = options or Options()
+        async with AsyncExitStack() as stack:
+            listeners = _Listeners(settings, options.parts, stack)
+            addresses = await stack.enter_async_context(
+                servers.embedded(settings, durable=options.durable, tell=options.tell)
+            )
+            await servers.bring_up_to_date(addresses)
+            connected = await stack.enter_async_context(servers.connections(settings, addresses))
+            options.tell("starting workers")
+            yield await _run_parts(settings, options, connected, listeners, stack)
+
+    async def deliver(self, intake_id: str, *, within: float = 30.0) -> Receipt | None:
+        """
+        Bring an intake row to its order and return what became of it; None when no worker answered in time.
+
+        Raises:
+            NotFound: there is no such row.
+        """
+        return await self.courier.bring(intake_id, within=within)
+
+
+class _Listeners:
+    """The HTTP ports, taken before anything else is started: a taken one is told at once."""
+
+    def __init__(self, settings: Settings, parts: Sequence[Part], stack: AsyncExitStack) -> None:
+        self.api = self._listen(settings.host, settings.api_port, "API", stack) if Part.API in parts else None
+        wants_gateway = Part.GATEWAY in parts and settings.gateway_url is None
+        self.gateway = (
+            self._listen(settings.host, settings.gateway_port, "sandbox gateway", stack) if wants_gateway else None
+        )
+
+    @staticmethod
+    def _listen(host: str, port: int, what: str, stack: AsyncExitStack) -> socket:
+        listener = listen(host, port, what)
+        stack.callback(listener.close)
+        return listener
+
+
+def url_of(settings: Settings, listener: socket | None) -> str:
+    """Return the address of an HTTP port that was taken, or nothing without one."""
+    return f"http://{settings.host}:{listener.getsockname()[1]}" if listener is not None else ""
+
+
+async def _run_parts(
+    settings: Settings, options: Options, connected: Connections, listeners: _Listeners, stack: AsyncExitStack
+) -> Stack:
+    api_url = url_of(settings, listeners.api)
+    gateway_url = settings.gateway_url or url_of(settings, listeners.gateway)
+    courier = Courier(connected.client, connected.engine, options.clock)
+    if listeners.gateway is not None:
+        await _run_gateway(settings, options, api_url, listeners.gateway, stack)
+    if Part.RELAY in options.parts:
+        await _run_relay(Relay(connected.engine, connected.vault, courier, options.clock), stack)
+    if Part.OUTSIDE in options.parts:
+        http = await stack.enter_async_context(connect(gateway_url))
+        await stack.enter_async_context(outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings))
+    if Part.ORDERS in options.parts:
+        activities = options.wrap(registry.activities(connected.engine, connected.vault))
+        await stack.enter_async_context(order_worker(connected.client, activities, settings))
+    if listeners.api is not None:
+        app = create_app(api_dependencies(connected, courier, options.clock, patience=options.patience))
+        server = await HttpServer.start(app, "API", settings.host, listeners.api)
+        stack.push_async_callback(server.stop)
+    return Stack(
+        settings=settings,
+        addresses=connected.addresses,
+        engine=connected.engine,
+        vault=connected.vault,
+        client=connected.client,
+        clock=options.clock,
+        courier=courier,
+        api_url=api_url,
+        gateway_url=gateway_url,
+    )
+
+
+def api_dependencies(
+    connected: Connections, courier: Courier, clock: Clock, *, patience: float = PATIENCE
+) -> ApiDependencies:
+    """Return what the API is given."""
+
+    async def workflows_ready() -> None:
+        if not await connected.client.service_client.check_health():
+            raise ConnectionError("Temporal is not serving")
+
+    return ApiDependencies(
+        engine=connected.engine,
+        vault=connected.vault,
+        clock=clock,
+        deliver=courier,
+        workflows_ready=workflows_ready,
+        patience=patience,
+    )
+
+
+async def _run_gateway(
+    settings: Settings, options: Options, api_url: str, listener: socket, stack: AsyncExitStack
+) -> None:
+    books = Books(options.books)
+    stack.callback(books.close)
+    app = create_gateway_app(
+        books,
+        f"{api_url}/v1/gateways/{SANDBOX}/webhooks" if api_url else None,
+        hang_seconds=options.hang_seconds,
+        webhook_lag=options.webhook_lag,
+    )
+    server = await HttpServer.start(app, "sandbox gateway", settings.host, listener)
+    stack.push_async_callback(server.stop)
+
+
+async def _run_relay(relay: Relay, stack: AsyncExitStack) -> None:
+    task = asyncio.create_task(relay.run())
+
+    async def stop() -> None:
+        relay.stop()
+        await task
+
+    stack.push_async_callback(stop)

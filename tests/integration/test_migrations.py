@@ -1,0 +1,84 @@
+"""The migrations make exactly the tables that the models say."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from orderloom.bootstrap.database import sqlalchemy_url
+from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
+from orderloom.persistence.migrate import create_keys, upgrade
+from orderloom.persistence.tables import metadata
+
+SHAPE = text(
+    """
+    SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' '
+           || COALESCE(column_default, '') || ' ' || is_identity
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+              WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'
+    UNION ALL SELECT sequencename || ' ' || start_value || ' ' || increment_by FROM pg_sequences
+              WHERE schemaname = 'public'
+    ORDER BY 1
+    """
+)
+
+
+@pytest.fixture
+async def migrated(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
+    """Return an engine on a database that only the migrations have touched."""
+    url = await postgres.ensure_database("migrated_only")
+    await upgrade(url)
+    engine = create_async_engine(sqlalchemy_url(url))
+    yield engine
+    await engine.dispose()
+    await postgres.drop_database("migrated_only")
+
+
+async def _shape(engine: AsyncEngine) -> list[str]:
+    async with engine.connect() as conn:
+        return list(await conn.scalars(SHAPE))
+
+
+async def test_migrations_equal_the_models(migrated: AsyncEngine, postgres: EmbeddedPostgres) -> None:
+    """Columns, defaults, indexes, constraints and sequences are the same, however the tables are made."""
+    url = await postgres.ensure_database("models_only")
+    modelled = create_async_engine(sqlalchemy_url(url))
+    async with modelled.begin() as conn:
+        await conn.run_sync(metadata.create_all)
+
+    expected = await _shape(modelled)
+    await modelled.dispose()
+    await postgres.drop_database("models_only")
+
+    assert await _shape(migrated) == expected
+    assert len(expected) > 200
+
+
+async def test_alembic_finds_nothing_to_do(migrated: AsyncEngine) -> None:
+    """Autogenerating on a migrated database would be empty."""
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with migrated.connect() as conn:
+        assert await conn.run_sync(differences) == []
+
+
+async def test_upgrading_again_changes_nothing(
+    engine: AsyncEngine, database_url: str, postgres: EmbeddedPostgres
+) -> None:
+    """Upgrade may run at every start, with the keys database or without."""
+    keys = await postgres.ensure_database("keys_twice")
+    before = await _shape(engine)
+
+    await upgrade(database_url, keys)
+    await upgrade(database_url, keys)
+    await create_keys(keys)
+    await postgres.drop_database("keys_twice")
+
+    assert await _shape(engine) == before

@@ -1,0 +1,83 @@
+"""The scenarios of this folder, golden ones among them, against the real workflow, servers and database."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from orderloom.bootstrap.clock import VirtualClock
+from orderloom.cli.scenario import ScenarioServers
+from orderloom.scenarios.case import Case
+from orderloom.scenarios.compare import Difference
+from orderloom.scenarios.runner import read_all, run_cases
+from orderloom.stack import Stack
+
+CASES = read_all([Path(__file__).parent])
+_numbers = count(1)
+
+
+async def differences(case: Case, stack: Stack, clock: VirtualClock) -> list[Difference]:
+    (verdict,) = await run_cases(
+        [case], ScenarioServers(stack, clock), tell=lambda _: None, prefix=f"t{next(_numbers)}k"
+    )
+    return [found.difference for found in verdict.found]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+async def test_scenario(case: Case, stack: Stack, clock: VirtualClock) -> None:
+    """Everything is as the scenario demands, and the books are right."""
+    assert await differences(case, stack, clock) == []
+
+
+WRONG = """\
+scenario: Wrong on purpose
+world:
+  locations:
+    A: {stock: {S: 10}}
+  prices: {S: 10.00}
+orders:
+  O: {lines: {S: 2}}
+steps:
+  - place: O
+  - cancel: {order: O, items: {S: 1}, refused: change.refused}
+  - report: {order: O, type: shipped}
+  - expect:
+      orders:
+        O: {status: waiting, captures: [20.00], never: [capture], reservations: {A: 1}}
+      stock: {A: {S: 8}}
+      gateway: {capture: 2}
+  - return: {order: O, items: {S: 5}}
+"""
+
+
+async def test_everything_that_differs_is_told(tmp_path: Path, stack: Stack, clock: VirtualClock) -> None:
+    """A scenario that demands what is not so gets each difference, expected and actual."""
+    path = tmp_path / "wrong.yaml"
+    path.write_text(WRONG, encoding="utf-8")
+    (case,) = read_all([path])
+
+    found = await differences(case, stack, clock)
+
+    assert [(one.path, one.expected, one.actual) for one in found[:-1]] == [
+        ("answer", "refused: change.refused", "accepted"),
+        ("orders.O.status", "waiting", "fulfilled"),
+        ("orders.O.captures", "[20.00]", "[10.00]"),
+        ("orders.O.reservations.A", "1", "nothing"),
+        ("orders.O.never", "no capture", "capture has occurred"),
+        ("stock.A.S.on_hand", "8", "9"),
+        ("gateway.capture", "2", "1"),
+    ]
+    assert found[-1].expected == "accepted"
+    assert found[-1].actual.startswith("refused: change.quantity_unavailable")
+
+
+async def test_a_flow_that_does_not_exist_is_told(tmp_path: Path, stack: Stack, clock: VirtualClock) -> None:
+    """A world that cannot be set up is a difference too; nothing of the case is run."""
+    path = tmp_path / "flow.yaml"
+    path.write_text(WRONG.replace("world:\n", "world:\n  flows: {use: [nowhere]}\n"), encoding="utf-8")
+    (case,) = read_all([path])
+
+    (found,) = await differences(case, stack, clock)
+
+    assert (found.path, found.expected) == ("world", "it can be done")
+    assert "nowhere" in found.actual

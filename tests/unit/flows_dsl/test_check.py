@@ -1,0 +1,237 @@
+"""The check of flows: everything at once, each with its line, column, code and remedy."""
+
+import pytest
+
+from flows_dsl import prebuilt
+from flows_dsl.check import check_text
+
+HEAD = """\
+document:
+  dsl: 1.0.3
+  namespace: shop
+  name: mine
+  version: 1.0.0
+evaluate:
+  language: cel
+schedule:
+  on:
+    one:
+      with:
+        type: order.placed
+"""
+
+
+def _findings(body: str, head: str = HEAD) -> list[tuple[int, int, str]]:
+    return [(it.line, it.column, it.code) for it in check_text(head + body)]
+
+
+@pytest.mark.parametrize("name", prebuilt.names())
+def test_prebuilt_flows_are_clean(name: str) -> None:
+    """Every flow that ships passes its own check."""
+    assert check_text(prebuilt.text(name)) == []
+
+
+def test_all_findings_come_at_once() -> None:
+    """Errors of shape, names, types and jumps are told in one go, by line."""
+    body = """\
+do:
+  - reserve:
+      call: create-reservaton
+  - ship:
+      call: fulfill-reservation
+      with:
+        fulfilment_order: 100001-F1
+      then: notfy
+  - pause:
+      wiat: PT1S
+  - hold:
+      if: ${ order.money.captured + 1 }
+      wait: 5 minutes
+  - tell:
+      call: raise-exception
+      with:
+        category: Payments
+        code: ${ order.moneys.captured }
+"""
+    found = check_text(HEAD + body)
+
+    assert [(it.line, it.column, it.code) for it in found] == [
+        (15, 13, "action.unknown"),
+        (18, 7, "action.missing_argument"),
+        (19, 9, "action.unknown_argument"),
+        (20, 13, "then.unknown"),
+        (21, 5, "flow.task_kind"),
+        (24, 11, "expression.not_a_condition"),
+        (25, 13, "duration.invalid"),
+        (29, 19, "action.argument"),
+        (30, 18, "expression.unknown_field"),
+    ]
+    assert found[0].remedy == "Did you mean 'create-reservation'?"
+    assert found[2].remedy == "Did you mean 'fulfillment_order'?"
+    assert found[4].remedy == "Did you mean 'wait'?"
+    assert found[8].remedy == "Did you mean 'money'?"
+    assert found[8].pointer == "/do/4/tell/with/code"
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "line", "column"),
+    [
+        pytest.param("fork: {branches: []}", "unsupported.fork", 15, 7, id="fork"),
+        pytest.param("for: {each: x, in: '${ input }'}", "unsupported.for", 15, 7, id="for"),
+        pytest.param("run: {shell: {command: ls}}", "unsupported.run", 15, 7, id="run"),
+        pytest.param("call: http", "unsupported.call", 15, 13, id="http"),
+        pytest.param("call: openapi", "unsupported.call", 15, 13, id="openapi"),
+        pytest.param("call: grpc", "unsupported.call", 15, 13, id="grpc"),
+        pytest.param("call: asyncapi", "unsupported.call", 15, 13, id="asyncapi"),
+        pytest.param("call: find-routes@2", "action.unknown_major", 15, 13, id="major"),
+        pytest.param("listen: {to: {one: {with: {type: a}}}}", "listen.no_timeout", 15, 7, id="listen-for-ever"),
+        pytest.param("wait: '${ input.delay }'", "wait.no_timeout", 15, 7, id="wait-for-ever"),
+        pytest.param("raise: {error: gone}", "use.unknown_error", 15, 22, id="unknown-error"),
+        pytest.param("set: {a: '${ nope }'}", "expression.unknown_name", 15, 20, id="unknown-name"),
+        pytest.param("set: {a: '${ input.map(x, x) }'}", "expression.map_macro", 15, 20, id="map-macro"),
+        pytest.param("set: {a: '${ output.x }'}", "expression.no_output", 15, 20, id="no-output-yet"),
+        pytest.param("emit: {event: {with: {data: {}}}}", "emit.type", 15, 28, id="emit-without-type"),
+        pytest.param("call: find-routes\n      with: {schedule: '${ order.id + \"x\" }'}", "action.argument_type", 16, 24, id="type"),
+    ],
+)  # fmt: skip
+def test_each_rule_has_its_place(task: str, code: str, line: int, column: int) -> None:
+    """A rule that is broken is told with exactly its line and column, and nothing else is."""
+    assert _findings(f"do:\n  - it:\n      {task}\n", HEAD) == [(line, column, code)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "code", "line", "column"),
+    [
+        pytest.param("every: PT1H", "unsupported.schedule", 9, 3, id="every"),
+        pytest.param("cron: 0 0 * * *", "unsupported.schedule", 9, 3, id="cron"),
+        pytest.param("after: PT1H", "unsupported.schedule", 9, 3, id="after"),
+        pytest.param("on: {all: [{with: {type: a}}]}", "unsupported.schedule", 9, 8, id="all"),
+        pytest.param("on: {one: {with: {type: a, data: {x: 1}}}}", "unsupported.schedule", 9, 30, id="filter"),
+        pytest.param("on: {one: {with: {}}}", "listen.type", 9, 20, id="no-type"),
+    ],
+)
+def test_a_schedule_is_an_event_of_the_order(schedule: str, code: str, line: int, column: int) -> None:
+    """Times and correlations that cannot start an order's flow are refused with the reason."""
+    head = HEAD.partition("schedule:")[0] + f"schedule:\n  {schedule}\n"
+    found = [it for it in _findings("do:\n  - it:\n      set: {}\n", head) if it[2] != "schedule.missing"]
+
+    assert found == [(line, column, code)]
+
+
+def test_tasks_that_nothing_reaches_are_told() -> None:
+    """A task behind an end that no jump leads to is unreachable; one behind a condition is not."""
+    body = """\
+do:
+  - first:
+      if: ${ order.seq > 1 }
+      set: {}
+      then: end
+  - second:
+      switch:
+        - a: {when: '${ order.seq > 2 }', then: fourth}
+        - b: {then: end}
+        - c: {when: '${ order.seq > 3 }', then: end}
+  - third:
+      set: {}
+  - fourth:
+      raise: {error: {type: broken, status: 500}}
+  - fifth:
+      set: {}
+"""
+
+    assert _findings(body) == [
+        (22, 11, "switch.unreachable"),
+        (23, 5, "task.unreachable"),
+        (27, 5, "task.unreachable"),
+    ]
+
+
+def test_retries_and_catches_are_checked() -> None:
+    """A retry needs an end and no dice; a catch names fields that errors have."""
+    body = """\
+use:
+  retries:
+    never: {delay: PT1S}
+do:
+  - it:
+      try:
+        - ask: {call: authorize-payment}
+      catch:
+        as: order
+        errors: {with: {stat: 402}}
+        retry:
+          delay: PT1S
+          jitter: {from: PT1S, to: PT2S}
+          limit: {attempt: {count: 2}}
+  - other:
+      try:
+        - ask: {call: authorize-payment}
+      catch: {retry: nevr}
+"""
+
+    assert _findings(body) == [
+        (15, 12, "retry.no_limit"),
+        (21, 13, "catch.reserved"),
+        (22, 25, "error.unknown"),
+        (25, 11, "unsupported.jitter"),
+        (30, 22, "use.unknown_retry"),
+    ]
+
+
+def test_a_jq_flow_is_checked_as_jq() -> None:
+    """The environment is refused inside string interpolation too, with the place of its name."""
+    head = HEAD.replace("cel", "jq")
+    body = """\
+do:
+  - it:
+      set:
+        a: ${ "x\\(env.HOME)" }
+"""
+
+    assert _findings(body, head) == [(16, 19, "expression.not_allowed")]
+
+
+def test_timeouts_are_at_most_90_days() -> None:
+    """A listen may not outlive the release's maximum; a named timeout must be declared."""
+    body = """\
+use:
+  timeouts:
+    long: {after: P91D}
+do:
+  - a:
+      listen: {to: {one: {with: {type: x}}}}
+      timeout: long
+  - b:
+      listen: {to: {any: [{with: {type: x}}]}}
+      timeout: lon
+  - c:
+      call: create-reservation
+      timeout: {after: PT1S}
+"""
+
+    assert _findings(body) == [
+        (19, 16, "timeout.too_long"),
+        (22, 16, "use.unknown_timeout"),
+        (25, 7, "unsupported.timeout"),
+    ]
+
+
+def test_unsupported_parts_of_use_and_data_are_refused() -> None:
+    """Functions, secrets and schemas have a reason each for not being here."""
+    body = """\
+use:
+  functions: {}
+  secrets: [a]
+input:
+  schema: {}
+do:
+  - it:
+      set: plain
+"""
+
+    assert _findings(body) == [
+        (14, 3, "unsupported.use"),
+        (15, 3, "unsupported.use"),
+        (17, 3, "unsupported.schema"),
+        (20, 12, "set.literal"),
+    ]

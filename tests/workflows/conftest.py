@@ -1,0 +1,49 @@
+"""A shop with one channel and one location, and all of Orderloom over the session's servers, in rooms of its own."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
+from orderloom.settings import Settings
+from orderloom.stack import Options, Stack
+from tests.conftest import MASTER_KEY
+from tests.workflows.shop import Shop, open_shop
+
+
+@pytest.fixture
+def settings(database_url: str, temporal: EmbeddedTemporal, client: Client, workflow_cache: int) -> Settings:
+    """Return settings of a stack in this test's own database and namespace."""
+    return Settings(
+        database_url=database_url,
+        keys_url=database_url,
+        master_key=MASTER_KEY.hex(),
+        temporal_address=temporal.address,
+        temporal_namespace=client.namespace,
+        api_port=0,
+        gateway_port=0,
+        pool_size=8,
+        workflow_cache=workflow_cache,
+    )
+
+
+@pytest.fixture
+def options() -> Options:
+    """Return how the test's stack is started; a test module may say otherwise."""
+    return Options(webhook_lag=0.0, patience=20.0)
+
+
+@pytest.fixture
+async def stack(settings: Settings, options: Options, engine: AsyncEngine) -> AsyncIterator[Stack]:
+    """Return a running stack whose shop is open."""
+    await open_shop(engine)
+    async with Stack.start(settings, options) as stack:
+        yield stack
+
+
+@pytest.fixture
+def shop(stack: Stack) -> Shop:
+    """Return the shop."""
+    return Shop(stack)

@@ -1,0 +1,191 @@
+"""One channel, one warehouse, two SKUs: what the workflow tests sell, and how they wait for it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import httpx
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import WorkflowExecutionDescription
+
+from flows_dsl.prebuilt import documents
+from flows_dsl.release import pack
+from orderloom.contracts.queues import workflow_id
+from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.model import JsonObject
+from orderloom.domain.money import Money
+from orderloom.persistence.flows import publish
+from orderloom.persistence.tables.orders import journal
+from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, World, load_world
+from orderloom.stack import Stack
+
+OPENED = datetime(2026, 1, 5, 9, tzinfo=UTC)
+PRICES = {"mug": 1_500, "lamp": 8_000}
+PATIENCE = 20.0
+SECRETS = {
+    "name": "Ottilie Rabensteiner",
+    "email": "ottilie.rabensteiner@example.org",
+    "line1": "Krokodilgasse 17",
+    "phone": "+43 660 7418529",
+}
+"""Personal data that must not be found anywhere but encrypted."""
+
+_numbers = count(1)
+
+
+async def open_shop(engine: AsyncEngine, *, release: Any = None, **policy: Any) -> None:
+    """Publish the flows and load the world."""
+    async with engine.begin() as conn:
+        pin = await publish(conn, release or pack(documents()), OPENED)
+        chosen = ChannelPolicy.model_validate(
+            {"currency": "EUR", "location_group": "all", "tax": TaxPolicy(), "routing": RoutingPolicy(), **policy}
+        )
+        await load_world(
+            conn,
+            World(
+                channels=[Channel(id="web", policy=chosen, release=pin.release)],
+                products=[Product(sku=sku) for sku in PRICES],
+                prices=[
+                    Price(channel="web", sku=sku, price=Money(amount=price, currency="EUR"))
+                    for sku, price in PRICES.items()
+                ],
+                locations=[Location(id="vienna", country="AT", latitude=48.2, longitude=16.4)],
+                groups=[Group(id="all", locations=["vienna"])],
+                stock=[Stock(location="vienna", sku=sku, on_hand=1000) for sku in PRICES],
+            ),
+        )
+
+
+def order_body(external_id: str, *, authorised: bool = True) -> JsonObject:
+    """Return the standard order: two lines, one fulfillment order, authorised by the channel."""
+    money: JsonObject = {"amount": 9_500, "currency": "EUR"}
+    payment: JsonObject = {"method": "card", "gateway": "sandbox", "amount": money}
+    if authorised:
+        payment["authorization"] = {"reference": f"auth-{external_id}", "amount": money}
+    else:
+        payment["token"] = "tok_ok"
+    return {
+        "channel": "web",
+        "external_id": external_id,
+        "currency": "EUR",
+        "life_cycle": "managed",
+        "customer": {"reference": "c-1", **{field: SECRETS[field] for field in ("name", "email", "phone")}},
+        "delivery_groups": [
+            {
+                "id": "1",
+                "country": "AT",
+                "recipient": {
+                    "name": SECRETS["name"],
+                    "line1": SECRETS["line1"],
+                    "postal_code": "1010",
+                    "city": "Wien",
+                    "country": "AT",
+                },
+            }
+        ],
+        "lines": [
+            {"id": "a", "sku": "mug", "quantity": 1, "unit_price": {"amount": 1_500, "currency": "EUR"}},
+            {"id": "b", "sku": "lamp", "quantity": 1, "unit_price": {"amount": 8_000, "currency": "EUR"}},
+        ],
+        "payments": [payment],
+    }
+
+
+class Shop:
+    """Everyone outside: the channel, the warehouse, and whoever looks at the order."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Take a running stack whose shop is open."""
+        self.stack = stack
+
+    async def place(self, *, authorised: bool = True) -> str:
+        """Place a standard order and return its id."""
+        external_id = f"W-{next(_numbers)}"
+        if authorised:
+            await self.authorise(external_id)
+        answer = await self.post("/v1/orders", order_body(external_id, authorised=authorised))
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def authorise(self, external_id: str) -> None:
+        """Let the gateway know of the channel's authorisation."""
+        async with httpx.AsyncClient(base_url=self.stack.gateway_url) as http:
+            given = {
+                "reference": f"auth-{external_id}",
+                "kind": "authorization",
+                "token": "tok_ok",
+                "amount": 9_500,
+                "currency": "EUR",
+                "now": self.stack.clock.now().isoformat(),
+            }
+            (await http.post("/references", json=given)).raise_for_status()
+
+    async def fault(self, fault: JsonObject) -> None:
+        """Put a fault of the sandbox gateway in force."""
+        async with httpx.AsyncClient(base_url=self.stack.gateway_url) as http:
+            (await http.post("/faults", json=fault)).raise_for_status()
+
+    async def post(self, path: str, body: JsonObject, key: str | None = None) -> httpx.Response:
+        """Send a request as a channel, a location or an operator."""
+        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+            return await http.post(path, json=body, headers={"Idempotency-Key": key or f"key-{next(_numbers)}"})
+
+    async def get(self, path: str) -> Any:
+        """Read something from the API."""
+        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+            answer = await http.get(path)
+            answer.raise_for_status()
+            return answer.json()
+
+    async def report(self, order_id: str, kind: str, number: int = 1, **more: Any) -> httpx.Response:
+        """Let the warehouse report on a fulfillment order."""
+        body: JsonObject = {"id": f"{order_id}-{number}-{kind}", "type": kind, **more}
+        return await self.post(f"/v1/fulfillment-orders/{order_id}-F{number}/events", body)
+
+    async def fulfil(self, order_id: str) -> None:
+        """Let the warehouse accept, pick and ship, each when the one before is in the journal."""
+        for kind in ("accepted", "picked", "shipped"):
+            answer = await self.report(order_id, kind)
+            assert answer.status_code in (200, 201, 202), answer.text
+            await self.until_journal(order_id, f"fulfillment.{kind}")
+
+    async def journal(self, order_id: str) -> list[str]:
+        """Return the types of the order's journal in sequence."""
+        query = select(journal.c.type).where(journal.c.order_id == order_id).order_by(journal.c.seq)
+        async with self.stack.engine.connect() as conn:
+            return list(await conn.scalars(query))
+
+    async def until_journal(self, order_id: str, type: str, times: int = 1) -> list[str]:
+        """Return the journal's types as soon as *type* is among them so often."""
+
+        async def read() -> list[str] | None:
+            types = await self.journal(order_id)
+            return types if types.count(type) >= times else None
+
+        return await self.until(read, lambda: f"{type} x {times} in the journal of {order_id}")
+
+    async def until_quiet(self, order_id: str) -> None:
+        """Wait until nothing more will happen by itself."""
+        handle = self.stack.client.get_workflow_handle(workflow_id(order_id))
+
+        async def quiet() -> bool | None:
+            return (await handle.query("quiet")) or None
+
+        await self.until(quiet, lambda: f"order {order_id} is quiet")
+
+    async def until[T](self, look: Callable[[], Awaitable[T | None]], what: Callable[[], str]) -> T:
+        """Look until there is something to see."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while (seen := await look()) is None:
+                    await asyncio.sleep(0.02)
+                return seen
+        except TimeoutError:
+            raise AssertionError(f"waited {PATIENCE:.0f} s in vain for: {what()}") from None
+
+    async def describe(self, order_id: str) -> WorkflowExecutionDescription:
+        """Return what Temporal says of the order's workflow."""
+        return await self.stack.client.get_workflow_handle(workflow_id(order_id)).describe()

@@ -1,0 +1,68 @@
+"""The standard order, from placing to fulfilled, on real servers."""
+
+from collections import Counter
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHistory
+
+from orderloom.contracts.queues import workflow_id
+from tests.workflows.shop import SECRETS, Shop
+
+JOURNAL = [
+    "order.placed",
+    "stock.reserved",
+    "order.released",
+    "routing.scheduled",
+    "routing.attempted",
+    "fulfillment.created",
+    "fulfillment.accepted",
+    "fulfillment.picked",
+    "fulfillment.shipped",
+    "order.fulfilled",
+    "invoice.created",
+    "payment.captured",
+    "payment.updated",
+]
+
+
+async def _fulfilled(shop: Shop) -> str:
+    order = await shop.place()
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.fulfil(order)
+    await shop.until_journal(order, "payment.updated")
+    await shop.until_quiet(order)
+    return order
+
+
+async def _history(shop: Shop, order: str) -> WorkflowHistory:
+    return await shop.stack.client.get_workflow_handle(workflow_id(order)).fetch_history()
+
+
+async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
+    """Placed, accepted, picked and shipped, an order is invoiced, captured once, and fulfilled."""
+    order = await _fulfilled(shop)
+
+    shown = await shop.get(f"/v1/orders/{order}")
+    assert await shop.journal(order) == JOURNAL
+    assert shown["status"] == "FULFILLED"
+
+
+async def test_a_standard_order_stays_within_its_budget(shop: Shop) -> None:
+    """At most 60 events, 10 workflow tasks, 16 state transitions and 40 KB, over all runs."""
+    order = await _fulfilled(shop)
+
+    described = (await shop.describe(order)).raw_description.workflow_execution_info
+    events = Counter(event.event_type for event in (await _history(shop, order)).events)
+    tasks = events[EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+    measured = (described.history_length, tasks, described.state_transition_count, described.history_size_bytes)
+    print(measured, events)
+    assert all(spent <= budget for spent, budget in zip(measured, (60, 10, 16, 40_000), strict=True)), measured
+    assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
+
+
+async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:
+    """What a customer is called and where they live never enters Temporal."""
+    order = await _fulfilled(shop)
+
+    text = (await _history(shop, order)).to_json()
+    assert [secret for secret in SECRETS.values() if secret in text] == []
