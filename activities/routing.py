@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import DateTime, bindparam, func, insert, text, update
 
 from activities.candidates import Waiting, group_free, read_candidates, read_waiting
 from activities.header import duration
@@ -30,13 +30,19 @@ NAMED = 10
 
 _schedules = routing_schedules.c
 
-_FAILED_SINCE = text(
+_STANDING = text(
     """
-    SELECT COUNT(*) FROM journal j
-    WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
-        AND j.seq > COALESCE((SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)
+    SELECT
+        (SELECT COUNT(*) FROM routing_schedules WHERE order_id = :order_id) AS schedules,
+        p.number, p.scheduled_at,
+        (SELECT COUNT(*) FROM journal j
+         WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
+             AND j.seq > COALESCE(
+                 (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)) AS failed
+    FROM (SELECT 1) one
+    LEFT JOIN routing_schedules p ON p.order_id = :order_id AND p.status = 'scheduled'
     """
-)
+).columns(scheduled_at=DateTime(timezone=True))
 
 
 @implements(actions.schedule_routing)
@@ -46,15 +52,12 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
 
     What asked for it is the last event whose type is the reason; attempts before it do not count.
     """
-    query = select(_schedules.number, _schedules.scheduled_at).where(
-        _schedules.order_id == unit.order.id, _schedules.status == "scheduled"
-    )
-    planned = (await unit.conn.execute(query)).one_or_none()
-    if planned is not None:
-        return _scheduled(planned.number, planned.scheduled_at, unit.now)
-    failed = await unit.conn.scalar(_FAILED_SINCE, {"order_id": unit.order.id, "reason": command.reason})
-    due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, failed or 0))
-    number = await unit.next_number(routing_schedules)
+    values = {"order_id": unit.order.id, "reason": command.reason}
+    standing = (await unit.conn.execute(_STANDING, values)).one()
+    if standing.number is not None:
+        return _scheduled(standing.number, standing.scheduled_at, unit.now)
+    due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
+    number = standing.schedules + 1
     unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})
     await unit.conn.execute(
         insert(routing_schedules).values(

@@ -1,7 +1,7 @@
 """Every error leaves the API as RFC 9457 problem details."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from api.errors import MethodNotAllowed, PathUnknown, Unexpected
 from api.fields import field_problem
-from orderloom.domain.errors import InvalidInput, OrderloomError, Problem
+from orderloom.domain.errors import FieldProblem, InvalidInput, OrderloomError, Problem
 from orderloom.domain.placing import TooManyLines
 
 MEDIA_TYPE = "application/problem+json"
@@ -41,13 +41,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fields = tuple(field_problem(record) for record in error.errors())
     kind = TooManyLines if any(field.code == TooManyLines.code for field in fields) else InvalidInput
-    refused = kind(_summary(len(fields)), errors=fields[:_MAX_FIELDS])
+    refused = kind(_summary(fields), errors=fields[:_MAX_FIELDS])
     return problem_response(refused.problem(request.url.path))
 
 
-def _summary(count: int) -> str:
+def _summary(fields: Sequence[FieldProblem]) -> str:
+    count = len(fields)
     if count == 1:
-        return "1 field is not valid"
+        return fields[0].detail.rstrip(".")
     shown = f", the first {_MAX_FIELDS} are named" if count > _MAX_FIELDS else ""
     return f"{count} fields are not valid{shown}"
 

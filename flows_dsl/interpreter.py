@@ -247,7 +247,7 @@ class FlowInstance:
         until = retry_at(turn, problem)
         if until is not None:
             active.phase, active.until = "again", until
-            pass
+            active.attempt += 1
         elif body.handler is not None:
             self._push(turn.frame, body.handler, "catch", {body.variable: as_variable(problem)})
         else:

@@ -1,8 +1,8 @@
 """The command ``orderloom``: each group of commands is a module beside this one."""
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 from cyclopts import App
 
@@ -12,21 +12,21 @@ from orderloom.domain.errors import OrderloomError
 app = App(name="orderloom", help="Orders as durable workflows on Temporal and PostgreSQL.", version_flags=["--version"])
 
 GROUPS = (
-    ("orderloom.cli.up", "up_app", None),
-    ("orderloom.cli.demo", "demo_app", None),
-    ("orderloom.cli.orders", "orders_app", "orders"),
-    ("orderloom.cli.flows", "flows_app", "flows"),
-    ("orderloom.cli.scenario", "scenario_app", "scenario"),
-    ("orderloom.cli.doctor", "doctor_app", None),
-    ("orderloom.cli.servers", "servers_app", None),
-    ("orderloom.cli.develop", "develop_app", None),
+    ("orderloom.cli.demo", "demo_app", "*", ("demo",)),
+    ("orderloom.cli.up", "up_app", "*", ("up",)),
+    ("orderloom.cli.servers", "servers_app", "*", ("worker", "relay", "api", "gateway", "migrate")),
+    ("orderloom.cli.orders", "orders_app", "orders", ("orders",)),
+    ("orderloom.cli.flows", "flows_app", "flows", ("flows",)),
+    ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
+    ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),
+    ("orderloom.cli.develop", "develop_app", "*", ("check", "test")),
 )
-"""Module, the application in it, and the name it gets; None adds its commands to the top."""
+"""Module, the application in it, the name it is added under (``*``: its commands come to the top), its commands."""
 
 
 def main() -> None:
     """Run the command line. What cannot start exits with 2, what went wrong otherwise with 1, each in one sentence."""
-    mount()
+    mount(sys.argv[1:])
     try:
         app()
     except StartRefused as error:
@@ -37,13 +37,11 @@ def main() -> None:
         sys.exit(1)
 
 
-def mount() -> None:
-    """Add the groups of commands that are there."""
-    for module, name, group in GROUPS:
-        if find_spec(module) is None:
-            continue
-        commands = getattr(import_module(module), name)
-        app.command(commands, name=group or "*")
+def mount(words: Sequence[str] = ()) -> None:
+    """Add the group that the first of *words* belongs to, else all: a command imports no more than it needs."""
+    meant = [group for group in GROUPS if words and words[0] in group[3]]
+    for module, application, name, _ in meant or GROUPS:
+        app.command(getattr(import_module(module), application), name=name)
 
 
 def _say(error: OrderloomError) -> None:

@@ -69,7 +69,7 @@ def check() -> None:
     sys.exit(1 if any(step.status for step in finished) else 0)
 
 
-def test(  # noqa: PT028  # a command, not a test
+def run_tests(
     *pytest: Annotated[str, Parameter(allow_leading_hyphen=True)],
     cache: Annotated[int | None, Parameter(help="Workflow cache size of the tests' workers.")] = None,
 ) -> None:
@@ -92,4 +92,4 @@ def _pytest(folders: Sequence[str], *arguments: str) -> int:
 
 
 develop_app.command(check)
-develop_app.command(test)
+develop_app.command(run_tests, name="test")

@@ -11,8 +11,10 @@ from orderloom.demo.geography import CITIES, location_of
 from orderloom.demo.orders import DemoOrder, Story
 from orderloom.domain.model import JsonObject
 
-GLANCE = 0.25
+GLANCE = 0.5
 """Seconds between two looks at something that is being waited for."""
+CUSTOMERS_GLANCE = 1.0
+"""Customers have more time: reading a whole order is the API's dearest answer."""
 
 PATIENCE = 60.0
 """Seconds after which a wait is given up: something is stuck."""
@@ -70,7 +72,7 @@ async def until(api: Api, order_id: str, happened: Callable[[dict[str, Any]], bo
             order = await api.order(order_id)
             if order is not None and happened(order):
                 return order
-            await asyncio.sleep(GLANCE)
+            await asyncio.sleep(CUSTOMERS_GLANCE)
 
 
 class Locations:

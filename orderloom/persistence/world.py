@@ -175,7 +175,9 @@ _COUNT_GROUPS = text(
 )
 
 
-async def change_stock(conn: AsyncConnection, location: str, sku: str, delta: int, cause: str, now: datetime) -> None:
+async def change_stock(  # noqa: PLR0917  # in the order in which one says it
+    conn: AsyncConnection, location: str, sku: str, delta: int, cause: str, now: datetime
+) -> None:
     """
     Change what is on hand of *sku* at *location* by *delta*, in its groups too, and note the cause.
 

@@ -257,3 +257,16 @@ async def test_gateway_webhook_finds_its_order(http: httpx.AsyncClient, seeded: 
     assert again.content == taken.content
     assert (other.status_code, other.json()["code"]) == (404, "payment_intent.unknown")
     assert await count(seeded, "intake") == [1]
+
+
+async def test_unexpected_error_is_a_problem_that_tells_nothing(http: httpx.AsyncClient, seeded: AsyncEngine) -> None:
+    """What nobody expected is answered as a problem too, without what went wrong inside."""
+    async with seeded.begin() as conn:
+        await conn.execute(text("ALTER TABLE intake RENAME TO gone"))
+
+    answer = await http.get("/v1/intake/x")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "gone" not in answer.text
+    assert "SELECT" not in answer.text

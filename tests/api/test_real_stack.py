@@ -1,5 +1,6 @@
 """The API over the real thing: PostgreSQL, Temporal, workers, relay and gateway."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
-from orderloom.readmodels.doctor import examine
+from orderloom.readmodels.doctor import Finding, examine
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
@@ -35,8 +36,22 @@ async def shop(
         yield Shop(stack)
 
 
+async def findings_until(over: asyncio.Event, engine: AsyncEngine) -> list[Finding]:
+    """Let the doctor look again and again, and return whatever it found at any moment."""
+    found: list[Finding] = []
+    while True:
+        last = over.is_set()
+        async with snapshot(engine) as conn:
+            found += (await examine(conn)).findings
+        if last:
+            return found
+        await asyncio.sleep(0.05)
+
+
 async def test_order_from_placing_to_return(shop: Shop, engine: AsyncEngine) -> None:
-    """An order is placed, shipped, paid and partly returned through the API alone; in the end the books balance."""
+    """An order is placed, shipped, paid and partly returned through the API alone; the books balance all the while."""
+    over = asyncio.Event()
+    looking = asyncio.create_task(findings_until(over, engine))
     await shop.authorise("B-1")
     body = order_body("B-1")
     placed = await shop.post("/v1/orders", body, key="place")
@@ -55,6 +70,7 @@ async def test_order_from_placing_to_return(shop: Shop, engine: AsyncEngine) -> 
     await shop.until_journal(order, "payment.refunded")
     await shop.until_quiet(order)
     final = await shop.get(f"/v1/orders/{order}")
+    over.set()
 
     assert (placed.status_code, again.content) == (201, placed.content)
     assert again.headers["idempotent-replayed"] == "true"
@@ -63,13 +79,10 @@ async def test_order_from_placing_to_return(shop: Shop, engine: AsyncEngine) -> 
     assert (refused.status_code, refused.json()["code"]) == (409, "change.quantity_unavailable")
     assert refused_again.content == refused.content
     assert returned.status_code == 200, returned.text
-    assert preview.json()["balances"]["grand_total_amount"] == final["change_orders"][0]["lines"][0]["amount"] | {
-        "amount": 1500
-    }
+    assert preview.json()["balances"]["grand_total_amount"] == {"amount": 1500, "currency": "EUR"}
     assert final["status"] == "fulfilled"
     assert [each["total"]["amount"] for each in final["invoices"]] == [9500]
     assert [each["total"]["amount"] for each in final["credit_memos"]] == [1500]
     assert [(each["captured"]["amount"], each["refunded"]["amount"]) for each in final["payments"]] == [(9500, 1500)]
     assert final["totals"]["grand_total_amount"]["amount"] == 8000
-    async with snapshot(engine) as conn:
-        assert (await examine(conn)).findings == ()
+    assert await looking == []

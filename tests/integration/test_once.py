@@ -110,7 +110,7 @@ async def test_events_start_the_flows_that_subscribe(bench) -> None:
 
 
 async def test_finished_instances_are_noted(bench) -> None:
-    """The next transaction marks instances that ended, a repeated one too; what started them does not start them again."""
+    """The next transaction marks instances that ended, a repeated one too; their events start nothing again."""
     await bench.load({"A": {"X": 10}})
     async with bench.engine.begin() as conn:
         await conn.exec_driver_sql(

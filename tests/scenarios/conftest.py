@@ -13,19 +13,12 @@ from tests.conftest import MASTER_KEY
 
 
 @pytest.fixture(scope="session")
-def clock() -> VirtualClock:
-    """Return the clock of all scenarios."""
-    return VirtualClock()
-
-
-@pytest.fixture(scope="session")
 async def stack(
     postgres: EmbeddedPostgres,
     database_template: str,
     temporal: EmbeddedTemporal,
     namespaces: Iterator[str],
     workflow_cache: int,
-    clock: VirtualClock,
 ) -> AsyncIterator[Stack]:
     """Return a running stack in a database and namespace of the scenarios' own."""
     url = await postgres.ensure_database("scenarios", template=database_template)
@@ -39,6 +32,6 @@ async def stack(
         gateway_port=0,
         workflow_cache=workflow_cache,
     )
-    async with Stack.start(settings, Options(clock=clock, patience=30.0, hang_seconds=0.2)) as stack:
+    async with Stack.start(settings, Options(clock=VirtualClock(), patience=30.0, hang_seconds=0.2)) as stack:
         yield stack
     await postgres.drop_database("scenarios")

@@ -16,17 +16,18 @@ CASES = read_all([Path(__file__).parent])
 _numbers = count(1)
 
 
-async def differences(case: Case, stack: Stack, clock: VirtualClock) -> list[Difference]:
+async def differences(case: Case, stack: Stack) -> list[Difference]:
+    assert isinstance(stack.clock, VirtualClock)
     (verdict,) = await run_cases(
-        [case], ScenarioServers(stack, clock), tell=lambda _: None, prefix=f"t{next(_numbers)}k"
+        [case], ScenarioServers(stack, stack.clock), tell=lambda _: None, prefix=f"t{next(_numbers)}k"
     )
     return [found.difference for found in verdict.found]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-async def test_scenario(case: Case, stack: Stack, clock: VirtualClock) -> None:
+async def test_scenario(case: Case, stack: Stack) -> None:
     """Everything is as the scenario demands, and the books are right."""
-    assert await differences(case, stack, clock) == []
+    assert await differences(case, stack) == []
 
 
 WRONG = """\
@@ -50,13 +51,13 @@ steps:
 """
 
 
-async def test_everything_that_differs_is_told(tmp_path: Path, stack: Stack, clock: VirtualClock) -> None:
+async def test_everything_that_differs_is_told(tmp_path: Path, stack: Stack) -> None:
     """A scenario that demands what is not so gets each difference, expected and actual."""
     path = tmp_path / "wrong.yaml"
     path.write_text(WRONG, encoding="utf-8")
     (case,) = read_all([path])
 
-    found = await differences(case, stack, clock)
+    found = await differences(case, stack)
 
     assert [(one.path, one.expected, one.actual) for one in found[:-1]] == [
         ("answer", "refused: change.refused", "accepted"),
@@ -71,13 +72,13 @@ async def test_everything_that_differs_is_told(tmp_path: Path, stack: Stack, clo
     assert found[-1].actual.startswith("refused: change.quantity_unavailable")
 
 
-async def test_a_flow_that_does_not_exist_is_told(tmp_path: Path, stack: Stack, clock: VirtualClock) -> None:
+async def test_a_flow_that_does_not_exist_is_told(tmp_path: Path, stack: Stack) -> None:
     """A world that cannot be set up is a difference too; nothing of the case is run."""
     path = tmp_path / "flow.yaml"
     path.write_text(WRONG.replace("world:\n", "world:\n  flows: {use: [nowhere]}\n"), encoding="utf-8")
     (case,) = read_all([path])
 
-    (found,) = await differences(case, stack, clock)
+    (found,) = await differences(case, stack)
 
     assert (found.path, found.expected) == ("world", "it can be done")
     assert "nowhere" in found.actual

@@ -1,6 +1,6 @@
 """A shop with one channel and one location, and all of Orderloom over the session's servers, in rooms of its own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,9 +36,17 @@ def options() -> Options:
 
 
 @pytest.fixture
-async def stack(settings: Settings, options: Options, engine: AsyncEngine) -> AsyncIterator[Stack]:
+def flows() -> Sequence[str]:
+    """Return flows beside those that ship, as text; a test module may say otherwise."""
+    return ()
+
+
+@pytest.fixture
+async def stack(
+    settings: Settings, options: Options, engine: AsyncEngine, flows: Sequence[str]
+) -> AsyncIterator[Stack]:
     """Return a running stack whose shop is open."""
-    await open_shop(engine)
+    await open_shop(engine, flows)
     async with Stack.start(settings, options) as stack:
         yield stack
 

@@ -1,7 +1,7 @@
 """One channel, one warehouse, two SKUs: what the workflow tests sell, and how they wait for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -11,6 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowExecutionDescription
 
+from flows_dsl.loader import load
+from flows_dsl.model import FlowDocument
 from flows_dsl.prebuilt import documents
 from flows_dsl.release import pack
 from orderloom.contracts.queues import workflow_id
@@ -36,10 +38,17 @@ SECRETS = {
 _numbers = count(1)
 
 
-async def open_shop(engine: AsyncEngine, *, release: Any = None, **policy: Any) -> None:
-    """Publish the flows and load the world."""
+def flow(text: str) -> FlowDocument:
+    """Return the flow in *text*."""
+    loaded = load(text)
+    assert loaded.document is not None, loaded.findings
+    return loaded.document
+
+
+async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), **policy: Any) -> None:
+    """Publish the flows that ship, and *flows* with them, and load the world."""
     async with engine.begin() as conn:
-        pin = await publish(conn, release or pack(documents()), OPENED)
+        pin = await publish(conn, pack([*documents(), *map(flow, flows)]), OPENED)
         chosen = ChannelPolicy.model_validate(
             {"currency": "EUR", "location_group": "all", "tax": TaxPolicy(), "routing": RoutingPolicy(), **policy}
         )
@@ -161,11 +170,28 @@ class Shop:
     async def until_journal(self, order_id: str, type: str, times: int = 1) -> list[str]:
         """Return the journal's types as soon as *type* is among them so often."""
 
+        types: list[str] = []
+
         async def read() -> list[str] | None:
-            types = await self.journal(order_id)
+            types[:] = await self.journal(order_id)
             return types if types.count(type) >= times else None
 
-        return await self.until(read, lambda: f"{type} x {times} in the journal of {order_id}")
+        return await self.until(read, lambda: f"{times} x {type} in the journal, where there is {types}")
+
+    async def exceptions(self, order_id: str, count: int = 1) -> list[Any]:
+        """Return the order's open process exceptions as soon as there are so many."""
+
+        async def read() -> list[Any] | None:
+            items = (await self.get("/v1/exceptions"))["items"]
+            found = [item for item in items if item["order"] == order_id]
+            return found if len(found) == count else None
+
+        return await self.until(read, lambda: f"{count} open exceptions of {order_id}")
+
+    async def resolve(self, exception: str, kind: str, **more: Any) -> None:
+        """Decide about a process exception, as an operator."""
+        answer = await self.post(f"/v1/exceptions/{exception}/resolve", {"kind": kind, **more})
+        assert answer.status_code < 300, answer.text
 
     async def until_quiet(self, order_id: str) -> None:
         """Wait until nothing more will happen by itself."""
@@ -180,7 +206,7 @@ class Shop:
         """Look until there is something to see."""
         try:
             async with asyncio.timeout(PATIENCE):
-                while (seen := await look()) is None:
+                while (seen := await look()) is None:  # noqa: ASYNC110  # what is looked at is in other processes
                     await asyncio.sleep(0.02)
                 return seen
         except TimeoutError:

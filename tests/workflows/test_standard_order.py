@@ -43,8 +43,11 @@ async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
     order = await _fulfilled(shop)
 
     shown = await shop.get(f"/v1/orders/{order}")
-    assert await shop.journal(order) == JOURNAL
-    assert shown["status"] == "FULFILLED"
+    journal = await shop.journal(order)
+    assert journal[: len(JOURNAL) - 2] == JOURNAL[:-2]
+    # The gateway's webhook may come before its answer.
+    assert sorted(journal[-2:]) == sorted(JOURNAL[-2:])
+    assert shown["status"] == "fulfilled"
 
 
 async def test_a_standard_order_stays_within_its_budget(shop: Shop) -> None:
@@ -55,7 +58,6 @@ async def test_a_standard_order_stays_within_its_budget(shop: Shop) -> None:
     events = Counter(event.event_type for event in (await _history(shop, order)).events)
     tasks = events[EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
     measured = (described.history_length, tasks, described.state_transition_count, described.history_size_bytes)
-    print(measured, events)
     assert all(spent <= budget for spent, budget in zip(measured, (60, 10, 16, 40_000), strict=True)), measured
     assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
 

@@ -48,7 +48,7 @@ async def test_data_flows_from_task_to_task() -> None:
   - b:
       set: {from: "${ input.out }", kept: "${ context.kept }", name: "${ task.name }", at: "${ task.reference }"}
 """,
-        extra='output: {as: "${ {\'end\': output} }"}',
+        extra="output: {as: \"${ {'end': output} }\"}",
     )
 
     result = await run(compiled, ScriptedRunner(), PLACED)
@@ -230,7 +230,9 @@ async def test_an_operator_may_skip_with_an_output() -> None:
 
 async def test_a_retry_after_the_work_was_done_does_not_do_it_again() -> None:
     """When only `output.as` failed, a retry evaluates that again and asks for no action."""
-    compiled = flow('  - a: {call: act, output: {as: "${ order.late }"}}\n  - b: {call: after, with: {y: "${ input }"}}\n')
+    compiled = flow(
+        '  - a: {call: act, output: {as: "${ order.late }"}}\n  - b: {call: after, with: {y: "${ input }"}}\n'
+    )
     runner = ScriptedRunner(resolutions=[Resolution(kind="retry"), Resolution(kind="skip", output=4)])
 
     await run(compiled, runner, PLACED)
@@ -264,7 +266,9 @@ async def test_a_retry_after_a_failed_condition_evaluates_it_again() -> None:
     ("error", "type", "status"),
     [
         pytest.param("{type: too.big, status: 400, detail: 'no'}", "urn:orderloom:too.big", 400, id="ours"),
-        pytest.param("{type: 'https://shop.example/errors/x', status: 418}", "https://shop.example/errors/x", 418, id="uri"),
+        pytest.param(
+            "{type: 'https://shop.example/errors/x', status: 418}", "https://shop.example/errors/x", 418, id="uri"
+        ),
         pytest.param("declared", "urn:orderloom:gone", 410, id="by-name"),
     ],
 )

@@ -1,0 +1,68 @@
+"""How many statements the transactions of a standard order take: a budget, so that nobody adds a round trip unseen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+
+@contextmanager
+def _counted(bench) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(bench.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(bench.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_a_standard_order_keeps_its_budget(bench) -> None:
+    """Each transaction of an order of two lines, one shipment, takes exactly so many statements."""
+    await bench.load({"A": {"X": 10, "Y": 10}})
+    taken: dict[str, int] = {}
+    body = bench.body({"X": 1, "Y": 1})
+    with _counted(bench) as statements:
+        submitted = await bench.submit("order.placed", body, external_id=body["external_id"], idempotency_key="k")
+    # The deployment's key is made once, by the first body that needs it.
+    taken["submit"] = len([one for one in statements if "person_keys" not in one])
+    with _counted(bench) as statements:
+        await bench.record(submitted, "order.placed")
+    taken["order.placed"] = len(statements)
+    order, made = submitted.order_id, f"{submitted.order_id}-F1"
+    actions = [
+        ("create-reservation", {}),
+        ("schedule-routing", {"reason": "order.released"}),
+        ("find-routes", {"schedule": 1}),
+        ("create-fulfillment-orders", {"attempt": 1}),
+    ]
+    for action, input in actions:
+        with _counted(bench) as statements:
+            await bench.act(action, order, input)
+        taken[action] = len(statements)
+    for type in ("accepted", "shipped"):
+        with _counted(bench) as statements:
+            await bench.report(order, 1, type)
+        taken[type] = len(statements)
+    for action, input in (("fulfill-reservation", {"fulfillment_order": made}), ("resolve-exceptions", {"code": "x"})):
+        with _counted(bench) as statements:
+            await bench.act(action, order, input)
+        taken[action] = len(statements)
+
+    # "accepted" and "shipped" include the one statement that takes the report in.
+    assert taken == {
+        "submit": 2,
+        "order.placed": 15,
+        "create-reservation": 7,
+        "schedule-routing": 5,
+        "find-routes": 8,
+        "create-fulfillment-orders": 14,
+        "accepted": 8,
+        "shipped": 9,
+        "fulfill-reservation": 10,
+        "resolve-exceptions": 4,
+    }
