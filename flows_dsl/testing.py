@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta
 from json import dumps
 
 from flows_dsl.compiled import CompiledFlow
+from flows_dsl.compiler import compile_flow
+from flows_dsl.expressions import Language
+from flows_dsl.findings import FlowRefused
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
+from flows_dsl.loader import load
 from flows_dsl.problems import OURS
 from flows_dsl.runner import FlowFailure, Resolution, Retry, Step
 from orderloom.contracts.messages import Event
@@ -133,6 +137,30 @@ class ScriptedRunner:
     def keys(self) -> list[str]:
         """Return the idempotency keys of all effects."""
         return [it.key for it in self.asked if it.kind in {"call", "emit"}]
+
+    @property
+    def paths(self) -> list[str]:
+        """Return the keys of all effects without the instance."""
+        return [f"/do{key.partition('/do')[2]}" for key in self.keys]
+
+
+def draft(body: str, *, language: Language = "cel", extra: str = "") -> CompiledFlow:
+    """
+    Return a flow with these tasks, in YAML, that ``order.placed`` starts; *extra* are further parts of the document.
+
+    It is not checked: its actions may have any name.
+    """
+    text = f"""\
+document: {{dsl: 1.0.3, namespace: shop, name: draft, version: 1.0.0}}
+evaluate: {{language: {language}}}
+schedule: {{on: {{one: {{with: {{type: order.placed}}}}}}}}
+{extra}
+do:
+{body}"""
+    loaded = load(text)
+    if loaded.document is None or loaded.findings:
+        raise FlowRefused("draft", loaded.findings)
+    return compile_flow(loaded.document)
 
 
 def event(type: str, data: JsonObject | None = None, *, id: str = "100001:1", seq: int = 1) -> Event:

@@ -55,8 +55,8 @@ class Settings(BaseSettings):
 
     workflow_cache: Annotated[int, Field(ge=0)] = 1000
     """Workflows that a worker keeps in memory."""
-    sandbox: bool = True
-    """Run workflows in Temporal's sandbox: slower, and it catches what would break a replay."""
+    sandbox: bool = False
+    """Run workflows in Temporal's sandbox: twice the CPU, and it catches what would break a replay. Tests do."""
     deployment: str | None = None
     """Name of the worker deployment; with it and ``build_id`` workers are versioned."""
     build_id: str | None = None

@@ -4,6 +4,7 @@ Servers for all tests: one PostgreSQL and one Temporal for the whole session, an
 A test gets a database cloned from the migrated template and a namespace of Temporal that nobody used before.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +27,9 @@ TEMPLATE = "template_orderloom"
 MASTER_KEY = bytes(range(32))
 
 _numbers = count()
+
+# Workflows run in Temporal's sandbox in all tests: it catches what would break a replay.
+os.environ["ORDERLOOM_SANDBOX"] = "true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

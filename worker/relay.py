@@ -12,15 +12,16 @@ from datetime import timedelta
 from time import monotonic
 
 import structlog
-from activities.record import WorkflowWanted, record_delivery
-from sqlalchemy import text
+from sqlalchemy import DateTime, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from activities.record import WorkflowWanted, record_delivery
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
+from orderloom.contracts.messages import Delivery
 from orderloom.domain.errors import OrderloomError
 from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpone, undelivered
 from orderloom.persistence.vault import Vault
@@ -41,6 +42,14 @@ LONGEST = timedelta(minutes=5)
 GIVE_UP_AFTER = 20
 """Attempts at a row that its order refuses to record; a server that does not answer is tried for ever."""
 
+LATELY = timedelta(minutes=10)
+_UNFINISHED = text(
+    """
+    SELECT DISTINCT i.id, i.type, i.order_id, i.business_at, i.position
+    FROM flow_instances f JOIN intake i ON i.id = split_part(f.instance, '@', 1)
+    WHERE f.status = 'running' AND i.received_at > :since ORDER BY i.position
+    """
+).columns(business_at=DateTime(timezone=True))
 _POSITION = text(
     """
     WITH last AS (SELECT COALESCE(MAX(position), 0) AS position FROM outbox),
@@ -95,11 +104,40 @@ class Relay:
             placed = await conn.execute(_POSITION)
         return sum(delivered) + placed.rowcount
 
+    async def repeat_lately(self) -> int:
+        """
+        Deliver once more what was recorded lately and whose flows run; return how many that were.
+
+        A delivery is committed before history has it: when worker and server went down together in between, nobody
+        else would ask again. For all others it changes nothing.
+        """
+        async with self._engine.connect() as conn:
+            rows = (await conn.execute(_UNFINISHED, {"since": self._clock.now() - LATELY})).all()
+        await asyncio.gather(
+            *(
+                self._repeat(row.order_id, Delivery(intake_id=row.id, type=row.type, business_at=row.business_at))
+                for row in rows
+            )
+        )
+        return len(rows)
+
+    async def _repeat(self, order_id: str, delivery: Delivery) -> None:
+        async with self._slots:
+            try:
+                await self._courier(order_id, delivery, within=WITHIN)
+            except (OrderloomError, RPCError, WorkflowUpdateFailedError) as error:
+                _log.warning("repeating a delivery failed", intake=delivery.intake_id, order=order_id, error=str(error))
+
     async def _lead(self, leader: AsyncConnection) -> None:
-        while not self._stopping.is_set():
-            worked = await self.turn()
-            await leader.execute(text("SELECT 1"))
-            await self._pause(BUSY if worked else IDLE)
+        repeating = asyncio.create_task(self.repeat_lately())
+        try:
+            while not self._stopping.is_set():
+                worked = await self.turn()
+                await leader.execute(text("SELECT 1"))
+                await self._pause(BUSY if worked else IDLE)
+        finally:
+            repeating.cancel()
+            await asyncio.gather(repeating, return_exceptions=True)
 
     @asynccontextmanager
     async def _leading(self) -> AsyncGenerator[AsyncConnection | None]:

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flows_dsl.release import unpack
-
 from flows_dsl.compiled import CompiledFlow, Listen
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.problems import FlowCancelled
+from flows_dsl.release import unpack
 from orderloom.contracts.messages import Event, FlowFinished
 from orderloom.domain.errors import OrderloomError, Problem
 from workflows.runner import InstanceRunner, Order

@@ -15,6 +15,7 @@ from api.schemas import EventTaken, Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.placing import FulfillmentReport
+from orderloom.persistence.intake import IntakeDuplicate
 from orderloom.readmodels.fulfillment import FulfillmentOrderView, fulfillment_order_by_id, fulfillment_orders_page
 from orderloom.readmodels.snapshot import snapshot
 
@@ -45,7 +46,7 @@ async def fulfillment_order(conn: Reading, fulfillment_order: str) -> Fulfillmen
 @router.post(
     "/{fulfillment_order}/events",
     status_code=202,
-    responses=problems(FulfillmentOrderUnknown, *BODY_PROBLEMS),
+    responses=problems(FulfillmentOrderUnknown, IntakeDuplicate, *BODY_PROBLEMS),
     openapi_extra=body_examples(SHIPPED),
 )
 async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, report: FulfillmentReport) -> EventTaken:

@@ -10,6 +10,7 @@ from api.intaking import OutsideEvent, take_event
 from api.openapi import BODY_PROBLEMS, body_examples, problems
 from api.schemas import EventTaken
 from orderloom.contracts.outside import GatewayNotice
+from orderloom.persistence.intake import IntakeDuplicate
 from orderloom.readmodels.payments import order_of_intent
 from orderloom.readmodels.snapshot import snapshot
 
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/v1/gateways", tags=["gateways"], route_class=StrictR
 @router.post(
     "/{gateway}/webhooks",
     status_code=202,
-    responses=problems(IntentUnknown, *BODY_PROBLEMS),
+    responses=problems(IntentUnknown, IntakeDuplicate, *BODY_PROBLEMS),
     openapi_extra=body_examples(NOTICE),
 )
 async def webhook(given: Given, later: BackgroundTasks, gateway: str, notice: GatewayNotice) -> EventTaken:

@@ -21,6 +21,7 @@ from api.placement import check_placement
 from api.schemas import OrderPlaced, Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.placing import PlaceOrder, TooManyLines
+from orderloom.persistence.intake import OrderExists
 from orderloom.readmodels.journal import JournalEntry, journal_page
 from orderloom.readmodels.order_list import OrderSummary, orders_page
 from orderloom.readmodels.order_view import OrderView, order_view
@@ -29,7 +30,7 @@ from orderloom.readmodels.snapshot import snapshot
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=StrictRoute)
 
-_PLACING_PROBLEMS = (ChannelUnknown, SkuUnknown, PriceMismatch, CurrencyMismatch, TooManyLines)
+_PLACING_PROBLEMS = (ChannelUnknown, SkuUnknown, PriceMismatch, CurrencyMismatch, TooManyLines, OrderExists)
 
 
 @router.post(

@@ -11,6 +11,11 @@ import uvicorn
 from orderloom.bootstrap.errors import PortInUse, ServerFailed
 
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open. Longer than clients keep theirs (httpx: 5), so that none of them sends
+into a connection that is being closed."""
+
+
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -34,7 +39,14 @@ class HttpServer:
         Raises:
             ServerFailed: the application did not start.
         """
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on")
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=KEEP_ALIVE,
+            lifespan="on",
+        )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orderloom.cli.running import forever, run
-from orderloom.demo.director import Director
+from orderloom.demo.director import Stage, direct
 from orderloom.demo.orders import SEED, SHARES
 from orderloom.demo.report import Outcome, show
 from orderloom.readmodels.tally import Tally
@@ -94,7 +94,5 @@ async def _play(console: Console, stack: Stack) -> Outcome:
             progress.update(shipped, completed=tally.shipped, total=max(tally.fulfillment_orders, 1))
             progress.update(invoiced, completed=tally.invoices, total=max(tally.fulfillment_orders, 1))
 
-        director = Director(
-            stack.engine, stack.clock, api_url=stack.api_url, gateway_url=stack.gateway_url, progress=tell
-        )
-        return await director.run()
+        stage = Stage(database_url=stack.addresses.database_url, api_url=stack.api_url, gateway_url=stack.gateway_url)
+        return await direct(stage, tell)

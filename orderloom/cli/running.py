@@ -5,6 +5,8 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import uvloop
+
 from orderloom import telemetry
 from orderloom.settings import Settings
 
@@ -14,7 +16,7 @@ STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run *work* to its end; Ctrl-C or SIGTERM cancels it once, and it stops its parts in order."""
     telemetry.set_up(settings)
-    asyncio.run(_until_stopped(work))
+    asyncio.run(_until_stopped(work), loop_factory=uvloop.new_event_loop)
 
 
 async def forever() -> None:

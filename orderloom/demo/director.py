@@ -1,8 +1,11 @@
-"""Runs the demo on a stack: sets up the world, lets everyone play, waits until all is quiet, and looks at the books."""
+"""Directs the demo: sets up the world, lets everyone play, waits until all is quiet, and looks at the books."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from time import monotonic
 
 import httpx
@@ -11,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from flows_dsl import prebuilt
 from flows_dsl.release import pack
 from orderloom.bootstrap.clock import Clock
+from orderloom.bootstrap.database import create_engine
 from orderloom.demo.orders import CURRENCY, SEED, DemoOrder, Story, demo_orders
 from orderloom.demo.players import GLANCE, Api, Customers, Locations
 from orderloom.demo.report import Outcome
@@ -53,44 +57,87 @@ class DemoStuck(OrderloomError):
     code = "demo.stuck"
 
 
-class Director:
-    """One run of the demo."""
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where the demo plays; it can be handed to another process."""
 
-    def __init__(
-        self, engine: AsyncEngine, clock: Clock, *, api_url: str, gateway_url: str, progress: Callable[[Tally], None]
-    ) -> None:
-        """Take where things are; *progress* is told several times a second how far the orders are."""
-        self._engine = engine
-        self._clock = clock
-        self._api_url = api_url
-        self._gateway_url = gateway_url
-        self._progress = progress
+    database_url: str
+    api_url: str
+    gateway_url: str
+
+
+async def direct(stage: Stage, progress: Callable[[Tally], None]) -> Outcome:
+    """
+    Set up the world, let everyone outside play in a process of their own, and look at how it ended.
+
+    Args:
+        progress: is told twice a second how far the orders are.
+
+    Raises:
+        DemoStuck: some order did not come to its end in time.
+    """
+    engine = create_engine(stage.database_url)
+    try:
+        await _set_up(engine)
+        started = monotonic()
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+            playing = asyncio.wrap_future(pool.submit(play, stage))
+            while not playing.done():
+                progress(await _count(engine))
+                await asyncio.wait([playing], timeout=GLANCE)
+            told = await playing
+        seconds = monotonic() - started
+        progress(await _count(engine))
+        return await _Books(engine, told).outcome(await _gateway_books(stage.gateway_url), seconds)
+    finally:
+        await engine.dispose()
+
+
+def play(stage: Stage) -> dict[str, Story]:
+    """Play everyone's part until all orders have come to their end; return each order's story by its number."""
+    return asyncio.run(_Play(stage).run())
+
+
+async def _set_up(engine: AsyncEngine) -> None:
+    async with engine.begin() as conn:
+        pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
+        await load_world(conn, demo_world(SEED, pin.release))
+
+
+async def _count(engine: AsyncEngine) -> Tally:
+    async with snapshot(engine) as conn:
+        return await tally(conn)
+
+
+async def _gateway_books(url: str) -> dict[str, int]:
+    async with httpx.AsyncClient(base_url=url, timeout=30) as gateway:
+        totals = (await gateway.get("/books")).json()["totals"].get(CURRENCY, {})
+    return {"captured": totals.get("captured", 0), "refunded": totals.get("refunded", 0)}
+
+
+class _Play:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._engine = create_engine(stage.database_url)
+        self._clock = Clock()
         self._told: dict[str, Story] = {}
 
-    async def run(self, orders: Sequence[DemoOrder] | None = None) -> Outcome:
-        """
-        Play the demo to its end.
+    async def run(self) -> dict[str, Story]:
+        try:
+            async with (
+                httpx.AsyncClient(base_url=self._stage.api_url, timeout=30) as client,
+                httpx.AsyncClient(base_url=self._stage.gateway_url, timeout=30) as gateway,
+                asyncio.timeout(TIME_LIMIT),
+            ):
+                await self._play(Api(client, gateway, self._clock))
+        except TimeoutError:
+            counts = await _count(self._engine)
+            raise DemoStuck(f"after {TIME_LIMIT:.0f} s the orders had come this far: {counts}") from None
+        finally:
+            await self._engine.dispose()
+        return self._told
 
-        Raises:
-            DemoStuck: some order did not come to its end in time.
-        """
-        await self._set_up()
-        started = monotonic()
-        async with (
-            httpx.AsyncClient(base_url=self._api_url, timeout=30) as client,
-            httpx.AsyncClient(base_url=self._gateway_url, timeout=30) as gateway,
-        ):
-            await self._play(Api(client, gateway, self._clock), demo_orders() if orders is None else orders)
-            seconds = monotonic() - started
-            books = (await gateway.get("/books")).json()["totals"].get(CURRENCY, {})
-        return await self._outcome(books, seconds)
-
-    async def _set_up(self) -> None:
-        async with self._engine.begin() as conn:
-            pin = await publish(conn, pack(prebuilt.documents()), self._clock.now())
-            await load_world(conn, demo_world(SEED, pin.release))
-
-    async def _play(self, api: Api, orders: Sequence[DemoOrder]) -> None:
+    async def _play(self, api: Api) -> None:
         locations = Locations(api)
         customers = Customers(api, locations, self._restock)
         places = asyncio.Semaphore(AT_ONCE)
@@ -101,28 +148,31 @@ class Director:
             self._told[order_id] = order.story
             await customers.follow_up(order, order_id)
 
-        try:
-            async with asyncio.timeout(TIME_LIMIT), asyncio.TaskGroup() as group:
-                working = group.create_task(locations.work())
-                lives = [group.create_task(live(order)) for order in orders]
-                await self._until_all_have_ended(lives)
-                working.cancel()
-        except TimeoutError:
-            astray = ", ".join((await self._astray())[:10])
-            raise DemoStuck(f"after {TIME_LIMIT:.0f} s these had not ended: {astray}") from None
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(locations.work())
+            lives = [group.create_task(live(order)) for order in demo_orders()]
+            await asyncio.gather(*lives)
+            await self._all_at_rest()
+            working.cancel()
 
-    async def _until_all_have_ended(self, lives: Sequence[asyncio.Task[None]]) -> None:
+    async def _all_at_rest(self) -> None:
         while True:
-            async with snapshot(self._engine) as conn:
-                counts = await tally(conn)
-            self._progress(counts)
-            if counts.quiet and counts.unshipped == 0 and all(life.done() for life in lives):
+            counts = await _count(self._engine)
+            if counts.quiet and counts.unshipped == 0:
                 return
             await asyncio.sleep(GLANCE)
 
     async def _restock(self, sku: str) -> None:
         async with self._engine.begin() as conn:
             await change_stock(conn, RESTOCK_AT, sku, 100, "restock", self._clock.now())
+
+
+class _Books:
+    """The end of a run, from the database."""
+
+    def __init__(self, engine: AsyncEngine, told: Mapping[str, Story]) -> None:
+        self._engine = engine
+        self._told = told
 
     async def _summaries(self) -> list[OrderSummary]:
         found: list[OrderSummary] = []
@@ -141,7 +191,7 @@ class Director:
             if each.status != ENDS[self._told[each.id]]
         ]
 
-    async def _outcome(self, books: dict[str, int], seconds: float) -> Outcome:
+    async def outcome(self, gateway: dict[str, int], seconds: float) -> Outcome:
         statuses: dict[str, Counter[str]] = {}
         for each in await self._summaries():
             statuses.setdefault(self._told[each.id], Counter())[each.status] += 1
@@ -154,7 +204,7 @@ class Director:
             statuses=statuses,
             shipments=shipments,
             findings=tuple(f"{each.check}: {each.order} {each.subject}" for each in examined.findings),
-            gateway={"captured": books.get("captured", 0), "refunded": books.get("refunded", 0)},
+            gateway=gateway,
             astray=tuple(await self._astray()),
             seconds=seconds,
         )

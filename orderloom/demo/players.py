@@ -13,6 +13,8 @@ from orderloom.domain.model import JsonObject
 
 GLANCE = 0.5
 """Seconds between two looks at something that is being waited for."""
+LOCATIONS_GLANCE = 1.0
+"""A location looks for new work as often as this."""
 CUSTOMERS_GLANCE = 1.0
 """Customers have more time: reading a whole order is the API's dearest answer."""
 
@@ -85,20 +87,20 @@ class Locations:
         self._done: set[str] = set()
 
     async def work(self) -> None:
-        """Work until cancelled."""
-        while True:
+        """Work at all locations at the same time until cancelled."""
+        async with asyncio.TaskGroup() as group:
             for city in CITIES:
-                await self._work_at(location_of(city))
-            await asyncio.sleep(GLANCE)
+                group.create_task(self._work_at(location_of(city)))
 
     async def _work_at(self, location: str) -> None:
-        for fulfillment_order in await self._api.waiting_at(location):
-            id, order = fulfillment_order["id"], fulfillment_order["order"]
-            if order not in self.may_start or id in self._done:
-                continue
-            self._done.add(id)
-            for kind in ("accepted", "picked", "shipped"):
-                await self._api.report(id, kind)
+        while True:
+            for fulfillment_order in await self._api.waiting_at(location):
+                id, order = fulfillment_order["id"], fulfillment_order["order"]
+                if order in self.may_start and id not in self._done:
+                    self._done.add(id)
+                    for kind in ("accepted", "picked", "shipped"):
+                        await self._api.report(id, kind)
+            await asyncio.sleep(LOCATIONS_GLANCE)
 
 
 class Customers:
@@ -115,7 +117,8 @@ class Customers:
             await self._api.check_out(order.checkout)
         external_id = str(order.body["external_id"])
         answer = await self._api.command("/v1/orders", f"place-{external_id}", order.body)
-        order_id = str(answer.get("id") or answer["order"])
+        # Taken in but not answered in time, it is the intake resource that comes back; it names the order too.
+        order_id = str(answer.get("order") or answer["id"])
         if order.story is not Story.CANCELLED_LATE:
             self._locations.may_start.add(order_id)
         return order_id

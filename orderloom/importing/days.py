@@ -11,8 +11,19 @@ class Day(Frozen):
     """One day, in the order of the file."""
 
     day: date
-    sales: tuple[Sale, ...]
-    cancellations: tuple[Cancellation, ...]
+    items: tuple[Sale | Cancellation, ...]
+
+    @property
+    def placed(self) -> int:
+        """Return how many orders are placed in it."""
+        return sum(isinstance(item, Sale) for item in self.items)
+
+    def by_customer(self) -> list[list[Sale | Cancellation]]:
+        """Return what concerns each customer together, in the order of the file; what names no one stands alone."""
+        found: dict[str, list[Sale | Cancellation]] = {}
+        for item in self.items:
+            found.setdefault(item.customer or f"nobody {item.invoice}", []).append(item)
+        return list(found.values())
 
 
 def days(items: Iterable[Item]) -> Iterator[Day | Refused]:
@@ -31,16 +42,4 @@ def days(items: Iterable[Item]) -> Iterator[Day | Refused]:
 
 
 def _day(items: list[Sale | Cancellation]) -> Day:
-    return Day(
-        day=items[0].at.date(),
-        sales=tuple(item for item in items if isinstance(item, Sale)),
-        cancellations=tuple(item for item in items if isinstance(item, Cancellation)),
-    )
-
-
-def by_customer[Of: Sale | Cancellation](items: Iterable[Of]) -> list[list[Of]]:
-    """Return what concerns each customer together, in the order of the file; what names no customer stands alone."""
-    found: dict[str, list[Of]] = {}
-    for item in items:
-        found.setdefault(item.customer or f"nobody {item.invoice}", []).append(item)
-    return list(found.values())
+    return Day(day=items[0].at.date(), items=tuple(items))

@@ -62,13 +62,12 @@ class Servers(Protocol):
 
 
 class Desk:
-    """Sends to at most so many orders at once."""
+    """Sends for one channel."""
 
-    def __init__(self, servers: Servers, channel: str, in_flight: int) -> None:
+    def __init__(self, servers: Servers, channel: str) -> None:
         self._servers = servers
         self._courier = Courier(servers.client, servers.engine, servers.clock)
         self._channel = channel
-        self._slots = asyncio.Semaphore(in_flight)
 
     async def place(self, key: str, invoice: str, body: JsonObject, at: datetime) -> tuple[str, Receipt]:
         """Place an order; return its id and receipt."""
@@ -130,10 +129,12 @@ class Desk:
             return [(row.order_id, row.id, row.location_id) for row in await conn.execute(query)]
 
     async def _send(self, submission: Submission) -> tuple[str, Receipt]:
-        async with self._slots:
-            taken = await submit(self._servers.engine, self._servers.vault, submission)
-            delivery = Delivery(intake_id=taken.intake_id, type=submission.type, business_at=submission.business_at)
-            receipt = taken.answer or await self._courier(taken.order_id, delivery, within=ANSWER_SECONDS)
+        taken = await submit(self._servers.engine, self._servers.vault, submission)
+        delivery = Delivery(intake_id=taken.intake_id, type=submission.type, business_at=submission.business_at)
+        receipt = taken.answer or await self._courier(taken.order_id, delivery, within=ANSWER_SECONDS)
+        task = asyncio.current_task()
+        if receipt is None and task is not None and task.cancelling():
+            raise asyncio.CancelledError  # the RPC was given up because the import is being stopped
         if receipt is None:
             raise ImportStalled(
                 f"order {taken.order_id} did not answer in {ANSWER_SECONDS:.0f} s", order=taken.order_id
@@ -144,12 +145,11 @@ class Desk:
         # The server's clock and this one may differ by moments; the order must have reached the instant for sure.
         offset = (at - self._servers.clock.now() + self._servers.clock.offset + timedelta(seconds=1)).total_seconds()
         handle = cast("Any", self._servers.client.get_workflow_handle(workflow_id(order_id)))
-        async with self._slots:
-            try:
-                await handle.execute_update("advance", offset)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND or not await self._closed(order_id):
-                    raise
+        try:
+            await handle.execute_update("advance", offset)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or not await self._closed(order_id):
+                raise
 
     async def _closed(self, order_id: str) -> bool:
         query = select(orders.c.closed_at).where(orders.c.id == order_id)

@@ -3,13 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
 from orderloom.domain.model import Frozen
 from orderloom.importing.bodies import ChangeOfSale, changes_of, place_order, shipped, ships_at
 from orderloom.importing.classify import Cancellation, Classifier, Refused, Sale, Split
-from orderloom.importing.days import Day, by_customer, days
+from orderloom.importing.days import Day, days
 from orderloom.importing.desk import Desk, Servers
 from orderloom.importing.exceptions import Unresolved, orders_by_invoice, record, unresolved
 from orderloom.importing.mapping import Mapping
@@ -18,7 +20,7 @@ from orderloom.importing.report import RefusedReport, refused_report
 from orderloom.importing.survey import Selection, Survey
 
 IN_FLIGHT = 16
-"""Orders that are under way at once."""
+"""Customers whose day is under way at once; the orders of one customer follow each other."""
 
 type Tell = Callable[[Day, int], None]
 """Called after each day with how many orders are placed in it."""
@@ -43,6 +45,16 @@ class Outcome(Frozen):
         return self.placed / self.seconds if self.seconds else 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """What of a customer's day did not go as the file says."""
+
+    refused: list[Refused]
+    """Rows of orders that were refused when placed."""
+    late: list[Unresolved]
+    """Rows of cancellations that their orders refused."""
+
+
 class Importer:
     """One import against the running system. Its warehouse is set up already."""
 
@@ -50,7 +62,8 @@ class Importer:
         self._servers = servers
         self._mapping = mapping
         self._id = surveyed.id
-        self._desk = Desk(servers, mapping.channel, IN_FLIGHT)
+        self._desk = Desk(servers, mapping.channel)
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._file = ProgressFile(data_directory, surveyed.id)
         self._report = data_directory / "imports" / f"{surveyed.id}.refused.csv"
 
@@ -71,12 +84,12 @@ class Importer:
                     report.add(item)
                     continue
                 if done.through is not None and item.day <= done.through:
-                    skipped += len(item.sales)
+                    skipped += item.placed
                 else:
                     done = await self._day(item, done, report)
-                    placed += len(item.sales)
+                    placed += item.placed
                     self._file.write(done)
-                tell(item, len(item.sales))
+                tell(item, item.placed)
         return Outcome(
             split=_split(classifier.split, done),
             report=self._report,
@@ -86,18 +99,13 @@ class Importer:
         )
 
     async def _day(self, day: Day, done: Progress, report: RefusedReport) -> Progress:
-        """Place, cancel and ship what is of one day; return the progress behind it."""
-        answers = [one for group in await asyncio.gather(*map(self._buy, by_customer(day.sales))) for one in group]
-        refused = [row for _, rows in answers for row in rows]
+        """Do all that is of one day; return the progress behind it."""
+        ended = await asyncio.gather(*(self._customer(items) for items in day.by_customer()))
+        refused = [row for one in ended for row in one.refused]
         for row in refused:
             report.add(row)
-        placed = [order_id for order_id, rows in answers if not rows]
-        if placed:
-            await self._desk.rest(placed, max(sale.at for sale in day.sales))
-        changed = await asyncio.gather(*(self._change(group) for group in by_customer(day.cancellations)))
-        late = {one.row: one for found in changed for one in found}
+        late = {exception.row: exception for one in ended for exception in one.late}
         await self._record(day, list(late.values()))
-        await self._ship(placed, day)
         reasons = Counter(done.orders_refused) + Counter(row.reason for row in refused)
         return Progress(
             through=day.day,
@@ -105,9 +113,22 @@ class Importer:
             orders_refused=dict(sorted(reasons.items())),
         )
 
-    async def _buy(self, sales: list[Sale]) -> list[tuple[str, list[Refused]]]:
-        """Place the sales to one customer, one after the other."""
-        return [await self._place(sale) for sale in sales]
+    async def _customer(self, items: list[Sale | Cancellation]) -> _Ended:
+        """Place, cancel or return, and ship what is of one customer and day."""
+        async with self._slots:
+            placed: list[str] = []
+            refused: list[Refused] = []
+            late: list[Unresolved] = []
+            for item in items:
+                if isinstance(item, Sale):
+                    order_id, rows = await self._place(item)
+                    refused += rows
+                    placed += [] if rows else [order_id]
+                else:
+                    late += await self._change(item)
+            if placed:
+                await self._ship(placed, items[0].at)
+            return _Ended(refused=refused, late=late)
 
     async def _place(self, sale: Sale) -> tuple[str, list[Refused]]:
         """Place a sale; return its order, and its rows if it was refused."""
@@ -122,35 +143,31 @@ class Importer:
             for line in sale.lines
         ]
 
-    async def _ship(self, placed: list[str], day: Day) -> None:
-        if not placed:
-            return
-        leaves = ships_at(self._mapping, max(sale.at for sale in day.sales))
+    async def _ship(self, placed: list[str], day: datetime) -> None:
+        leaves = ships_at(self._mapping, day)
         await self._desk.rest(placed, leaves)
-        to_ship = await self._desk.to_ship(placed)
-        await asyncio.gather(
-            *(self._desk.ship(order, location, shipped(id), leaves) for order, id, location in to_ship)
-        )
+        for order_id, id, location in await self._desk.to_ship(placed):
+            await self._desk.ship(order_id, location, shipped(id), leaves)
         await self._desk.rest(placed, leaves)
 
-    async def _change(self, cancellations: list[Cancellation]) -> list[Unresolved]:
-        """Apply one customer's cancellations in the order of the file; return what an order refused."""
-        changes = [change for cancellation in cancellations for change in changes_of(cancellation)]
+    async def _change(self, cancellation: Cancellation) -> list[Unresolved]:
+        """Apply a cancellation to the orders that cover it; return what an order refused."""
+        changes = changes_of(cancellation)
         async with self._servers.engine.connect() as conn:
             orders = await orders_by_invoice(conn, self._mapping.channel, {change.sale for change in changes})
         refused: list[Unresolved] = []
         for change in changes:
             key = f"{self._mapping.mapping}:{change.invoice}:{change.sale}"
             order_id = orders[change.sale]
+            await self._desk.rest([order_id], change.at)
             receipt = await self._desk.change(key, order_id, change.kind, change.body, change.at)
             await self._desk.rest([order_id], change.at)
             if receipt.status != "accepted":
-                code = receipt.problem.code if receipt.problem else "refused"
-                refused += _refused(change, code, order_id)
+                refused += _refused(change, receipt.problem.code if receipt.problem else "refused", order_id)
         return refused
 
     async def _record(self, day: Day, refused: list[Unresolved]) -> None:
-        found = [one for cancellation in day.cancellations for one in unresolved(cancellation)]
+        found = [one for item in day.items if isinstance(item, Cancellation) for one in unresolved(item)]
         async with self._servers.engine.begin() as conn:
             await record(conn, self._id, [*found, *refused])
 

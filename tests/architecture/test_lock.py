@@ -52,7 +52,7 @@ def _fits(filename: str, system: str, machine: str) -> bool:
             tag.abi == "abi3" and int("".join(takewhile(str.isdigit, tag.interpreter[3:])) or 0) <= 13
         )
         platform = tag.platform == "any" or (
-            tag.platform.endswith(f"_{machine}")
+            tag.platform.endswith((f"_{machine}", "_universal2") if system == "darwin" else f"_{machine}")
             and tag.platform.startswith({"linux": ("manylinux", "linux"), "darwin": ("macosx",)}[system])
         )
         if interpreter and platform:

@@ -62,7 +62,7 @@ async def test_everything_that_differs_is_told(tmp_path: Path, stack: Stack) -> 
     assert [(one.path, one.expected, one.actual) for one in found[:-1]] == [
         ("answer", "refused: change.refused", "accepted"),
         ("orders.O.status", "waiting", "fulfilled"),
-        ("orders.O.captures", "[20.00]", "[10.00]"),
+        ("orders.O.captures[1]", "20.00", "10.00"),
         ("orders.O.reservations.A", "1", "nothing"),
         ("orders.O.never", "no capture", "capture has occurred"),
         ("stock.A.S.on_hand", "8", "9"),

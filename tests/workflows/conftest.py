@@ -1,6 +1,7 @@
 """A shop with one channel and one location, and all of Orderloom over the session's servers, in rooms of its own."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -42,11 +43,17 @@ def flows() -> Sequence[str]:
 
 
 @pytest.fixture
+def policy() -> dict[str, Any]:
+    """Return what the channel's policy says beside the defaults; a test module may say otherwise."""
+    return {}
+
+
+@pytest.fixture
 async def stack(
-    settings: Settings, options: Options, engine: AsyncEngine, flows: Sequence[str]
+    settings: Settings, options: Options, engine: AsyncEngine, flows: Sequence[str], policy: dict[str, Any]
 ) -> AsyncIterator[Stack]:
     """Return a running stack whose shop is open."""
-    await open_shop(engine, flows)
+    await open_shop(engine, flows, **policy)
     async with Stack.start(settings, options) as stack:
         yield stack
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import WorkflowExecution, WorkflowExecutionDescription, WorkflowHistory
 
 from flows_dsl.loader import load
 from flows_dsl.model import FlowDocument
@@ -20,7 +20,8 @@ from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
 from orderloom.domain.model import JsonObject
 from orderloom.domain.money import Money
 from orderloom.persistence.flows import publish
-from orderloom.persistence.tables.orders import journal
+from orderloom.persistence.tables.catalog import flows as published
+from orderloom.persistence.tables.orders import flow_instances, journal, orders
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, World, load_world
 from orderloom.stack import Stack
 
@@ -35,6 +36,35 @@ SECRETS = {
 }
 """Personal data that must not be found anywhere but encrypted."""
 
+WATCH = """
+document: {dsl: 1.0.3, namespace: test, name: watch, version: 1.0.0}
+evaluate: {language: cel}
+schedule: {on: {one: {with: {type: order.placed}}}}
+do:
+  - until-picked:
+      listen: {to: {one: {with: {type: fulfillment.picked}}}}
+      timeout: {after: PT1H}
+  - tell:
+      emit: {event: {with: {type: test.picked, data: {by: '${ input[0].location }'}}}}
+  - rest:
+      wait: PT1S
+  - tell-later:
+      emit: {event: {with: {type: test.rested, data: {}}}}
+"""
+"""A flow that listens for what no other flow wants, and then waits."""
+BROKEN = """
+document: {dsl: 1.0.3, namespace: test, name: broken, version: 1.0.0}
+evaluate: {language: cel}
+schedule: {on: {one: {with: {type: order.placed}}}}
+do:
+  - invoice-nothing:
+      call: create-invoice
+      with: {fulfillment_order: nowhere}
+  - tell:
+      emit: {event: {with: {type: test.over, data: {invoice: '${ input.invoice }'}}}}
+"""
+"""A flow whose first action can only fail."""
+
 _numbers = count(1)
 
 
@@ -43,6 +73,13 @@ def flow(text: str) -> FlowDocument:
     loaded = load(text)
     assert loaded.document is not None, loaded.findings
     return loaded.document
+
+
+def secrets_in(history: WorkflowHistory) -> list[str]:
+    """Return the personal data that a history holds, in payloads and anywhere else."""
+    raw = b"".join(event.SerializeToString() for event in history.events)
+    assert b"order.placed" in raw, "payloads are not readable: nothing could be found in them"
+    return [secret for secret in SECRETS.values() if secret.encode() in raw]
 
 
 async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), **policy: Any) -> None:
@@ -215,3 +252,36 @@ class Shop:
     async def describe(self, order_id: str) -> WorkflowExecutionDescription:
         """Return what Temporal says of the order's workflow."""
         return await self.stack.client.get_workflow_handle(workflow_id(order_id)).describe()
+
+    async def histories(self, order_id: str) -> list[str]:
+        """Return the histories of all runs of the order's workflow, oldest first, as JSON."""
+        name = workflow_id(order_id)
+
+        async def look() -> list[WorkflowExecution] | None:
+            found = [run async for run in self.stack.client.list_workflows(f"WorkflowId = '{name}'")]
+            return found if any(run.close_time is None for run in found) else None
+
+        runs = await self.until(look, lambda: f"runs of {name}")
+        handles = [self.stack.client.get_workflow_handle(name, run_id=run.run_id) for run in reversed(runs)]
+        return [(await handle.fetch_history()).to_json() for handle in handles]
+
+    async def events(self, order_id: str, prefix: str) -> list[tuple[str, Any]]:
+        """Return type and data of the journal's events whose type begins with *prefix*, in sequence."""
+        query = select(journal.c.type, journal.c.data).where(journal.c.order_id == order_id).order_by(journal.c.seq)
+        async with self.stack.engine.connect() as conn:
+            return [(row.type, row.data) for row in await conn.execute(query) if row.type.startswith(prefix)]
+
+    async def outcomes(self, order_id: str, flow_name: str) -> list[str]:
+        """Return how the instances of a flow ended, or stand."""
+        query = (
+            select(flow_instances.c.status)
+            .join(published, published.c.hash == flow_instances.c.flow)
+            .where(flow_instances.c.order_id == order_id, published.c.name == flow_name)
+        )
+        async with self.stack.engine.connect() as conn:
+            return list(await conn.scalars(query))
+
+    async def closed(self, order_id: str) -> bool:
+        """Return whether PostgreSQL says that the order's workflow has completed."""
+        async with self.stack.engine.connect() as conn:
+            return await conn.scalar(select(orders.c.closed_at).where(orders.c.id == order_id)) is not None

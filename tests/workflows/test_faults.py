@@ -4,19 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.workflows.shop import Shop
-
-BROKEN = """
-document: {dsl: 1.0.3, namespace: test, name: broken, version: 1.0.0}
-evaluate: {language: cel}
-schedule: {on: {one: {with: {type: order.placed}}}}
-do:
-  - invoice-nothing:
-      call: create-invoice
-      with: {fulfillment_order: nowhere}
-  - tell:
-      emit: {event: {with: {type: test.over, data: {invoice: '${ input.invoice }'}}}}
-"""
+from tests.workflows.shop import BROKEN, Shop
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from orderloom.persistence.tables.ledgers import money_entries
 from orderloom.persistence.tables.payments import payment_intents
 from orderloom.stack import Activities, Options
 from tests.workflows.shop import Shop
+from worker.relay import Relay
 
 JOURNAL = {
     "order.placed": 1,
@@ -46,7 +47,7 @@ class Mishaps:
         return [self._around(one) for one in activities]
 
     def _around(self, activity: Callable[..., Any]) -> Callable[..., Any]:
-        name = getattr(activity, "__temporal_activity_definition").name  # noqa: B009  # what the decorator left
+        name = getattr(activity, "__temporal_activity_definition").name  # what the decorator left
 
         @wraps(activity)
         async def mishap(request: Any) -> Any:
@@ -130,6 +131,22 @@ async def test_a_delivery_that_only_postgres_knows_of_is_not_lost(shop: Shop) ->
     journal = await shop.until_journal(order, "payment.captured")
     assert journal.count("invoice.created") == 1
     assert journal.count("fulfillment.shipped") == 1
+
+
+async def test_a_new_relay_repeats_what_worker_and_server_lost_together(shop: Shop) -> None:
+    """A delivery committed and then lost needs no other event: the next leading relay brings it again."""
+    order = await shop.place()
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.until_quiet(order)
+    await _commit_only(shop, order, {"id": "lost", "type": "shipped"})
+    relay = Relay(shop.stack.engine, shop.stack.vault, shop.stack.courier, shop.stack.clock)
+
+    assert await relay.repeat_lately() == 1
+
+    journal = await shop.until_journal(order, "payment.captured")
+    await shop.until_quiet(order)
+    assert journal.count("invoice.created") == 1
+    assert await relay.repeat_lately() == 0
 
 
 async def _commit_only(shop: Shop, order: str, report: dict[str, Any]) -> None:

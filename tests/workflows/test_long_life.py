@@ -10,23 +10,7 @@ from orderloom.bootstrap.servers import Connections
 from orderloom.cli.orders import revive_all
 from orderloom.contracts.messages import OrderInput
 from orderloom.contracts.queues import workflow_id
-from tests.workflows.shop import Shop
-
-WATCH = """
-document: {dsl: 1.0.3, namespace: test, name: watch, version: 1.0.0}
-evaluate: {language: cel}
-schedule: {on: {one: {with: {type: order.placed}}}}
-do:
-  - until-picked:
-      listen: {to: {one: {with: {type: fulfillment.picked}}}}
-      timeout: {after: PT1H}
-  - tell:
-      emit: {event: {with: {type: test.picked, data: {by: '${ input[0].data.location }'}}}}
-  - rest:
-      wait: PT1S
-  - tell-later:
-      emit: {event: {with: {type: test.rested, data: {}}}}
-"""
+from tests.workflows.shop import WATCH, Shop
 
 
 @pytest.fixture

@@ -91,7 +91,10 @@ do:
         pytest.param("set: {a: '${ input.map(x, x) }'}", "expression.map_macro", 15, 20, id="map-macro"),
         pytest.param("set: {a: '${ output.x }'}", "expression.no_output", 15, 20, id="no-output-yet"),
         pytest.param("emit: {event: {with: {data: {}}}}", "emit.type", 15, 28, id="emit-without-type"),
-        pytest.param("call: find-routes\n      with: {schedule: '${ order.id + \"x\" }'}", "action.argument_type", 16, 24, id="type"),
+        pytest.param(
+            "call: find-routes\n      with: {schedule: '${ order.id + \"x\" }'}",
+            "action.argument_type", 16, 24, id="type",
+        ),
     ],
 )  # fmt: skip
 def test_each_rule_has_its_place(task: str, code: str, line: int, column: int) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from flows_dsl import prebuilt
+from flows_dsl.loader import load
 from orderloom.scenarios.base import seconds
 from orderloom.scenarios.compare import differences, tree
 from orderloom.scenarios.document import read_cases
@@ -146,3 +148,19 @@ def test_the_reference_is_that_of_the_models() -> None:
 def test_shipped_scenarios_are_valid(path: Path) -> None:
     """Every scenario of the suite can be read, without a server."""
     assert read_cases(path)
+
+
+def test_the_swapped_flow_is_the_prebuilt_one_with_the_capture_first() -> None:
+    """What the scenario on capturing before routing puts in force differs in this one task, and in its version."""
+    ours = load((ROOT / "tests" / "scenarios" / "flows" / "fulfilment-capture-first.yaml").read_text(encoding="utf-8"))
+    assert ours.document is not None
+    assert ours.findings == ()
+    swapped = ours.document.model_dump(by_alias=True)
+    shipped = prebuilt.document("fulfilment").model_dump(by_alias=True)
+
+    first, *rest = swapped["do"]
+
+    assert "capture-payment" in str(first)
+    assert rest == shipped["do"]
+    assert swapped["document"]["version"] == f"{shipped['document']['version']}-capture-first"
+    assert {**swapped, "do": None, "document": None} == {**shipped, "do": None, "document": None}

@@ -1,0 +1,141 @@
+"""
+Records histories for the replay tests, on servers of its own: ``python -m tests.replay.record``.
+
+Record anew only when the workflow's code is meant to do something else, never to make a replay test pass: orders that
+run in production have histories of the old code, which the new one must replay.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orderloom.bootstrap.clock import VirtualClock
+from orderloom.bootstrap.delivery import Courier
+from orderloom.contracts.messages import OrderInput
+from orderloom.contracts.queues import workflow_id
+from orderloom.settings import Settings
+from orderloom.stack import Options, Stack
+from tests.workflows.shop import BROKEN, WATCH, Shop, open_shop
+
+HISTORIES = Path(__file__).parent / "histories"
+
+type Story = Callable[[Shop], Coroutine[Any, Any, str]]
+
+
+async def standard(shop: Shop) -> str:
+    """Placed, accepted, picked, shipped, captured."""
+    order = await shop.place()
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.fulfil(order)
+    await shop.until_journal(order, "payment.captured")
+    return order
+
+
+async def watched(shop: Shop) -> str:
+    """As standard, with a flow that listens for a report and then waits."""
+    order = await standard(shop)
+    await shop.until_journal(order, "test.rested")
+    return order
+
+
+async def authorised_by_us(shop: Shop) -> str:
+    """The payment is authorised by the order, and the items are cancelled before they ship."""
+    order = await shop.place(authorised=False)
+    await shop.until_journal(order, "fulfillment.created")
+    items = [{"line": line, "quantity": 1, "reason": "unwanted"} for line in ("a", "b")]
+    answer = await shop.post(f"/v1/orders/{order}/cancel-items", {"items": items})
+    answer.raise_for_status()
+    await shop.until_journal(order, "payment.reversed")
+    return order
+
+
+async def faulty(shop: Shop) -> str:
+    """A flow fails, is retried, fails again, and is skipped."""
+    order = await shop.place()
+    (exception,) = await shop.exceptions(order)
+    await shop.resolve(exception["id"], "retry")
+    await shop.until_journal(order, "exception.raised", 2)
+    (exception,) = await shop.exceptions(order)
+    await shop.resolve(exception["id"], "skip", output={"invoice": "by hand", "total": 0})
+    await shop.until_journal(order, "test.over")
+    return order
+
+
+async def remorseful(shop: Shop) -> str:
+    """A remorse period of a day passes in virtual time."""
+    order = await shop.place()
+    await shop.until_quiet(order)
+    clock = shop.stack.clock
+    assert isinstance(clock, VirtualClock)
+    offset = clock.advance_to(clock.now().replace(year=clock.now().year + 1))
+    handle = shop.stack.client.get_workflow_handle(workflow_id(order))
+    await handle.execute_update("advance", offset.total_seconds())
+    await shop.until_journal(order, "fulfillment.created")
+    return order
+
+
+@dataclass(frozen=True)
+class Case:
+    """A story, and the shop that it happens in."""
+
+    story: Story
+    flows: Sequence[str] = ()
+    policy: dict[str, Any] = field(default_factory=dict[str, Any])
+    max_events: int | None = None
+
+
+CASES = (
+    Case(standard),
+    Case(watched, flows=(WATCH,), max_events=12),
+    Case(authorised_by_us),
+    Case(faulty, flows=(BROKEN,)),
+    Case(remorseful, policy={"remorse": 86_400.0}),
+)
+
+
+async def main() -> None:
+    """Record every case, each with servers of its own, so that their orders have the same ids every time."""
+    for case in CASES:
+        with tempfile.TemporaryDirectory(prefix="ol-") as directory:
+            settings = Settings(data_dir=Path(directory), temporal_ui_port=None, api_port=0, gateway_port=0)
+            await _record(settings, case)
+
+
+async def _record(settings: Settings, case: Case) -> None:
+    name = case.story.__name__.replace("_", "-")
+    options = Options(clock=VirtualClock(), durable=False, webhook_lag=0.5, patience=20.0)
+    async with Stack.start(settings, options) as stack:
+        await open_shop(stack.engine, case.flows, **case.policy)
+        shop = Shop(stack)
+        with _runs_of(case.max_events):
+            order = await case.story(shop)
+            await shop.until_quiet(order)
+        for number, text in enumerate(await shop.histories(order), start=1):
+            path = HISTORIES / f"{name}-{number}.json"
+            path.write_text(json.dumps(json.loads(text), indent=1) + "\n")
+            print(path.name, len(json.loads(text)["events"]), "events")  # noqa: T201
+
+
+@contextmanager
+def _runs_of(max_events: int | None) -> Generator[None]:
+    """Let orders continue as new at every quiet point after so many events."""
+    original = Courier.start_input
+
+    async def short(courier: Courier, order_id: str, intake_id: str | None) -> OrderInput:
+        start = await original(courier, order_id, intake_id)
+        return start.model_copy(update={"max_events": max_events})
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Courier, "start_input", short)
+        yield
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,50 @@
+"""Histories that the code of earlier days wrote are replayed by the code of today, in the sandbox, without a server."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from orderloom.bootstrap.temporal_client import data_converter
+from tests.workflows.shop import secrets_in
+from worker.order_worker import workflow_runner
+from workflows.order import OrderWorkflow
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+
+
+def _history(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json("order:100001", path.read_text())
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in HISTORIES])
+@pytest.mark.parametrize("sandboxed", [True, False], ids=["sandboxed", "plain"])
+async def test_a_recorded_history_replays(path: Path, sandboxed: bool) -> None:
+    """Every run that was recorded makes the same decisions again."""
+    replayer = Replayer(
+        workflows=[OrderWorkflow],
+        workflow_runner=workflow_runner(sandboxed=sandboxed),
+        data_converter=data_converter,
+        build_id="replay",
+    )
+
+    result = await replayer.replay_workflow(_history(path), raise_on_replay_failure=False)
+
+    assert result.replay_failure is None
+
+
+def test_the_recorded_histories_are_all_there() -> None:
+    """Each story has its history, and the one of short runs has several."""
+    stories = Counter(path.stem.rpartition("-")[0] for path in HISTORIES)
+
+    assert set(stories) == {"standard", "watched", "authorised-by-us", "faulty", "remorseful"}
+    assert stories["watched"] >= 2
+    assert stories["standard"] == 1
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in HISTORIES])
+def test_no_personal_data_was_recorded(path: Path) -> None:
+    """Neither names nor addresses of the customer are in any history."""
+    assert secrets_in(_history(path)) == []
