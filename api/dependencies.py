@@ -70,7 +70,12 @@ async def _snapshot(request: Request) -> AsyncGenerator[AsyncConnection]:
         yield conn
 
 
-def _idempotency_key(
+# Dependencies are coroutines even where they wait for nothing: FastAPI hands a plain function to a thread.
+async def _given(request: Request) -> ApiDependencies:
+    return of(request)
+
+
+async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -87,7 +92,7 @@ def _idempotency_key(
     return idempotency_key
 
 
-Given = Annotated[ApiDependencies, Depends(of)]
+Given = Annotated[ApiDependencies, Depends(_given)]
 """The application's dependencies."""
 
 Reading = Annotated[AsyncConnection, Depends(_snapshot)]

@@ -20,6 +20,7 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.http_server import HttpServer, listen
 from orderloom.bootstrap.servers import Addresses, Connections
+from orderloom.bootstrap.worker_process import worker_process
 from orderloom.contracts.messages import Receipt
 from orderloom.gateways.http import HttpGateway, connect
 from orderloom.gateways.sandbox.app import create_gateway_app
@@ -45,6 +46,7 @@ class Part(StrEnum):
 
 
 EVERYTHING = tuple(Part)
+WITHOUT_WORKERS = (Part.API, Part.GATEWAY, Part.RELAY)
 
 type Activities = Sequence[Callable[..., Any]]
 
@@ -55,6 +57,8 @@ class Options:
 
     clock: Clock = field(default_factory=Clock)
     parts: Sequence[Part] = EVERYTHING
+    worker_process: bool = False
+    """Beside the parts, run workflows and outside calls in a process of their own."""
     durable: bool = True
     """False: the embedded servers keep nothing."""
     patience: float = PATIENCE
@@ -149,6 +153,8 @@ async def _run_parts(
         await _run_gateway(settings, options, api_url, listeners.gateway, stack)
     if Part.RELAY in options.parts:
         await _run_relay(Relay(connected.engine, connected.vault, courier, options.clock), stack)
+    if options.worker_process:
+        await stack.enter_async_context(worker_process(settings, connected.addresses, gateway_url))
     if Part.OUTSIDE in options.parts:
         http = await stack.enter_async_context(connect(gateway_url))
         await stack.enter_async_context(outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings))

@@ -24,11 +24,10 @@ from orderloom.bootstrap.delivery import Courier
 from orderloom.contracts.messages import Delivery
 from orderloom.domain.errors import OrderloomError
 from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpone, undelivered
+from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.vault import Vault
 from orderloom.telemetry import bind_order
 
-LEADER = 7_046_029_254_386_353_131
-"""The advisory lock's number."""
 BUSY, IDLE, FOLLOWING = 0.05, 0.25, 2.0
 """Seconds between looks: after work, without work, and at whether there is a leader."""
 GRACE = 3.0
@@ -144,13 +143,13 @@ class Relay:
         """Hold the lock on a connection of its own: it goes when the connection goes, however that happens."""
         async with self._engine.connect() as conn:
             await conn.execution_options(isolation_level="AUTOCOMMIT")
-            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER}):
+            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": RELAY_LEADER}):
                 yield None
                 return
             try:
                 yield conn
             finally:
-                await conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LEADER})
+                await conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": RELAY_LEADER})
 
     async def _pause(self, seconds: float) -> None:
         try:

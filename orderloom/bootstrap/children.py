@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
@@ -28,8 +28,16 @@ class Child:
     """A running program. It gets signal *death* when this process ends in whatever way."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, log: Path, death: Signals, user: User | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        death: Signals,
+        user: User | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """Start it; *environment* is added to this process's own."""
         self.name = name
         self.log = log
         as_user = (user.uid, user.gid) if user else (0, 0)
@@ -41,6 +49,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=None if environment is None else {**os.environ, **environment},
             )
 
     @property

@@ -17,7 +17,7 @@ from orderloom.demo.orders import SEED, SHARES
 from orderloom.demo.report import Outcome, show
 from orderloom.readmodels.tally import Tally
 from orderloom.settings import Settings
-from orderloom.stack import Options, Stack
+from orderloom.stack import WITHOUT_WORKERS, Options, Stack
 
 demo_app = App(name="demo")
 
@@ -43,6 +43,10 @@ def demo(
         directory = cleanup.enter_context(TemporaryDirectory(prefix="orderloom-demo-", ignore_cleanup_errors=True))
         settings = Settings(
             data_dir=Path(directory),
+            database_url=None,
+            keys_url=None,
+            temporal_address=None,
+            gateway_url=None,
             api_port=api_port,
             gateway_port=gateway_port,
             temporal_ui_port=temporal_ui_port,
@@ -60,7 +64,9 @@ async def _demo(settings: Settings, *, stay: bool) -> bool:
     console = Console()
     started = monotonic()
     with console.status("starting servers") as status:
-        running = Stack.start(settings, Options(durable=False, tell=status.update))
+        running = Stack.start(
+            settings, Options(durable=False, parts=WITHOUT_WORKERS, worker_process=True, tell=status.update)
+        )
         stack = await running.__aenter__()
     try:
         console.print(f"servers are up after {monotonic() - started:.1f} s; seed {SEED}", highlight=False)

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from orderloom.cli.running import forever, run
 from orderloom.settings import Settings
-from orderloom.stack import Options, Stack
+from orderloom.stack import WITHOUT_WORKERS, Options, Stack
 
 up_app = App(name="up")
 
@@ -42,7 +42,9 @@ def up(
 
 async def _up(settings: Settings) -> None:
     books = settings.data_dir.expanduser() / "gateway.db"
-    async with Stack.start(settings, Options(books=books, tell=_tell)) as stack:
+    async with Stack.start(
+        settings, Options(books=books, parts=WITHOUT_WORKERS, worker_process=True, tell=_tell)
+    ) as stack:
         _tell(f"API       {stack.api_url}/docs")
         _tell(f"gateway   {stack.gateway_url}")
         _tell(f"Temporal  {stack.addresses.temporal_ui or stack.addresses.temporal_address}")

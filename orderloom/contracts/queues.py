@@ -14,6 +14,7 @@ def workflow_id(order_id: str) -> str:
     """Return the id of the workflow of *order_id*."""
     return f"order:{order_id}"
 
+
 RECORD = "record"
 """Local activity: ``RecordDelivery`` to ``Recorded``."""
 

@@ -32,6 +32,8 @@ AT_ONCE = 8
 """Orders that the channel places at the same time."""
 TIME_LIMIT = 120.0
 """Seconds after which the demo gives up waiting for the last order."""
+PROGRESS_GLANCE = 1.0
+"""Seconds between two looks at how far the orders are."""
 RESTOCK_AT = "DE-BERLIN"
 
 ENDS: dict[Story, OrderStatus] = {
@@ -71,7 +73,7 @@ async def direct(stage: Stage, progress: Callable[[Tally], None]) -> Outcome:
     Set up the world, let everyone outside play in a process of their own, and look at how it ended.
 
     Args:
-        progress: is told twice a second how far the orders are.
+        progress: is told every second how far the orders are.
 
     Raises:
         DemoStuck: some order did not come to its end in time.
@@ -84,7 +86,7 @@ async def direct(stage: Stage, progress: Callable[[Tally], None]) -> Outcome:
             playing = asyncio.wrap_future(pool.submit(play, stage))
             while not playing.done():
                 progress(await _count(engine))
-                await asyncio.wait([playing], timeout=GLANCE)
+                await asyncio.wait([playing], timeout=PROGRESS_GLANCE)
             told = await playing
         seconds = monotonic() - started
         progress(await _count(engine))

@@ -76,7 +76,8 @@ def _skus(story: Story, random: Random, restocked: Iterator[str], never: Iterato
 def _order(number: int, story: Story, random: Random, restocked: Iterator[str], never: Iterator[str]) -> DemoOrder:
     city = random.choice(CITIES)
     lines = [
-        _line(str(position), sku, random.randint(1, 2))
+        # Of a returned order one unit comes back, and one stays.
+        _line(str(position), sku, 2 if story is Story.RETURNED else random.randint(1, 2))
         for position, sku in enumerate(_skus(story, random, restocked, never), start=1)
     ]
     lines.append({"id": "delivery", "kind": "delivery", "quantity": 1, "unit_price": _money(490)})

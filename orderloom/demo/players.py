@@ -13,10 +13,10 @@ from orderloom.domain.model import JsonObject
 
 GLANCE = 0.5
 """Seconds between two looks at something that is being waited for."""
-LOCATIONS_GLANCE = 1.0
+LOCATIONS_GLANCE = 2.0
 """A location looks for new work as often as this."""
 CUSTOMERS_GLANCE = 1.0
-"""Customers have more time: reading a whole order is the API's dearest answer."""
+"""Customers have more time."""
 
 PATIENCE = 60.0
 """Seconds after which a wait is given up: something is stuck."""
@@ -46,13 +46,13 @@ class Api:
         body = {"id": f"{fulfillment_order}.{kind}", "type": kind}
         (await self._client.post(f"/v1/fulfillment-orders/{fulfillment_order}/events", json=body)).raise_for_status()
 
-    async def order(self, order_id: str) -> dict[str, Any] | None:
-        """Return the order, or None while it is not there yet."""
-        response = await self._client.get(f"/v1/orders/{order_id}")
+    async def journal(self, order_id: str, after: int) -> list[dict[str, Any]]:
+        """Return what happened to the order since the entry *after*; nothing while it is not there yet."""
+        response = await self._client.get(f"/v1/orders/{order_id}/journal", params={"after": after, "limit": 100})
         if response.status_code == 404:
-            return None
+            return []
         response.raise_for_status()
-        return response.json()
+        return response.json()["items"]
 
     async def waiting_at(self, location: str) -> list[dict[str, Any]]:
         """Return the fulfillment orders that a location has not started."""
@@ -62,18 +62,20 @@ class Api:
         return response.json()["items"]
 
 
-async def until(api: Api, order_id: str, happened: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+async def until(api: Api, order_id: str, type: str) -> None:
     """
-    Return the order once *happened* holds for it.
+    Return once an event of *type* stands in the order's journal.
 
     Raises:
-        TimeoutError: it did not within the time that the demo is willing to wait.
+        TimeoutError: it did not come within the time that the demo is willing to wait.
     """
+    seen = 0
     async with asyncio.timeout(PATIENCE):
         while True:
-            order = await api.order(order_id)
-            if order is not None and happened(order):
-                return order
+            entries = await api.journal(order_id, seen)
+            if any(entry["type"] == type for entry in entries):
+                return
+            seen = entries[-1]["seq"] if entries else seen
             await asyncio.sleep(CUSTOMERS_GLANCE)
 
 
@@ -127,16 +129,16 @@ class Customers:
         """Do what the order's story wants after it was placed."""
         match order.story:
             case Story.RESTOCKED:
-                await until(self._api, order_id, _was_attempted)
+                await until(self._api, order_id, "routing.attempted")
                 await self._restock(_second_sku(order))
             case Story.CANCELLED_EARLY:
-                await until(self._api, order_id, _was_attempted)
+                await until(self._api, order_id, "routing.attempted")
                 await self._cancel(order, order_id)
             case Story.CANCELLED_LATE:
-                await until(self._api, order_id, lambda view: bool(view["fulfillment_orders"]))
+                await until(self._api, order_id, "fulfillment.created")
                 await self._cancel(order, order_id)
             case Story.RETURNED:
-                await until(self._api, order_id, lambda view: bool(view["invoices"]))
+                await until(self._api, order_id, "payment.captured")
                 await self._return_one(order_id)
             case _:
                 pass
@@ -154,10 +156,6 @@ class Customers:
     async def _return_one(self, order_id: str) -> None:
         item: JsonObject = {"line": "1", "quantity": 1, "reason": "not_satisfied"}
         await self._api.command(f"/v1/orders/{order_id}/return-items", f"return-{order_id}", {"items": [item]})
-
-
-def _was_attempted(view: dict[str, Any]) -> bool:
-    return bool(view["routing_attempts"])
 
 
 def _second_sku(order: DemoOrder) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from orderloom.persistence.locks import KEYS
 from orderloom.persistence.tables.persons import keys_metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -31,7 +32,7 @@ async def create_keys(keys_url: str) -> None:
     """Create the tables of the keys database, unless they are there."""
     engine = create_async_engine(_with_driver(keys_url), poolclass=NullPool)
     async with engine.begin() as conn:
-        await conn.execute(text("SELECT pg_advisory_xact_lock(7046029254386353132)"))
+        await conn.execute(text(f"SELECT pg_advisory_xact_lock({KEYS})"))
         await conn.run_sync(keys_metadata.create_all)
     await engine.dispose()
 

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from orderloom.persistence.locks import MIGRATION
 from orderloom.persistence.tables import metadata
 
-ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7046029254386353131)")
+ONE_AT_A_TIME = text(f"SELECT pg_advisory_xact_lock({MIGRATION})")
 """Several processes may start at once: the others wait here and find the work done."""
 
 
