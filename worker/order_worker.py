@@ -36,6 +36,9 @@ def order_worker(client: Client, activities: Sequence[Callable[..., Any]], setti
         activities=activities,
         workflow_runner=workflow_runner(sandboxed=settings.sandbox),
         max_cached_workflows=settings.workflow_cache,
+        # A task holds its slot while its transactions run, one after the other, and its timeout runs with it: what
+        # the pool cannot carry had better wait in the queue.
+        max_concurrent_workflow_tasks=max(2, settings.pool_size // 2),
         # An activity beyond the pool would only wait for a connection while its timeout runs.
         max_concurrent_local_activities=settings.pool_size,
         max_concurrent_activities=1,
