@@ -36,9 +36,7 @@ def order_worker(client: Client, activities: Sequence[Callable[..., Any]], setti
         activities=activities,
         workflow_runner=workflow_runner(sandboxed=settings.sandbox),
         max_cached_workflows=settings.workflow_cache,
-        # A task holds its slot while its transactions run, one after the other, and its timeout runs with it: what
-        # the pool cannot carry had better wait in the queue.
-        max_concurrent_workflow_tasks=max(2, settings.pool_size // 2),
+        max_concurrent_workflow_tasks=_tasks_at_once(settings),
         # An activity beyond the pool would only wait for a connection while its timeout runs.
         max_concurrent_local_activities=settings.pool_size,
         max_concurrent_activities=1,
@@ -46,6 +44,17 @@ def order_worker(client: Client, activities: Sequence[Callable[..., Any]], setti
         build_id=build_id(settings),
         deployment_config=_deployment(settings),
     )
+
+
+def _tasks_at_once(settings: Settings) -> int:
+    """
+    Return how many workflow tasks the worker holds.
+
+    A task holds its slot while its transactions run, one after the other, and its timeout runs with it: what the pool
+    cannot carry had better wait in the queue. Without a cache each task evicts the others, with the transactions they
+    wait for: then one at a time.
+    """
+    return max(2, settings.pool_size // 2) if settings.workflow_cache else 1
 
 
 def build_id(settings: Settings) -> str:
