@@ -1,7 +1,7 @@
 """The lock file can be installed from wheels alone where the project says that it runs."""
 
 import tomllib
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,12 @@ def _needed(environment: dict[str, str]) -> list[dict[str, Any]]:
         if package["name"] in seen:
             continue
         seen[package["name"]] = package
-        wanted = [*package.get("dependencies", []), *sum(package.get("dev-dependencies", {}).values(), [])]
-        for dependency in wanted:
-            if "marker" not in dependency or Marker(dependency["marker"]).evaluate(environment):
-                todo.append(dependency["name"])
+        wanted = chain(package.get("dependencies", []), *package.get("dev-dependencies", {}).values())
+        todo += [
+            dependency["name"]
+            for dependency in wanted
+            if "marker" not in dependency or Marker(dependency["marker"]).evaluate(environment)
+        ]
     return [package for package in seen.values() if package["name"] != "orderloom"]
 
 
