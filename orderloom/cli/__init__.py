@@ -18,6 +18,7 @@ GROUPS = (
     ("orderloom.cli.orders", "orders_app", "orders", ("orders",)),
     ("orderloom.cli.flows", "flows_app", "flows", ("flows",)),
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
+    ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),
     ("orderloom.cli.develop", "develop_app", "*", ("check", "test")),
 )

@@ -1,8 +1,6 @@
 """`doctor`: proves that the books are right, and names what is not. It only reads."""
 
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine
-from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
-from orderloom.bootstrap.errors import DataDirectoryLocked, ServerUnreachable, StartRefused
+from orderloom.bootstrap.errors import ServerUnreachable, StartRefused
+from orderloom.cli.database import database_url
 from orderloom.cli.running import run
 from orderloom.readmodels.doctor import CHECKS, Findings, examine
 from orderloom.readmodels.snapshot import snapshot
@@ -52,7 +49,7 @@ def doctor(
     found: list[Findings] = []
 
     async def work() -> None:
-        async with _database_url(settings) as url:
+        async with database_url(settings) as url:
             found.append(await examine_database(url))
 
     run(settings, work)
@@ -99,24 +96,3 @@ def show(findings: Findings, console: Console) -> None:
     console.print(table)
     for name in dict.fromkeys(each.check for each in findings.findings):
         console.print(f"{name}: {claims[name]}")
-
-
-@asynccontextmanager
-async def _database_url(settings: Settings) -> AsyncGenerator[str]:
-    """Give the database that the settings name, else the embedded one, started for the while unless it runs."""
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    async with AsyncExitStack() as stack:
-        try:
-            directory = DataDirectory(settings.data_dir)
-        except DataDirectoryLocked:
-            sockets = settings.data_dir.expanduser().resolve() / "run"
-            if not (sockets / ".s.PGSQL.5432").exists():
-                raise
-            yield f"postgresql://postgres@/orderloom?host={sockets}"
-            return
-        stack.callback(directory.release)
-        server = await EmbeddedPostgres.start(directory)
-        stack.push_async_callback(server.stop)
-        yield await server.ensure_database("orderloom")

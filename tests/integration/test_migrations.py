@@ -1,5 +1,6 @@
 """The migrations make exactly the tables that the models say."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from orderloom.bootstrap.database import sqlalchemy_url
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
+from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.migrate import create_keys, upgrade
 from orderloom.persistence.tables import metadata
 
@@ -82,3 +84,18 @@ async def test_upgrading_again_changes_nothing(
     await postgres.drop_database("keys_twice")
 
     assert await _shape(engine) == before
+
+
+async def test_the_schema_is_brought_up_to_date_while_a_relay_leads(postgres: EmbeddedPostgres) -> None:
+    """A process that starts beside a leading relay does not wait for it: their locks have numbers of their own."""
+    url = await postgres.ensure_database("led")
+    engine = create_async_engine(sqlalchemy_url(url))
+    async with engine.connect() as leader:
+        assert await leader.scalar(text(f"SELECT pg_try_advisory_lock({RELAY_LEADER})"))
+
+        async with asyncio.timeout(30):
+            await upgrade(url, url)
+
+        assert await leader.scalar(text("SELECT to_regclass('orders') IS NOT NULL"))
+    await engine.dispose()
+    await postgres.drop_database("led")
