@@ -54,3 +54,15 @@ async def test_routed_orders_never_take_more_than_there_is(bench) -> None:
     assert await bench.reserved() == {"A X": 10, "all X": 10}
     assert await bench.rows("SELECT count(*) FROM fulfillment_orders") == [(10,)]
     assert await bench.counters_agree()
+
+
+async def test_first_orders_of_one_customer_at_once_are_one_person(bench) -> None:
+    """Eight first orders of the same customer all succeed at the first attempt, and leave one person."""
+    await bench.load({"A": {"X": 100}})
+    customer = {"reference": "c-1", "name": "Ada Example"}
+
+    orders = await asyncio.gather(*(bench.place({"X": 1}, customer=customer) for _ in range(8)))
+
+    assert len(set(orders)) == 8
+    assert await bench.rows("SELECT count(*) FROM persons") == [(1,)]
+    assert await bench.rows("SELECT count(DISTINCT person_id) FROM orders") == [(1,)]
