@@ -16,8 +16,12 @@ from orderloom.domain.errors import InvalidInput
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.persistence.intake import IntakeDuplicate
-from orderloom.readmodels.fulfillment import FulfillmentOrderView, fulfillment_order_by_id, fulfillment_orders_page
-from orderloom.readmodels.snapshot import snapshot
+from orderloom.readmodels.fulfillment import (
+    FulfillmentOrderView,
+    fulfillment_order_by_id,
+    fulfillment_orders_page,
+    whose,
+)
 
 router = APIRouter(prefix="/v1/fulfillment-orders", tags=["fulfillment"], route_class=StrictRoute)
 
@@ -51,14 +55,17 @@ async def fulfillment_order(conn: Reading, fulfillment_order: str) -> Fulfillmen
 )
 async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, report: FulfillmentReport) -> EventTaken:
     """Tell what the location did. `id` is the location's own: the same id again gets the same answer."""
-    async with snapshot(given.engine) as conn:
-        found = await _found(conn, fulfillment_order)
+    async with given.engine.connect() as conn:
+        found = await whose(conn, fulfillment_order)
+    if found is None:
+        raise _unknown(fulfillment_order)
+    order, location = found
     event = OutsideEvent(
         type=f"fulfillment.{report.type}",
-        order_id=found.order,
-        source=found.location,
+        order_id=order,
+        source=location,
         external_id=report.id,
-        body={"fulfillment_order": found.id, **report.model_dump(mode="json")},
+        body={"fulfillment_order": fulfillment_order, **report.model_dump(mode="json")},
     )
     return await take_event(given, later, event)
 
@@ -66,5 +73,9 @@ async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, r
 async def _found(conn: Reading, fulfillment_order: str) -> FulfillmentOrderView:
     found = await fulfillment_order_by_id(conn, fulfillment_order)
     if found is None:
-        raise FulfillmentOrderUnknown(f"there is no fulfillment order {fulfillment_order}")
+        raise _unknown(fulfillment_order)
     return found
+
+
+def _unknown(fulfillment_order: str) -> FulfillmentOrderUnknown:
+    return FulfillmentOrderUnknown(f"there is no fulfillment order {fulfillment_order}")

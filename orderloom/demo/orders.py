@@ -42,6 +42,9 @@ SHARES: dict[Story, int] = {
 }
 """How many of the 200 orders have which story."""
 
+LAST = 50
+"""So many of the plainest orders are placed last."""
+
 
 @dataclass(frozen=True)
 class DemoOrder:
@@ -56,7 +59,10 @@ def demo_orders(seed: int = SEED) -> list[DemoOrder]:
     """Return all orders in the order in which they are placed: the stories well mixed."""
     random = Random(seed)
     stories = [story for story, share in SHARES.items() for _ in range(share)]
+    # The last ones have nothing to wait for: all stories end at about the same time.
+    quick, stories = stories[:LAST], stories[LAST:]
     random.shuffle(stories)
+    stories += quick
     restocked, never = iter(RESTOCKED), iter(NEVER)
     return [_order(number, story, random, restocked, never) for number, story in enumerate(stories, start=1)]
 

@@ -93,6 +93,13 @@ async def fulfillment_order_by_id(conn: AsyncConnection, fulfillment_order: str)
     return found[0] if found else None
 
 
+async def whose(conn: AsyncConnection, fulfillment_order: str) -> tuple[str, str] | None:
+    """Return the order and the location of a fulfillment order, or None."""
+    table = fulfillment_orders.c
+    row = (await conn.execute(select(table.order_id, table.location_id).where(table.id == fulfillment_order))).first()
+    return None if row is None else (row.order_id, row.location_id)
+
+
 async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FulfillmentOrderView]:
     lines = await _lines(conn, {row.id: row.order_id for row in rows})
     return [
