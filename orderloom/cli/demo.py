@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orderloom.cli.running import forever, run
-from orderloom.demo.director import Stage, direct
+from orderloom.demo.director import direct
 from orderloom.demo.orders import SEED, SHARES
+from orderloom.demo.play import Stage
 from orderloom.demo.report import Outcome, show
 from orderloom.readmodels.tally import Tally
 from orderloom.settings import Settings
