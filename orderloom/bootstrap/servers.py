@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -91,6 +92,16 @@ async def embedded(
         assert urls[0] is not None
         assert urls[1] is not None
         yield Addresses(database_url=urls[0], keys_url=urls[1], temporal_address=temporal, temporal_ui=ui)
+
+
+def environment(addresses: Addresses, data_dir: Path) -> dict[str, str]:
+    """Return the environment variables that let another process use the same servers and the same master key."""
+    return {
+        "DATABASE_URL": addresses.database_url,
+        "ORDERLOOM_KEYS_URL": addresses.keys_url,
+        "TEMPORAL_ADDRESS": addresses.temporal_address,
+        "ORDERLOOM_DATA_DIR": str(data_dir),
+    }
 
 
 def named(settings: Settings) -> Addresses:

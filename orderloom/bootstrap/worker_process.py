@@ -1,20 +1,11 @@
 """A worker in a process of its own, so that workflows and the API each have a processor."""
 
-import asyncio
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from signal import SIGTERM
 
-from orderloom.bootstrap.children import Child
-from orderloom.bootstrap.servers import Addresses
+from orderloom.bootstrap.processes import Process
+from orderloom.bootstrap.servers import Addresses, environment
 from orderloom.settings import Settings
-
-READY = "ready"
-"""The word that the command ``worker`` prints when it takes work."""
-GRACE = 20.0
-"""Seconds that it may take to finish what is under way."""
 
 
 @asynccontextmanager
@@ -26,25 +17,13 @@ async def worker_process(settings: Settings, addresses: Addresses, gateway_url: 
         ServerFailed: it ended before it was ready.
     """
     directory = settings.data_dir.expanduser().resolve()
-    log = directory / "worker.log"
-    log.write_text("")
-    child = Child(
-        "the worker",
-        [str(Path(sys.executable).with_name("orderloom")), "worker"],
-        log=log,
-        death=SIGTERM,
-        environment={
-            "DATABASE_URL": addresses.database_url,
-            "ORDERLOOM_KEYS_URL": addresses.keys_url,
-            "TEMPORAL_ADDRESS": addresses.temporal_address,
-            "ORDERLOOM_GATEWAY_URL": gateway_url,
-            "ORDERLOOM_DATA_DIR": str(directory),
-        },
+    worker = Process(
+        "worker",
+        directory=directory,
+        environment={**environment(addresses, directory), "ORDERLOOM_GATEWAY_URL": gateway_url},
     )
     try:
-        while READY not in log.read_text():
-            child.raise_if_ended()
-            await asyncio.sleep(0.05)
+        await worker.start()
         yield
     finally:
-        await child.stop(SIGTERM, GRACE)
+        await worker.stop()
