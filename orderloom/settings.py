@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     gateway_port: Port = 8090
     gateway_url: str | None = None
     """The payment gateway. Unset: the sandbox gateway of ``orderloom up``."""
+    sandbox_webhook_url: str | None = None
+    """Where ``orderloom gateway`` tells what it did: ``…/v1/gateways/sandbox/webhooks`` of the API. Unset: nowhere."""
 
     workflow_cache: Annotated[int, Field(ge=0)] = 1000
     """Workflows that a worker keeps in memory."""

@@ -204,7 +204,7 @@ async def _run_gateway(
     stack.callback(books.close)
     app = create_gateway_app(
         books,
-        f"{api_url}/v1/gateways/{SANDBOX}/webhooks" if api_url else None,
+        f"{api_url}/v1/gateways/{SANDBOX}/webhooks" if api_url else settings.sandbox_webhook_url,
         hang_seconds=options.hang_seconds,
         webhook_lag=options.webhook_lag,
     )

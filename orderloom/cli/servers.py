@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App
 
@@ -33,8 +34,14 @@ def api() -> None:
 
 @servers_app.command
 def gateway() -> None:
-    """Serve the sandbox gateway, which stands in for a payment service provider. It tells nobody what it did."""
-    _serve((Part.GATEWAY,))
+    """
+    Serve the sandbox gateway, which stands in for a payment service provider.
+
+    Its books are kept in the data directory. It tells what it did where ORDERLOOM_SANDBOX_WEBHOOK_URL says.
+    """
+    books = Settings().data_dir.expanduser() / "gateway.db"
+    books.parent.mkdir(parents=True, exist_ok=True)
+    _serve((Part.GATEWAY,), books)
 
 
 @servers_app.command
@@ -44,15 +51,15 @@ def migrate() -> None:
     run(settings, lambda: servers.bring_up_to_date(servers.named(settings)))
 
 
-def _serve(parts: Sequence[Part]) -> None:
+def _serve(parts: Sequence[Part], books: Path | str = Options.books) -> None:
     settings = Settings()
     servers.named(settings)
-    run(settings, lambda: _run(settings, parts))
+    run(settings, lambda: _run(settings, Options(parts=parts, books=books)))
 
 
-async def _run(settings: Settings, parts: Sequence[Part]) -> None:
-    async with Stack.start(settings, Options(parts=parts)) as stack:
+async def _run(settings: Settings, options: Options) -> None:
+    async with Stack.start(settings, options) as stack:
         shown = " ".join(url for url in (stack.api_url, stack.gateway_url) if url)
-        sys.stdout.write(f"{', '.join(parts)}: ready {shown}\n")
+        sys.stdout.write(f"{', '.join(options.parts)}: ready {shown}\n")
         sys.stdout.flush()
         await forever()

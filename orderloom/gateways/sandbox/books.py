@@ -21,6 +21,8 @@ DECLINED_TOKEN = "tok_decline"  # noqa: S105 - the public name of a test payment
 """Authorisations of this payment method are declined."""
 
 _SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS holdings (
     reference TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
