@@ -30,6 +30,7 @@ from orderloom.settings import Settings
 from worker.order_worker import order_worker
 from worker.outside_worker import outside_worker
 from worker.relay import Relay
+from workflows.order import OrderWorkflow
 
 SANDBOX = "sandbox"
 """The name that payments of the sandbox gateway carry."""
@@ -71,6 +72,8 @@ class Options:
     """The sandbox gateway's file."""
     wrap: Callable[[Activities], Activities] = lambda activities: activities
     """Tests put faults around activities."""
+    workflows: Sequence[type] = (OrderWorkflow,)
+    """The benchmark runs another one in the order workflow's place."""
     tell: Callable[[str], None] = lambda _: None
     """Is told of each step that takes a while."""
 
@@ -160,7 +163,7 @@ async def _run_parts(
         await stack.enter_async_context(outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings))
     if Part.ORDERS in options.parts:
         activities = options.wrap(registry.activities(connected.engine, connected.vault))
-        await stack.enter_async_context(order_worker(connected.client, activities, settings))
+        await stack.enter_async_context(order_worker(connected.client, activities, settings, options.workflows))
     if listeners.api is not None:
         app = create_app(api_dependencies(connected, courier, options.clock, patience=options.patience))
         server = await HttpServer.start(app, "API", settings.host, listeners.api)

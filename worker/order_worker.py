@@ -27,12 +27,17 @@ def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*OURS))
 
 
-def order_worker(client: Client, activities: Sequence[Callable[..., Any]], settings: Settings) -> Worker:
+def order_worker(
+    client: Client,
+    activities: Sequence[Callable[..., Any]],
+    settings: Settings,
+    workflows: Sequence[type] = (OrderWorkflow,),
+) -> Worker:
     """Return a worker for queue ``orders`` with *activities* (``activities.registry.activities``)."""
     return Worker(
         client,
         task_queue=ORDERS,
-        workflows=[OrderWorkflow],
+        workflows=workflows,
         activities=activities,
         workflow_runner=workflow_runner(sandboxed=settings.sandbox),
         max_cached_workflows=settings.workflow_cache,
