@@ -7,7 +7,7 @@ its end it reads in the database, so that watching costs nothing that a deployme
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from time import monotonic, process_time
 
@@ -157,7 +157,7 @@ class Load:
 
 
 @asynccontextmanager
-async def _connected(order: LoadOrder) -> AsyncIterator[Load]:
+async def _connected(order: LoadOrder) -> AsyncGenerator[Load]:
     engine = create_engine(order.database_url, pool_size=2)
     connector = aiohttp.TCPConnector(limit=order.at_once + len(LOCATIONS))
     async with aiohttp.ClientSession(connector=connector) as http:
