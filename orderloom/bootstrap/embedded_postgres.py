@@ -80,6 +80,11 @@ class EmbeddedPostgres:
             raise
         return server
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server, whose children serve the connections."""
+        return self._child.pid
+
     def url(self, database: str) -> str:
         """Return the URL of *database* for ``database.create_engine``."""
         return f"postgresql://postgres@/{database}?host={quote(str(self._sockets), safe='/')}"

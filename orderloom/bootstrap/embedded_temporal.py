@@ -80,6 +80,11 @@ class EmbeddedTemporal:
             raise
         return server
 
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._child.pid
+
     async def stop(self) -> None:
         """Stop it; what it has acknowledged is on disk if it is persistent."""
         await self._child.stop(self._end, grace=5)

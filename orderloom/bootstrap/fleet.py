@@ -1,8 +1,8 @@
 """Orderloom as production runs it, on this machine: servers of its own, and a process for each role."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orderloom.bootstrap.children import free_port
@@ -48,6 +48,7 @@ class Fleet:
         *,
         workers: int = 1,
         settings: Mapping[str, str] | None = None,
+        namespaces: Sequence[str] = (),
         tell: Callable[[str], None] = lambda _: None,
     ) -> "AsyncGenerator[Fleet]":
         """
@@ -57,44 +58,75 @@ class Fleet:
             directory: data and logs; PostgreSQL's own user must be able to enter it.
             workers: how many worker processes.
             settings: environment variables for the processes, beside the addresses.
+            namespaces: names of deployments that will run ``beside`` this one.
             tell: is told of each step that takes a while.
 
         Raises:
             StartRefused: one of its subclasses says what is in the way; nothing is left running.
         """
         async with AsyncExitStack() as stack:
-            fleet = _planned(await _start_servers(directory, stack, tell), workers, settings or {})
+            servers = await _start_servers(directory, namespaces, stack, tell)
+            own = servers.directory.path
+            shared = {**environment(servers.addresses, own), **(settings or {})}
+            fleet = _planned(servers, own, ["worker"] * workers, shared)
             tell("starting the processes")
-            for process in (fleet.gateway, *fleet.workers, fleet.relay, fleet.api):
-                stack.push_async_callback(process.stop)
-                await process.start()
+            await _start_processes(fleet, stack)
+            yield fleet
+
+    @asynccontextmanager
+    async def beside(self, name: str, worker: str) -> "AsyncGenerator[Fleet]":
+        """
+        Run a second deployment on the same servers, with the same settings, and stop its processes at the end.
+
+        Args:
+            name: of its namespace, its databases, and its directory in that of the servers.
+            worker: the command that its workers run; it has as many as this one.
+        """
+        directory = self.servers.directory.path / name
+        directory.mkdir(exist_ok=True)
+        addresses = await _addresses(self.servers.postgres, self.servers.temporal, name)
+        shared = {**self.environment, **environment(addresses, directory), "TEMPORAL_NAMESPACE": name}
+        fleet = _planned(replace(self.servers, addresses=addresses), directory, [worker] * len(self.workers), shared)
+        async with AsyncExitStack() as stack:
+            await _start_processes(fleet, stack)
             yield fleet
 
 
-async def _start_servers(path: Path, stack: AsyncExitStack, tell: Callable[[str], None]) -> Servers:
+async def _start_servers(
+    path: Path, namespaces: Sequence[str], stack: AsyncExitStack, tell: Callable[[str], None]
+) -> Servers:
     directory = DataDirectory(path)
     stack.callback(directory.release)
     tell("starting PostgreSQL")
     postgres = await EmbeddedPostgres.start(directory)
     stack.push_async_callback(postgres.stop)
     tell("starting Temporal")
-    temporal = await EmbeddedTemporal.start(directory.path)
+    temporal = await EmbeddedTemporal.start(directory.path, namespaces=namespaces)
     stack.push_async_callback(temporal.stop)
-    addresses = Addresses(
-        database_url=await postgres.ensure_database("orderloom"),
-        keys_url=await postgres.ensure_database("orderloom_keys"),
-        temporal_address=temporal.address,
-    )
-    await bring_up_to_date(addresses)
+    addresses = await _addresses(postgres, temporal, "orderloom")
     return Servers(directory=directory, postgres=postgres, temporal=temporal, addresses=addresses)
 
 
-def _planned(servers: Servers, workers: int, settings: Mapping[str, str]) -> Fleet:
+async def _addresses(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, database: str) -> Addresses:
+    addresses = Addresses(
+        database_url=await postgres.ensure_database(database),
+        keys_url=await postgres.ensure_database(f"{database}_keys"),
+        temporal_address=temporal.address,
+    )
+    await bring_up_to_date(addresses)
+    return addresses
+
+
+async def _start_processes(fleet: Fleet, stack: AsyncExitStack) -> None:
+    for process in (fleet.gateway, *fleet.workers, fleet.relay, fleet.api):
+        stack.push_async_callback(process.stop)
+        await process.start()
+
+
+def _planned(servers: Servers, directory: Path, workers: Sequence[str], shared: Mapping[str, str]) -> Fleet:
     """Return the fleet with its ports chosen and its processes not started."""
     api_port, gateway_port = free_port(), free_port()
     api_url, gateway_url = f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{gateway_port}"
-    directory = servers.directory.path
-    shared = {**environment(servers.addresses, directory), **settings}
     hooks = f"{api_url}/v1/gateways/sandbox/webhooks"
 
     def process(role: str, name: str = "", **more: str) -> Process:
@@ -102,10 +134,11 @@ def _planned(servers: Servers, workers: int, settings: Mapping[str, str]) -> Fle
 
     return Fleet(
         servers=servers,
-        environment=shared,
+        environment=dict(shared),
         gateway=process("gateway", ORDERLOOM_GATEWAY_PORT=str(gateway_port), ORDERLOOM_SANDBOX_WEBHOOK_URL=hooks),
         workers=tuple(
-            process("worker", f"worker-{number}", ORDERLOOM_GATEWAY_URL=gateway_url) for number in range(1, workers + 1)
+            process(role, f"worker-{number}", ORDERLOOM_GATEWAY_URL=gateway_url)
+            for number, role in enumerate(workers, start=1)
         ),
         relay=process("relay"),
         api=process("api", ORDERLOOM_API_PORT=str(api_port)),

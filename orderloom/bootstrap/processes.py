@@ -22,7 +22,7 @@ class Process:
         Take what it runs with.
 
         Args:
-            role: the command, such as ``worker``.
+            role: the command, such as ``worker``; words of a longer one are separated by spaces.
             directory: where its log is kept, as ``NAME.log``.
             environment: added to this process's own.
             name: what it is called; the role unless given.
@@ -52,7 +52,7 @@ class Process:
             ServerFailed: it ended before it was ready.
         """
         said_before = self.log.stat().st_size if self.log.exists() else 0
-        command = [str(Path(sys.executable).with_name("orderloom")), self.role]
+        command = [str(Path(sys.executable).with_name("orderloom")), *self.role.split()]
         child = Child(f"the {self.name}", command, log=self.log, death=SIGTERM, environment=self.environment)
         self._child = child
         while True:
