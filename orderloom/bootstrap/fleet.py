@@ -67,7 +67,7 @@ class Fleet:
         async with AsyncExitStack() as stack:
             servers = await _start_servers(directory, namespaces, stack, tell)
             own = servers.directory.path
-            shared = {**environment(servers.addresses, own), **(settings or {})}
+            shared = {**environment(servers.addresses, own), "TEMPORAL_NAMESPACE": "default", **(settings or {})}
             fleet = _planned(servers, own, ["worker"] * workers, shared)
             tell("starting the processes")
             await _start_processes(fleet, stack)
