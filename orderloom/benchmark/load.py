@@ -16,6 +16,7 @@ import uvloop
 from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from orderloom.benchmark.generator import tell
 from orderloom.benchmark.world import LOCATIONS, checkout, standard_orders
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine
@@ -80,6 +81,7 @@ class Load:
         """Place all orders, ship them, and return when each has come to its end."""
         orders = list(standard_orders(self._order.seed, self._order.series, self._order.count))
         await self._check_out(orders)
+        tell(0)
         begun, cpu = monotonic(), process_time()
         async with asyncio.TaskGroup() as group:
             behind = [group.create_task(self._ship(location)) for location in LOCATIONS]
@@ -151,7 +153,9 @@ class Load:
                 self._whole.append(now - self._began.pop(order))
                 self._ended.append(order)
                 self._running.release()
-            last = now if ended else last
+            if ended:
+                last = now
+                tell(len(self._ended))
             if now - last > PATIENCE:
                 raise TimeoutError(f"{len(self._began)} orders do not end, such as {next(iter(self._began), None)}")
 

@@ -1,8 +1,6 @@
 """The processes of a deployment, one command each; they need servers that the settings name."""
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from cyclopts import App
 
@@ -17,19 +15,19 @@ servers_app = App(name="servers")
 @servers_app.command
 def worker() -> None:
     """Run order workflows with their transactions, and the activities that call gateways."""
-    _serve((Part.ORDERS, Part.OUTSIDE))
+    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE)))
 
 
 @servers_app.command
 def relay() -> None:
     """Deliver intake that nobody has delivered, and number the feed. One of several relays works, the others wait."""
-    _serve((Part.RELAY,))
+    serve(Options(parts=(Part.RELAY,)))
 
 
 @servers_app.command
 def api() -> None:
     """Serve the HTTP API."""
-    _serve((Part.API,))
+    serve(Options(parts=(Part.API,)))
 
 
 @servers_app.command
@@ -41,7 +39,7 @@ def gateway() -> None:
     """
     books = Settings().data_dir.expanduser() / "gateway.db"
     books.parent.mkdir(parents=True, exist_ok=True)
-    _serve((Part.GATEWAY,), books)
+    serve(Options(parts=(Part.GATEWAY,), books=books))
 
 
 @servers_app.command
@@ -51,10 +49,11 @@ def migrate() -> None:
     run(settings, lambda: servers.bring_up_to_date(servers.named(settings)))
 
 
-def _serve(parts: Sequence[Part], books: Path | str = Options.books) -> None:
+def serve(options: Options) -> None:
+    """Run parts of a deployment until somebody stops them, and say when they are ready."""
     settings = Settings()
     servers.named(settings)
-    run(settings, lambda: _run(settings, Options(parts=parts, books=books)))
+    run(settings, lambda: _run(settings, options))
 
 
 async def _run(settings: Settings, options: Options) -> None:

@@ -1,0 +1,126 @@
+"""Reports as tables: for a terminal, and for the documentation. Both hold the same words and figures."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table as RichTable
+
+from orderloom.benchmark.histories import Histories
+from orderloom.benchmark.origin import Origin
+from orderloom.benchmark.report import Report, Run, Series
+from orderloom.benchmark.spread import Spread
+
+NOTHING = "-"
+
+type Row = tuple[str, ...]
+
+type Figure = Callable[[Series], str]
+"""What a contender's cell of a row says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of text: the first column says what a row is about, the others hold figures."""
+
+    title: str
+    head: Row
+    rows: Sequence[Row]
+
+    def markdown(self) -> str:
+        """Return it for the documentation."""
+        ruler = "|".join(("", "---", *("---:" for _ in self.head[1:]), ""))
+        return "\n".join((_line(self.head), ruler, *map(_line, self.rows)))
+
+    def rich(self) -> RichTable:
+        """Return it for a terminal."""
+        table = RichTable(title=self.title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for number, name in enumerate(self.head):
+            table.add_column(name, justify="right" if number else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+
+def benchmark_table(report: Report) -> Table:
+    """Return what the benchmark found."""
+    plan = report.plan
+    return Table(
+        title=f"runs: {plan.runs}, orders in each: {plan.orders}, at once: {plan.at_once}, workers: {plan.workers}",
+        head=("middle run (least to most)", "standard order", "raw twin", "floor"),
+        rows=tuple(_rows((report.orders, report.twin, report.floor))),
+    )
+
+
+def of_the_twin(report: Report) -> str:
+    """Return how the orders compare with the twin, in one sentence."""
+    return f"Standard orders complete at {spread(report.of_the_twin, 2)} of the raw twin's rate."
+
+
+def provenance(origin: Origin, command: str) -> str:
+    """Return in one sentence where figures come from."""
+    machine = origin.machine
+    return (
+        f"`{command}` on {origin.measured_at:%Y-%m-%d}, commit {origin.commit or 'unknown'}, "
+        f"{machine.cores} cores of {machine.processor} ({machine.system}): ten million turns of an empty Python loop "
+        f"take {machine.loop_seconds:.2f} s there, and a block is on disk after {machine.sync_seconds * 1000:.1f} ms."
+    )
+
+
+def spread(value: Spread, decimals: int = 1) -> str:
+    """Return the middle value and, if there were others, how far they lie apart."""
+    shown = [f"{number:,.{decimals}f}" for number in (value.median, value.least, value.most)]
+    return shown[0] if shown[1] == shown[2] else f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def _of_runs(value: Callable[[Run], float | None], *, times: float = 1, decimals: int = 1) -> Figure:
+    def figure(series: Series) -> str:
+        found = [value(run) for run in series.runs]
+        known = [each * times for each in found if each is not None]
+        return spread(Spread.of(known), decimals) if known else NOTHING
+
+    return figure
+
+
+def _of_histories(value: Callable[[Histories], Spread]) -> Figure:
+    def figure(series: Series) -> str:
+        return NOTHING if series.histories is None else spread(value(series.histories), 0)
+
+    return figure
+
+
+def _cpu(process: str) -> Figure:
+    return _of_runs(lambda run: run.cpu[process], times=1000)
+
+
+def _memory(series: Series) -> str:
+    return NOTHING if series.memory is None else f"{series.memory / 1000:,.0f}"
+
+
+_FIGURES: Mapping[str, Figure] = {
+    "completed/s": _of_runs(lambda run: run.completed),
+    "placed/s": _of_runs(lambda run: run.placed),
+    "placing, p50, ms": _of_runs(lambda run: run.placing and run.placing.p50, times=1000, decimals=0),
+    "placing, p95, ms": _of_runs(lambda run: run.placing and run.placing.p95, times=1000, decimals=0),
+    "placing, p99, ms": _of_runs(lambda run: run.placing and run.placing.p99, times=1000, decimals=0),
+    "whole, p50, ms": _of_runs(lambda run: run.whole.p50, times=1000, decimals=0),
+    "whole, p95, ms": _of_runs(lambda run: run.whole.p95, times=1000, decimals=0),
+    "whole, p99, ms": _of_runs(lambda run: run.whole.p99, times=1000, decimals=0),
+}
+_EXACT: Mapping[str, Figure] = {
+    "history events": _of_histories(lambda histories: histories.events),
+    "workflow tasks": _of_histories(lambda histories: histories.workflow_tasks),
+    "state transitions": _of_histories(lambda histories: histories.state_transitions),
+    "history bytes": _of_histories(lambda histories: histories.bytes),
+    "memory when cached, KB": _memory,
+}
+
+
+def _rows(contenders: Sequence[Series]) -> Iterator[Row]:
+    spent = {f"CPU, {process}, ms": _cpu(process) for process in contenders[0].runs[0].cpu}
+    together = {"CPU, together, ms": _of_runs(lambda run: sum(run.cpu.values()), times=1000)}
+    for name, figure in {**_FIGURES, **spent, **together, **_EXACT}.items():
+        yield name, *(figure(series) for series in contenders)
+
+
+def _line(cells: Row) -> str:
+    return f"| {' | '.join(cells)} |"
