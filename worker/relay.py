@@ -35,7 +35,9 @@ GRACE = 3.0
 WITHIN = 10.0
 """Seconds that a delivery may take."""
 AT_ONCE = 8
-"""Orders delivered to at once."""
+"""Orders that something is recorded for at once."""
+WOKEN_AT_ONCE = 16
+"""Workflows that are waited for at once: while no worker answers, each takes its time."""
 LONGEST = timedelta(minutes=5)
 """Between two attempts at one row."""
 GIVE_UP_AFTER = 20
@@ -72,6 +74,8 @@ class Relay:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._waking: dict[str, asyncio.Task[None]] = {}
+        """Orders whose workflow is being woken: nobody waits for that but what stands behind it."""
         self._left: dict[str, float] = {}
         """Rows that wake a workflow, and since when they are left to whoever took them in."""
 
@@ -91,13 +95,14 @@ class Relay:
         self._stopping.set()
 
     async def turn(self) -> int:
-        """Look once: deliver what is due, give places in the feed. Return how much there was to do."""
+        """Look once: record what is due, begin to wake workflows, give places in the feed. Return how much was done."""
         rows = await undelivered(self._engine, self._clock.now())
         still_there = {row.delivery.intake_id for row in rows}
         self._left = {intake: since for intake, since in self._left.items() if intake in still_there}
         by_order: dict[str, list[Undelivered]] = defaultdict(list)
         for row in rows:
-            by_order[row.order_id].append(row)
+            if row.order_id not in self._waking:
+                by_order[row.order_id].append(row)
         delivered = await asyncio.gather(*(self._deliver_in_turn(row) for row in by_order.values()))
         async with self._engine.begin() as conn:
             placed = await conn.execute(_POSITION)
@@ -135,8 +140,10 @@ class Relay:
                 await leader.execute(text("SELECT 1"))
                 await self._pause(BUSY if worked else IDLE)
         finally:
-            repeating.cancel()
-            await asyncio.gather(repeating, return_exceptions=True)
+            ending = [repeating, *self._waking.values()]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
 
     @asynccontextmanager
     async def _leading(self) -> AsyncGenerator[AsyncConnection | None]:
@@ -159,7 +166,7 @@ class Relay:
             return
 
     async def _deliver_in_turn(self, rows: Sequence[Undelivered]) -> int:
-        """Deliver one order's rows by position; what stands behind one that has to wait, waits too."""
+        """Record one order's rows by position; what stands behind one that has to wait, waits too."""
         async with self._slots:
             for count, row in enumerate(rows):
                 if not await self._deliver(row):
@@ -167,15 +174,23 @@ class Relay:
         return len(rows)
 
     async def _deliver(self, row: Undelivered) -> bool:
+        async with self._minding(row):
+            if await self._record(row):
+                return True
+            self._begin_to_wake(row)
+        return False
+
+    @asynccontextmanager
+    async def _minding(self, row: Undelivered) -> AsyncGenerator[None]:
+        """Put off what cannot be delivered now: one row stops no other order's."""
         bind_order(row.order_id)
         try:
-            return await self._record(row) or await self._wake(row)
+            yield
         except (OrderloomError, WorkflowUpdateFailedError) as error:
             await self._refused(row, error)
         except (RPCError, DBAPIError, OSError) as error:
             _log.warning("delivery failed", intake=row.delivery.intake_id, error=str(error))
             await self._later(row)
-        return False
 
     async def _record(self, row: Undelivered) -> bool:
         """Journal what no flow of the order waits for, without waking its workflow. False when one does."""
@@ -187,14 +202,23 @@ class Relay:
             return False
         return True
 
-    async def _wake(self, row: Undelivered) -> bool:
+    def _begin_to_wake(self, row: Undelivered) -> None:
+        """Wake the order's workflow beside all else, if it is not left to whoever took the row in, and can be now."""
         since = self._left.setdefault(row.delivery.intake_id, monotonic())
-        if row.attempts == 0 and monotonic() - since < GRACE:
-            return False
-        receipt = await self._courier(row.order_id, row.delivery, within=WITHIN)
-        if receipt is None:
-            await self._later(row)
-        return receipt is not None
+        left = row.attempts == 0 and monotonic() - since < GRACE
+        if left or len(self._waking) >= WOKEN_AT_ONCE:
+            return
+        task = asyncio.create_task(self._wake(row))
+        self._waking[row.order_id] = task
+        task.add_done_callback(lambda _: self._waking.pop(row.order_id))
+
+    async def _wake(self, row: Undelivered) -> None:
+        try:
+            async with self._minding(row):
+                if await self._courier(row.order_id, row.delivery, within=WITHIN) is None:
+                    await self._later(row)
+        except (DBAPIError, OSError) as error:
+            _log.warning("a failed delivery is not noted", intake=row.delivery.intake_id, error=str(error))
 
     async def _refused(self, row: Undelivered, error: Exception) -> None:
         cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error

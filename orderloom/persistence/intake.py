@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import Row, Text, case, false, func, or_, select, update
+from sqlalchemy import Row, Text, case, false, func, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -194,22 +194,24 @@ async def status(engine: AsyncEngine, intake_id: str) -> Submitted:
     return _submitted(row)
 
 
-async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 100) -> list[Undelivered]:
-    """Return rows that were taken in but not delivered, due at *now*, in the order they came in."""
-    columns = (
-        intake.c.id,
-        intake.c.type,
-        intake.c.order_id,
-        intake.c.business_at,
-        intake.c.attempts,
-        intake.c.position,
-    )
-    query = (
-        select(*columns)
-        .where(intake.c.status == "received", intake.c.due_at <= now)
+_DUE = (intake.c.id, intake.c.type, intake.c.order_id, intake.c.business_at, intake.c.attempts)
+
+
+async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 500) -> list[Undelivered]:
+    """
+    Return rows that were taken in but not delivered, due at *now*, in the order they came in.
+
+    Of events and of commands there are at most *limit* each: no number of the ones hides the others.
+    """
+    kinds = [
+        select(*_DUE, intake.c.position)
+        .where(intake.c.status == "received", intake.c.due_at <= now, intake.c.kind == kind)
         .order_by(intake.c.position)
         .limit(limit)
-    )
+        .subquery()
+        for kind in ("event", "command")
+    ]
+    query = union_all(*map(select, kinds)).order_by("position")
     async with engine.connect() as conn:
         rows = (await conn.execute(query)).all()
     return [

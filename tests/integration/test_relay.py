@@ -1,0 +1,69 @@
+"""The relay: one order that has to wait holds up no other one."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from orderloom.bootstrap.clock import Clock
+from orderloom.contracts.messages import Delivery
+from orderloom.persistence import intake
+from worker.relay import WOKEN_AT_ONCE, Relay
+
+
+class SilentWorkers:
+    """A courier to workers that never answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> None:
+        self.asked.append(order_id)
+        await asyncio.Event().wait()
+
+
+async def _taken_in(bench) -> str:
+    body = bench.body({"X": 1})
+    taken = await bench.submit(
+        "order.placed", body, external_id=body["external_id"], idempotency_key=body["external_id"]
+    )
+    return taken.order_id
+
+
+async def test_who_waits_for_a_worker_holds_up_nobody_else(bench) -> None:
+    """While workers are silent, what wakes nobody is recorded; only so many are waited for, each once, oldest first."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.place({"X": 1})
+    await bench.route(order)
+    waiting = [await _taken_in(bench) for _ in range(WOKEN_AT_ONCE + 1)]
+    # Not for the first time: then nobody else is left to deliver them.
+    for (id,) in await bench.rows("SELECT id FROM intake WHERE status = 'received'"):
+        await intake.postpone(bench.engine, id, bench.now)
+    body: dict[str, Any] = {"fulfillment_order": f"{order}-F1", "id": "e-1", "type": "accepted"}
+    await bench.submit("fulfillment.accepted", body, order_id=order)
+    workers = SilentWorkers()
+    relay = Relay(bench.engine, bench.vault, workers, Clock())  # pyright: ignore[reportArgumentType]
+
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        while "fulfillment.accepted" not in await bench.journal(order):  # noqa: ASYNC110  # it is in the database
+            await asyncio.sleep(0.02)
+    relay.stop()
+    await running
+
+    assert workers.asked == waiting[:WOKEN_AT_ONCE]
+    assert {status for (status,) in await bench.rows("SELECT status FROM intake WHERE type = 'order.placed'")} == {
+        "accepted",
+        "received",
+    }
+
+
+async def test_commands_hide_no_events(engine, bench) -> None:
+    """However many commands wait, events are seen beside them, in the order they came in."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.place({"X": 1})
+    first, _ = await _taken_in(bench), await _taken_in(bench)
+    await bench.submit("payment.updated", {"n": 1}, order_id=order)
+
+    seen = await intake.undelivered(engine, bench.now + timedelta(minutes=1), limit=1)
+
+    assert [(row.order_id, row.delivery.type) for row in seen] == [(first, "order.placed"), (order, "payment.updated")]
