@@ -1,6 +1,6 @@
 """Who is measured: each runs when it is its turn, and says what that took."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy import func, select, text
@@ -11,7 +11,7 @@ from flows_dsl import prebuilt
 from flows_dsl.release import pack
 from orderloom.benchmark import floor, load
 from orderloom.benchmark.floor import FloorOrder, FloorReport
-from orderloom.benchmark.generator import generate
+from orderloom.benchmark.generator import Told, generate
 from orderloom.benchmark.histories import histories_of
 from orderloom.benchmark.load import LoadOrder, LoadReport
 from orderloom.benchmark.meters import CpuMeter, resident
@@ -30,9 +30,6 @@ from orderloom.settings import Settings
 
 SAMPLE = 20
 """Orders whose histories are looked at."""
-
-type Told = Callable[[int], None]
-"""Is told how many have ended."""
 
 
 class Contender(Protocol):
@@ -104,8 +101,7 @@ class Orders:
 
     async def findings(self) -> Sequence[Finding]:
         """Return what is wrong with the books."""
-        async with snapshot(self._engine) as conn:
-            return (await examine(conn)).findings
+        return await findings_in(self._engine)
 
     def _memory(self) -> float | None:
         orders, held = self._settled
@@ -150,3 +146,9 @@ async def open_world(engine: AsyncEngine) -> str:
         pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
         await load_world(conn, benchmark_world(pin.release))
     return pin.release
+
+
+async def findings_in(engine: AsyncEngine) -> Sequence[Finding]:
+    """Return what is wrong with the books in a database."""
+    async with snapshot(engine) as conn:
+        return (await examine(conn)).findings

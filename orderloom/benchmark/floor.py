@@ -5,13 +5,11 @@ It starts empty workflows and waits for each to end, as many at once as there ar
 """
 
 import asyncio
-import sys
 from time import monotonic, process_time
 
-import uvloop
 from temporalio.client import Client
 
-from orderloom.benchmark.generator import tell
+from orderloom.benchmark.generator import perform, tell
 from orderloom.benchmark.twin import EMPTY_WORKFLOW
 from orderloom.bootstrap.temporal_client import connect
 from orderloom.contracts.queues import ORDERS
@@ -62,12 +60,5 @@ async def _one(client: Client, id: str) -> float:
     return monotonic() - began
 
 
-def main() -> None:
-    """Run the order that the first argument holds as JSON, and print the report as JSON."""
-    order = FloorOrder.model_validate_json(sys.argv[1])
-    report = asyncio.run(_run(order), loop_factory=uvloop.new_event_loop)
-    sys.stdout.write(report.model_dump_json())
-
-
 if __name__ == "__main__":
-    main()
+    perform(FloorOrder, _run)

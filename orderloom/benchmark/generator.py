@@ -3,10 +3,18 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import uvloop
 
 from orderloom.benchmark.errors import LoadFailed
 from orderloom.domain.model import Frozen
+
+type Told = Callable[[int], None]
+"""Is told how many have ended."""
+type Begins = Callable[[str, int], Told]
+"""Is told what begins and how many there will be; returns who is told how many have ended."""
 
 LONGEST_REPORT = 64 * 1024 * 1024
 """Bytes."""
@@ -18,7 +26,24 @@ def tell(ended: int) -> None:
     sys.stderr.flush()
 
 
-async def generate[R: Frozen](module: str, order: Frozen, report: type[R], told: Callable[[int], None]) -> R:
+def perform[O: Frozen, R: Frozen](order: type[O], run: Callable[[O], Coroutine[Any, Any, R]]) -> None:
+    """Be a load generator: run the order that the first argument holds as JSON, and print the report as JSON."""
+    try:
+        report = asyncio.run(run(order.model_validate_json(sys.argv[1])), loop_factory=uvloop.new_event_loop)
+    except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits gets it as one line
+        sys.exit(_cause(error))
+    sys.stdout.write(report.model_dump_json())
+
+
+def _cause(error: Exception) -> str:
+    """Return the first thing that went wrong; a group of tasks that fails wraps it."""
+    found: BaseException = error
+    while isinstance(found, BaseExceptionGroup):
+        found = cast("BaseExceptionGroup[BaseException]", found).exceptions[0]
+    return f"{type(found).__name__}: {found}"
+
+
+async def generate[R: Frozen](module: str, order: Frozen, report: type[R], told: Told) -> R:
     """
     Run the load generator *module* in a process of its own, and return its report. It never outlives this call.
 
@@ -45,7 +70,7 @@ async def generate[R: Frozen](module: str, order: Frozen, report: type[R], told:
     return report.model_validate_json(said)
 
 
-async def _listen(running: Process, told: Callable[[int], None]) -> str:
+async def _listen(running: Process, told: Told) -> str:
     """Pass on what is told, and return the last line that is no number."""
     assert running.stderr is not None
     trouble = ""

@@ -1,18 +1,23 @@
 """What processes cost, as the operating system counts it."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 import psutil
 
+from orderloom.benchmark.generator import Told
 from orderloom.bootstrap.fleet import Fleet
 
 LOAD = "load generator"
+GLANCE = 0.5
+"""Seconds between two looks at memory."""
 
 
 class CpuMeter:
     """Counts what a fleet's processes spend from the moment that a load generator says that it counts."""
 
-    def __init__(self, fleet: Fleet, told: Callable[[int], None]) -> None:
+    def __init__(self, fleet: Fleet, told: Told) -> None:
         """Take the fleet, and who else wants to hear how far the load generator is."""
         self._processes = processes(fleet)
         self._at_first = cpu(self._processes)
@@ -28,6 +33,25 @@ class CpuMeter:
         """Return CPU seconds by process until now, beside those that the load generator says it spent."""
         now = cpu(self._processes)
         return {**{name: now[name] - before for name, before in self._at_first.items()}, LOAD: generator}
+
+
+@asynccontextmanager
+async def most_resident(of: Mapping[str, Iterable[int]]) -> AsyncGenerator[dict[str, int]]:
+    """Look again and again how much memory processes hold, and give the most bytes that were seen, by name."""
+    processes = {name: tuple(pids) for name, pids in of.items()}
+    most = dict.fromkeys(processes, 0)
+
+    async def look() -> None:
+        while True:
+            for name, pids in processes.items():
+                most[name] = max(most[name], resident(pids))
+            await asyncio.sleep(GLANCE)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield most
+    finally:
+        looking.cancel()
 
 
 def processes(fleet: Fleet) -> dict[str, tuple[int, ...]]:

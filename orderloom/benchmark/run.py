@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orderloom.benchmark.contenders import Contender, Floor, Orders, Told
+from orderloom.benchmark.contenders import Contender, Floor, Orders
 from orderloom.benchmark.errors import MeasuredSomethingElse
+from orderloom.benchmark.generator import Begins
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Plan, Report, Run, Series
 from orderloom.bootstrap.database import create_engine
@@ -20,9 +21,6 @@ TWIN_WORKER = "benchmark twin-worker"
 """The command of its workers."""
 FLOOR_SHARE = 4
 """Empty workflows for each order, so that runs take about as long."""
-
-type Begins = Callable[[str, int], Told]
-"""Is told what begins and how many there will be; returns who is told how many have ended."""
 
 
 @dataclass(kw_only=True)
