@@ -96,14 +96,7 @@ class OrderWorkflow:
         self._handling += 1
         try:
             await workflow.wait_condition(lambda: self._ready)
-            if (known := self._receipts.get(delivery.intake_id)) is not None:
-                return known
-            self._jump(delivery.business_at)
-            recorded = await self.transactions.run(
-                RECORD, lambda context: RecordDelivery(context=context, delivery=delivery), Recorded
-            )
-            self._remember(delivery.intake_id, recorded.receipt)
-            return recorded.receipt
+            return self._receipts.get(delivery.intake_id) or await self._record(delivery)
         finally:
             self._handling -= 1
 
@@ -150,7 +143,25 @@ class OrderWorkflow:
             self._checked = max(self._checked, rebuilt.seq)
             for event in rebuilt.unfinished:
                 self._subscribe(event, depth=0)
+        if start.first is not None and start.carried is None:
+            await self._record_first(start.first)
         self._ready = True
+
+    async def _record_first(self, delivery: Delivery) -> None:
+        """Journal what the workflow was started for: nobody else would before the relay, if the update was lost."""
+        try:
+            await self._record(delivery)
+        except FailureError as failure:
+            # Whoever brings it once more is told.
+            workflow.logger.warning("order %s: %s", self._start.order_id, failure)
+
+    async def _record(self, delivery: Delivery) -> Receipt:
+        self._jump(delivery.business_at)
+        recorded = await self.transactions.run(
+            RECORD, lambda context: RecordDelivery(context=context, delivery=delivery), Recorded
+        )
+        self._remember(delivery.intake_id, recorded.receipt)
+        return recorded.receipt
 
     def _told(self, events: list[Event], depth: int) -> None:
         """Hand journaled events to whom they concern: operators' decisions, listens, subscriptions."""

@@ -60,10 +60,15 @@ class TwinOrder:
         # Its steps stand below: no flow's body is to be read, or to enter history.
         self._transactions.flows = {flow: "" for flows in self._subscriptions.values() for flow in flows}
         self._steps: list[asyncio.Task[None]] = []
+        self._receipts: dict[str, Receipt] = {}
+        self._ready = False
 
     @workflow.run
     async def run(self, start: OrderInput) -> None:
         """Park whenever nothing is under way; when all has shipped, stay open for the service window."""
+        if start.first is not None:
+            await self._record(start.first)
+        self._ready = True
         while not self._over():
             await workflow.wait_condition(self._rested)
             for step in self._steps:
@@ -76,15 +81,20 @@ class TwinOrder:
     @workflow.update
     async def deliver(self, delivery: Delivery) -> Receipt:
         """Journal a delivery and let what follows from it begin; answer what became of it."""
-        recorded = await self._transactions.run(
-            RECORD, lambda context: RecordDelivery(context=context, delivery=delivery), Recorded
-        )
-        return recorded.receipt
+        await workflow.wait_condition(lambda: self._ready)
+        return self._receipts.get(delivery.intake_id) or await self._record(delivery)
 
     @workflow.query
     def quiet(self) -> bool:
         """Tell whether nothing will happen without a new delivery or the clock, and PostgreSQL knows that."""
         return bool(self._transactions.header) and not (self._steps or self._transactions.running)
+
+    async def _record(self, delivery: Delivery) -> Receipt:
+        recorded = await self._transactions.run(
+            RECORD, lambda context: RecordDelivery(context=context, delivery=delivery), Recorded
+        )
+        self._receipts[delivery.intake_id] = recorded.receipt
+        return recorded.receipt
 
     def _told(self, events: list[Event], _depth: int) -> None:
         for event in events:

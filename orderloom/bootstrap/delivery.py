@@ -123,6 +123,7 @@ class Courier:
         start = await self.start_input(order_id, delivery.intake_id)
         if self._clock is not None and self._virtual and delivery.business_at is None:
             delivery = delivery.model_copy(update={"business_at": self._clock.now()})
+        start = start.model_copy(update={"first": delivery})
         while True:
             try:
                 return await self._send(order_id, start, delivery)

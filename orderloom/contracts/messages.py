@@ -18,11 +18,23 @@ class ReleasePin(Message):
     """Version of the interpreter's semantics."""
 
 
+class Delivery(Message):
+    """An accepted ``intake`` row, brought to the order's workflow. At most 2 KB."""
+
+    intake_id: str
+    type: str
+    """Event type, such as ``order.placed`` or ``fulfillment.shipped``."""
+    business_at: AwareDatetime | None = None
+    """Business time of the item. Only imports and scenarios set it: the order's clock jumps there."""
+
+
 class OrderInput(Message):
     """The argument of the order workflow."""
 
     order_id: str
     pin: ReleasePin
+    first: Delivery | None = None
+    """What the workflow is started for. It comes as an update too, which Temporal may lose before a worker has it."""
     service_window: float = 90 * 86_400.0
     """Seconds that a finished order stays open for commands."""
     carried: JsonObject | None = None
@@ -33,16 +45,6 @@ class OrderInput(Message):
     """Business time may be set ahead: ``advance`` and ``Delivery.business_at`` count. Scenarios and imports only."""
     max_events: int | None = None
     """Tests only: continue as new above so many events."""
-
-
-class Delivery(Message):
-    """An accepted ``intake`` row, brought to the order's workflow. At most 2 KB."""
-
-    intake_id: str
-    type: str
-    """Event type, such as ``order.placed`` or ``fulfillment.shipped``."""
-    business_at: AwareDatetime | None = None
-    """Business time of the item. Only imports and scenarios set it: the order's clock jumps there."""
 
 
 class Receipt(Message):

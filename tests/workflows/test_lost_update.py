@@ -1,0 +1,57 @@
+"""Temporal keeps an update in memory until a worker takes it, and a start for good: no order may hang on the first."""
+
+import pytest
+
+from orderloom.bootstrap.clock import Clock
+from orderloom.contracts.messages import Delivery
+from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
+from orderloom.persistence.intake import ORDER_PLACED, Submission, submit
+from orderloom.stack import Options, Part
+from tests.workflows.shop import Shop, order_body
+
+
+@pytest.fixture
+def options() -> Options:
+    """Return a stack without a relay: nobody delivers again what was lost."""
+    return Options(webhook_lag=0.0, patience=20.0, parts=(Part.API, Part.GATEWAY, Part.ORDERS, Part.OUTSIDE))
+
+
+async def _taken_in(shop: Shop, external_id: str) -> tuple[str, Delivery]:
+    submission = Submission(
+        kind="command",
+        type=ORDER_PLACED,
+        source="web",
+        external_id=external_id,
+        body=order_body(external_id),
+        person={"name": "Somebody"},
+        received_at=Clock().now(),
+    )
+    taken = await submit(shop.stack.engine, shop.stack.vault, submission)
+    return taken.order_id, Delivery(intake_id=taken.intake_id, type=ORDER_PLACED)
+
+
+async def test_a_start_without_its_update_places_the_order(shop: Shop) -> None:
+    """The workflow records what it was started for; the update, when it comes after all, gets the same receipt."""
+    order, delivery = await _taken_in(shop, "lost-1")
+    start = await shop.stack.courier.start_input(order, delivery.intake_id)
+
+    await shop.stack.client.start_workflow(
+        ORDER_WORKFLOW, start.model_copy(update={"first": delivery}), id=workflow_id(order), task_queue=ORDERS
+    )
+    await shop.until_journal(order, "fulfillment.created")
+    receipt = await shop.stack.courier(order, delivery, within=20)
+
+    assert receipt is not None
+    assert (receipt.status, receipt.seq) == ("accepted", 1)
+    assert (await shop.journal(order)).count("order.placed") == 1
+
+
+async def test_a_delivery_names_itself_to_the_workflow_that_it_starts(shop: Shop) -> None:
+    """What an order's workflow is started with holds the delivery that starts it."""
+    order, delivery = await _taken_in(shop, "lost-2")
+
+    await shop.stack.courier(order, delivery, within=20)
+
+    history = await shop.stack.client.get_workflow_handle(workflow_id(order)).fetch_history()
+    started = history.events[0].workflow_execution_started_event_attributes.input.payloads[0].data
+    assert delivery.intake_id in started.decode()
