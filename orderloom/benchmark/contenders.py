@@ -21,6 +21,7 @@ from orderloom.benchmark.world import benchmark_world
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.bootstrap.temporal_client import connect
+from orderloom.contracts.messages import ReleasePin
 from orderloom.persistence.flows import publish
 from orderloom.persistence.tables.orders import journal
 from orderloom.persistence.world import load_world
@@ -140,12 +141,12 @@ class Floor:
         )
 
 
-async def open_world(engine: AsyncEngine) -> str:
-    """Load the benchmark's world with the flows that ship in force; return the hash of their release."""
+async def open_world(engine: AsyncEngine) -> ReleasePin:
+    """Load the benchmark's world with the flows that ship in force; return their pin."""
     async with engine.begin() as conn:
         pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
         await load_world(conn, benchmark_world(pin.release))
-    return pin.release
+    return pin
 
 
 async def findings_in(engine: AsyncEngine) -> Sequence[Finding]:

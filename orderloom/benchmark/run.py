@@ -1,9 +1,8 @@
 """The benchmark: standard orders, the raw twin and the floor by turns, on servers of its own."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -95,21 +94,14 @@ class Benchmark:
 
 
 @asynccontextmanager
-async def prepared(
-    directory: Path, plan: Plan, tell: Callable[[str], None], begins: Begins
-) -> AsyncGenerator[Benchmark]:
+async def prepared(fleet: Fleet, plan: Plan, begins: Begins) -> AsyncGenerator[Benchmark]:
     """
-    Start the servers and both fleets on *directory*, and stop them at the end.
+    Start the twin's fleet beside *fleet*, which knows its namespace `TWIN`, and stop it at the end.
 
     Raises:
         StartRefused: one of its subclasses says what is in the way; nothing is left running.
     """
-    async with (
-        Fleet.start(directory, workers=plan.workers, namespaces=[TWIN], tell=tell) as fleet,
-        fleet.beside(TWIN, TWIN_WORKER) as twin,
-        connection(fleet) as engine,
-        connection(twin) as twins_engine,
-    ):
+    async with fleet.beside(TWIN, TWIN_WORKER) as twin, connection(fleet) as engine, connection(twin) as twins_engine:
         yield Benchmark(
             plan,
             Orders(fleet, engine, seed=plan.seed, at_once=plan.at_once, namespace="default"),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from rich.table import Table as RichTable
 
+from orderloom.benchmark.backlog_report import BacklogReport
 from orderloom.benchmark.histories import Histories
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Report, Run, Series
+from orderloom.benchmark.reserve_report import ReserveReport
 from orderloom.benchmark.spread import Spread
 
 NOTHING = "-"
@@ -48,6 +50,46 @@ def benchmark_table(report: Report) -> Table:
         title=f"runs: {plan.runs}, orders in each: {plan.orders}, at once: {plan.at_once}, workers: {plan.workers}",
         head=("middle run (least to most)", "standard order", "raw twin", "floor"),
         rows=tuple(_rows((report.orders, report.twin, report.floor))),
+    )
+
+
+def backlog_table(report: BacklogReport) -> Table:
+    """Return how a backlog drained."""
+    return Table(
+        title=f"orders: {report.plan.orders:,}, workers: {report.plan.workers}",
+        head=("a backlog", "found"),
+        rows=(
+            ("taken in while no worker ran, orders/s", f"{report.placed:.1f}"),
+            ("drained in, s", f"{report.drain:,.1f}"),
+            ("drained, orders/s", f"{report.completed:.1f}"),
+            ("the longest wait of an order, s", f"{report.longest_wait:,.1f}"),
+            ("meanwhile, list of orders, p95, ms", f"{report.looks.p95 * 1000:,.0f}"),
+            ("meanwhile, placing, p95, ms", f"{report.placings.p95 * 1000:,.0f}"),
+        ),
+    )
+
+
+def verdict_table(report: BacklogReport) -> Table:
+    """Return what must hold while a backlog drains, and whether it did."""
+    return Table(
+        title="what must hold",
+        head=("what must hold", "found", "holds"),
+        rows=tuple((each.claim, each.found, "yes" if each.holds else "NO") for each in report.verdicts),
+    )
+
+
+def reserve_table(report: ReserveReport) -> Table:
+    """Return what reserving costs."""
+    plan = report.plan
+    return Table(
+        title=f"runs: {plan.runs}, in each: {plan.orders}, connections: {plan.connections}",
+        head=("on one SKU, middle run (least to most)", "found"),
+        rows=(
+            ("reserve transactions/s", spread(report.reservations)),
+            ("bare conditional updates of the same row/s", spread(report.bare)),
+            ("the one as a share of the other", spread(report.share, 2)),
+            ("units reserved, of those wanted", f"{report.reserved:,} of {report.wanted:,}"),
+        ),
     )
 
 

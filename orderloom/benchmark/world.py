@@ -14,6 +14,8 @@ CURRENCY = "EUR"
 GROUP = "all"
 LOCATIONS = {"DE-BERLIN": (52.52, 13.40), "FR-LYON": (45.76, 4.84), "PL-WARSAW": (52.23, 21.01)}
 SKUS = tuple(f"SKU-{number:03d}" for number in range(200))
+HOT, HOT_QUANTITY = SKUS[0], 2
+"""The SKU that everyone wants at once, and how much of it."""
 PRICE = 1_000
 """Of every SKU, in cents; 20 % tax comes on top."""
 TOTAL = 2 * PRICE * 120 // 100
@@ -47,6 +49,13 @@ def standard_orders(seed: int, series: str, count: int) -> Iterator[JsonObject]:
     random = Random(seed)
     for number in range(count):
         yield _order(f"{series}-{number}", random)
+
+
+def hot_orders(seed: int, series: str, count: int) -> Iterator[JsonObject]:
+    """Yield *count* orders that all want the same SKU: one line, and the total of a standard order."""
+    line: JsonObject = {"id": "1", "sku": HOT, "quantity": HOT_QUANTITY, "unit_price": _money(PRICE)}
+    for order in standard_orders(seed, series, count):
+        yield {**order, "lines": [line]}
 
 
 def checkout(order: JsonObject) -> JsonObject:

@@ -5,14 +5,17 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from orderloom.benchmark.backlog_report import BacklogPlan, BacklogReport
 from orderloom.benchmark.report import Plan, Report
-from orderloom.benchmark.tables import benchmark_table, of_the_twin
+from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport
+from orderloom.benchmark.tables import backlog_table, benchmark_table, of_the_twin, reserve_table, verdict_table
 from orderloom.benchmark.twin import Empty, TwinOrder
+from orderloom.bootstrap.fleet import Fleet
 from orderloom.cli.measuring import Stage, measure
 from orderloom.cli.servers import serve
 from orderloom.stack import Options, Part
 
-PLAN = Plan()
+PLAN, BACKLOG, RESERVE = Plan(), BacklogPlan(), ReservePlan()
 
 benchmark_app = App(name="benchmark", help="Measure standard orders on servers of its own.")
 
@@ -34,9 +37,12 @@ def benchmark(
     plan = Plan(orders=orders, at_once=at_once, runs=runs, workers=workers)
 
     async def work(stage: Stage) -> Report:
-        from orderloom.benchmark.run import prepared  # noqa: PLC0415  # it needs the development group
+        from orderloom.benchmark.run import TWIN, prepared  # noqa: PLC0415  # it needs the development group
 
-        async with prepared(stage.directory, plan, stage.tell, stage.begins) as ready:
+        async with (
+            Fleet.start(stage.directory, workers=workers, namespaces=[TWIN], tell=stage.tell) as fleet,
+            prepared(fleet, plan, stage.begins) as ready,
+        ):
             return await ready.run(stage.command, stage.origin)
 
     measure(work, _show)
@@ -45,6 +51,61 @@ def benchmark(
 def _show(report: Report, console: Console) -> None:
     console.print(benchmark_table(report).rich(), highlight=False)
     console.print(of_the_twin(report), highlight=False)
+
+
+@benchmark_app.command
+def backlog(
+    *,
+    orders: Annotated[int, Parameter(help="Orders that are placed while no worker runs.")] = BACKLOG.orders,
+    workers: Annotated[int, Parameter(help="Worker processes that drain them.")] = BACKLOG.workers,
+) -> None:
+    """
+    Let a backlog build up while no worker runs, start the workers, and watch it drain.
+
+    The exit status is 1 unless no order starves, memory stays bounded, the API answers all the while, and the books
+    are right.
+    """
+    plan = BacklogPlan(orders=orders, workers=workers)
+
+    async def work(stage: Stage) -> BacklogReport:
+        from orderloom.benchmark.backlog import Backlog  # noqa: PLC0415  # it needs the development group
+
+        async with Fleet.start(stage.directory, workers=workers, tell=stage.tell) as fleet:
+            return await Backlog(fleet, plan, stage.begins).run(stage.command, stage.origin)
+
+    measure(work, _show_backlog)
+
+
+def _show_backlog(report: BacklogReport, console: Console) -> None:
+    console.print(backlog_table(report).rich(), highlight=False)
+    console.print(verdict_table(report).rich(), highlight=False)
+
+
+@benchmark_app.command
+def reserve(
+    *,
+    orders: Annotated[int, Parameter(help="Reservations in each run.")] = RESERVE.orders,
+    connections: Annotated[int, Parameter(help="Connections to PostgreSQL.")] = RESERVE.connections,
+    runs: Annotated[int, Parameter(help="Runs, by turns with the bare update.")] = RESERVE.runs,
+) -> None:
+    """
+    Measure the whole reserve transaction on one SKU, beside a bare conditional update of the same row.
+
+    It is called as a worker calls it, on PostgreSQL at full durability, without Temporal.
+    """
+    plan = ReservePlan(orders=orders, connections=connections, runs=runs)
+
+    async def work(stage: Stage) -> ReserveReport:
+        from orderloom.benchmark.reserve import reserving  # noqa: PLC0415  # it needs the development group
+
+        async with reserving(stage.directory, plan, stage.tell, stage.begins) as ready:
+            return await ready.run(stage.command, stage.origin)
+
+    measure(work, _show_reserve)
+
+
+def _show_reserve(report: ReserveReport, console: Console) -> None:
+    console.print(reserve_table(report).rich(), highlight=False)
 
 
 @benchmark_app.command(name="twin-worker", show=False)
