@@ -10,6 +10,7 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.demo.geography import CITIES, location_of
 from orderloom.demo.orders import DemoOrder, Story
 from orderloom.domain.model import JsonObject
+from orderloom.domain.order import OrderStatus
 
 GLANCE = 0.5
 """Seconds between two looks at something that is being waited for."""
@@ -54,6 +55,12 @@ class Api:
         response.raise_for_status()
         return response.json()["items"]
 
+    async def order(self, order_id: str) -> dict[str, Any]:
+        """Return what the order is now."""
+        response = await self._client.get(f"/v1/orders/{order_id}")
+        response.raise_for_status()
+        return response.json()
+
     async def waiting_at(self, location: str) -> list[dict[str, Any]]:
         """Return the fulfillment orders that a location has not started."""
         query = {"location": location, "status": "allocated", "limit": "100"}
@@ -76,6 +83,23 @@ async def until(api: Api, order_id: str, type: str) -> None:
             if any(entry["type"] == type for entry in entries):
                 return
             seen = entries[-1]["seq"] if entries else seen
+            await asyncio.sleep(CUSTOMERS_GLANCE)
+
+
+async def until_paid(api: Api, order_id: str) -> None:
+    """
+    Return once everything has shipped, from wherever, and all of it is paid.
+
+    Raises:
+        TimeoutError: that took longer than the demo is willing to wait.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            order = await api.order(order_id)
+            funds, shipments = order["funds"], order["fulfillment_orders"]
+            shipped = order["status"] == OrderStatus.FULFILLED and len(order["invoices"]) == len(shipments)
+            if shipped and funds["applied"] == funds["invoiced"]:
+                return
             await asyncio.sleep(CUSTOMERS_GLANCE)
 
 
@@ -138,7 +162,8 @@ class Customers:
                 await until(self._api, order_id, "fulfillment.created")
                 await self._cancel(order, order_id)
             case Story.RETURNED:
-                await until(self._api, order_id, "payment.captured")
+                await until(self._api, order_id, "order.fulfilled")
+                await until_paid(self._api, order_id)
                 await self._return_one(order_id)
             case _:
                 pass
