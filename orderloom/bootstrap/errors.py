@@ -41,9 +41,10 @@ class PortInUse(StartRefused):
 
 
 class PlatformUnsupported(StartRefused):
-    """The embedded servers do not run on this platform.
+    """The embedded servers are not here: not for this platform, or left out of the installation.
 
-    Use Linux on x86-64 or ARM, or macOS on ARM; or give DATABASE_URL and TEMPORAL_ADDRESS of servers of your own.
+    Give DATABASE_URL and TEMPORAL_ADDRESS of servers of your own. Or use Linux on x86-64 or ARM, or macOS on ARM, with
+    the dependency group `embedded`, which the production image leaves out.
     """
 
     code = "start.platform_unsupported"
