@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.errors import IdempotencyKeyRequired
+from orderloom.bootstrap.health import Probe
 from orderloom.contracts.messages import Delivery, Receipt
 from orderloom.persistence.vault import Vault
 from orderloom.readmodels.snapshot import MAX_PAGE, snapshot
@@ -33,14 +34,6 @@ class Deliver(Protocol):
 
     async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
         """Return what became of it, or None when no worker answered within that many seconds."""
-        ...
-
-
-class Probe(Protocol):
-    """Asks something outside whether it is there."""
-
-    async def __call__(self) -> None:
-        """Return when it is; raise whatever it raises when not."""
         ...
 
 

@@ -47,13 +47,16 @@ class Settings(BaseSettings):
     """Of the embedded server's web interface; unset it for none."""
 
     host: str = "127.0.0.1"
-    """Where the API and the sandbox gateway listen."""
+    """Where the API, the sandbox gateway and the monitor listen."""
     api_port: Port = 8080
     gateway_port: Port = 8090
     gateway_url: str | None = None
     """The payment gateway. Unset: the sandbox gateway of ``orderloom up``."""
     sandbox_webhook_url: str | None = None
     """Where ``orderloom gateway`` tells what it did: ``…/v1/gateways/sandbox/webhooks`` of the API. Unset: nowhere."""
+
+    monitor_port: Port | None = None
+    """Where each process says whether it lives and can work, and what it counts. Unset: nowhere."""
 
     workflow_cache: Annotated[int, Field(ge=0)] = 1000
     """Workflows that a worker keeps in memory."""

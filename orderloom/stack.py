@@ -18,7 +18,9 @@ from api.dependencies import PATIENCE, ApiDependencies
 from orderloom.bootstrap import servers
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
+from orderloom.bootstrap.health import Health, database, workflows
 from orderloom.bootstrap.http_server import HttpServer, listen
+from orderloom.bootstrap.monitor import monitor_app
 from orderloom.bootstrap.servers import Addresses, Connections
 from orderloom.bootstrap.worker_process import worker_process
 from orderloom.contracts.messages import Receipt
@@ -27,6 +29,7 @@ from orderloom.gateways.sandbox.app import create_gateway_app
 from orderloom.gateways.sandbox.books import Books
 from orderloom.persistence.vault import Vault
 from orderloom.settings import Settings
+from worker.health import polling
 from worker.order_worker import order_worker
 from worker.outside_worker import outside_worker
 from worker.relay import Relay
@@ -91,6 +94,7 @@ class Stack:
     courier: Courier
     api_url: str
     gateway_url: str
+    monitor_url: str
 
     @staticmethod
     @asynccontextmanager
@@ -98,21 +102,26 @@ class Stack:
         """
         Start the servers that are not given, bring the databases up to date, and run the parts.
 
-        At the end the API stops first, then the workers, the relay, the gateway, Temporal and PostgreSQL.
+        At the end the API stops first, then the workers, the relay, the gateway, Temporal, PostgreSQL, the monitor.
 
         Raises:
             StartRefused: one of its subclasses says what is in the way; nothing is left running.
         """
         options = options or Options()
         async with AsyncExitStack() as stack:
+            health = Health()
             listeners = _Listeners(settings, options.parts, stack)
+            if listeners.monitor is not None:
+                await _serve(monitor_app(health), "monitor", settings, listeners.monitor, stack)
             addresses = await stack.enter_async_context(
                 servers.embedded(settings, durable=options.durable, tell=options.tell)
             )
             await servers.bring_up_to_date(addresses)
             connected = await stack.enter_async_context(servers.connections(settings, addresses))
             options.tell("starting workers")
-            yield await _run_parts(settings, options, connected, listeners, stack)
+            running = await _run_parts(settings, options, connected, listeners, health=health, stack=stack)
+            with health.working():
+                yield running
 
     async def deliver(self, intake_id: str, *, within: float = 30.0) -> Receipt | None:
         """
@@ -133,6 +142,8 @@ class _Listeners:
         self.gateway = (
             self._listen(settings.host, settings.gateway_port, "sandbox gateway", stack) if wants_gateway else None
         )
+        port = settings.monitor_port
+        self.monitor = None if port is None else self._listen(settings.host, port, "monitor", stack)
 
     @staticmethod
     def _listen(host: str, port: int, what: str, stack: AsyncExitStack) -> socket:
@@ -147,7 +158,13 @@ def url_of(settings: Settings, listener: socket | None) -> str:
 
 
 async def _run_parts(
-    settings: Settings, options: Options, connected: Connections, listeners: _Listeners, stack: AsyncExitStack
+    settings: Settings,
+    options: Options,
+    connected: Connections,
+    listeners: _Listeners,
+    *,
+    health: Health,
+    stack: AsyncExitStack,
 ) -> Stack:
     api_url = url_of(settings, listeners.api)
     gateway_url = settings.gateway_url or url_of(settings, listeners.gateway)
@@ -155,19 +172,29 @@ async def _run_parts(
     if listeners.gateway is not None:
         await _run_gateway(settings, options, api_url, listeners.gateway, stack)
     if Part.RELAY in options.parts:
-        await _run_relay(Relay(connected.engine, connected.vault, courier, options.clock), stack)
+        relay = Relay(connected.engine, connected.vault, courier, options.clock)
+        await _run_relay(relay, stack)
+        health.needs(relay=relay.turning)
     if options.worker_process:
-        await stack.enter_async_context(worker_process(settings, connected.addresses, gateway_url))
+        process = await stack.enter_async_context(worker_process(settings, connected.addresses, gateway_url))
+        health.needs(worker=process.alive)
     if Part.OUTSIDE in options.parts:
         http = await stack.enter_async_context(connect(gateway_url))
-        await stack.enter_async_context(outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings))
+        worker = outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings)
+        await stack.enter_async_context(worker)
+        health.needs(outside=polling(worker))
     if Part.ORDERS in options.parts:
         activities = options.wrap(registry.activities(connected.engine, connected.vault))
-        await stack.enter_async_context(order_worker(connected.client, activities, settings, options.workflows))
+        worker = order_worker(connected.client, activities, settings, options.workflows)
+        await stack.enter_async_context(worker)
+        health.needs(orders=polling(worker))
     if listeners.api is not None:
         app = create_app(api_dependencies(connected, courier, options.clock, patience=options.patience))
-        server = await HttpServer.start(app, "API", settings.host, listeners.api)
-        stack.push_async_callback(server.stop)
+        await _serve(app, "API", settings, listeners.api, stack)
+    if set(options.parts) != {Part.GATEWAY}:
+        health.needs(
+            database=database(connected.engine), keys=database(connected.keys), workflows=workflows(connected.client)
+        )
     return Stack(
         settings=settings,
         addresses=connected.addresses,
@@ -178,6 +205,7 @@ async def _run_parts(
         courier=courier,
         api_url=api_url,
         gateway_url=gateway_url,
+        monitor_url=url_of(settings, listeners.monitor),
     )
 
 
@@ -185,17 +213,12 @@ def api_dependencies(
     connected: Connections, courier: Courier, clock: Clock, *, patience: float = PATIENCE
 ) -> ApiDependencies:
     """Return what the API is given."""
-
-    async def workflows_ready() -> None:
-        if not await connected.client.service_client.check_health():
-            raise ConnectionError("Temporal is not serving")
-
     return ApiDependencies(
         engine=connected.engine,
         vault=connected.vault,
         clock=clock,
         deliver=courier,
-        workflows_ready=workflows_ready,
+        workflows_ready=workflows(connected.client),
         patience=patience,
     )
 
@@ -211,7 +234,13 @@ async def _run_gateway(
         hang_seconds=options.hang_seconds,
         webhook_lag=options.webhook_lag,
     )
-    server = await HttpServer.start(app, "sandbox gateway", settings.host, listener)
+    await _serve(app, "sandbox gateway", settings, listener, stack)
+
+
+async def _serve(
+    app: Callable[..., Any], what: str, settings: Settings, listener: socket, stack: AsyncExitStack
+) -> None:
+    server = await HttpServer.start(app, what, settings.host, listener)
     stack.push_async_callback(server.stop)
 
 

@@ -32,6 +32,8 @@ BUSY, IDLE, FOLLOWING = 0.05, 0.25, 2.0
 """Seconds between looks: after work, without work, and at whether there is a leader."""
 GRACE = 3.0
 """Seconds that what wakes a workflow is left to whoever took it in."""
+STALLED = 60.0
+"""Seconds without a look after which something has gone wrong."""
 WITHIN = 10.0
 """Seconds that a delivery may take."""
 AT_ONCE = 8
@@ -78,6 +80,9 @@ class Relay:
         """Orders whose workflow is being woken: nobody waits for that but what stands behind it."""
         self._left: dict[str, float] = {}
         """Rows that wake a workflow, and since when they are left to whoever took them in."""
+        self._looked = monotonic()
+        self.leading = False
+        """Whether this relay is the one that works."""
 
     async def run(self) -> None:
         """Work whenever this relay is the leader, until told to stop. An outage of PostgreSQL is waited for."""
@@ -93,6 +98,16 @@ class Relay:
     def stop(self) -> None:
         """Let ``run`` end after the look that is under way."""
         self._stopping.set()
+
+    async def turning(self) -> None:
+        """
+        Return if this relay looks at its work, or at whether there is a leader, as often as it should.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        if monotonic() - self._looked > STALLED:
+            raise TimeoutError("the relay stands still")
 
     async def turn(self) -> int:
         """Look once: record what is due, begin to wake workflows, give places in the feed. Return how much was done."""
@@ -153,12 +168,15 @@ class Relay:
             if not await conn.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": RELAY_LEADER}):
                 yield None
                 return
+            self.leading = True
             try:
                 yield conn
             finally:
+                self.leading = False
                 await conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": RELAY_LEADER})
 
     async def _pause(self, seconds: float) -> None:
+        self._looked = monotonic()
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

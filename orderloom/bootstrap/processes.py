@@ -44,6 +44,16 @@ class Process:
         """Whether it was started and has not ended."""
         return self._child is not None and self._child.running
 
+    async def alive(self) -> None:
+        """
+        Return if it runs.
+
+        Raises:
+            ServerFailed: it has ended; the error names the end of its log.
+        """
+        assert self._child is not None, f"{self.name} was never started"
+        self._child.raise_if_ended()
+
     async def start(self) -> str:
         """
         Start it, and return what it says when it is ready: its addresses, if it has any.

@@ -48,6 +48,7 @@ def demo(
             keys_url=None,
             temporal_address=None,
             gateway_url=None,
+            monitor_port=None,
             api_port=api_port,
             gateway_port=gateway_port,
             temporal_ui_port=temporal_ui_port,

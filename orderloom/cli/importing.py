@@ -54,9 +54,8 @@ def import_orders(
         _show_split(console, surveyed.split)
         return
     given = {} if data_dir is None else {"data_dir": data_dir}
-    settings = Settings.model_validate(
-        {**Settings().model_dump(), "gateway_port": 0, "temporal_ui_port": None, "temporal_port": 0, **given}
-    )
+    beside = {"gateway_port": 0, "monitor_port": None, "temporal_ui_port": None, "temporal_port": 0}
+    settings = Settings.model_validate({**Settings().model_dump(), **beside, **given})
     outcomes: list[Outcome] = []
 
     async def work() -> None:

@@ -35,7 +35,14 @@ def run(*files: Path) -> None:
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="orderloom-scenario-") as folder:
         Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to enter
-        settings = Settings(data_dir=Path(folder), api_port=0, gateway_port=0, temporal_port=0, temporal_ui_port=None)
+        settings = Settings(
+            data_dir=Path(folder),
+            api_port=0,
+            gateway_port=0,
+            monitor_port=None,
+            temporal_port=0,
+            temporal_ui_port=None,
+        )
         run_until_done(settings, lambda: _run(settings, cases, console, verdicts))
     show_sum(console, verdicts)
     sys.exit(0 if len(verdicts) == len(cases) and not any(verdict.found for verdict in verdicts) else 1)

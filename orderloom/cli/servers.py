@@ -58,7 +58,7 @@ def serve(options: Options) -> None:
 
 async def _run(settings: Settings, options: Options) -> None:
     async with Stack.start(settings, options) as stack:
-        shown = " ".join(url for url in (stack.api_url, stack.gateway_url) if url)
+        shown = " ".join(url for url in (stack.api_url, stack.gateway_url, stack.monitor_url) if url)
         sys.stdout.write(f"{', '.join(options.parts)}: ready {shown}\n")
         sys.stdout.flush()
         await forever()

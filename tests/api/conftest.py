@@ -10,9 +10,10 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
-from api.dependencies import ApiDependencies, Probe
+from api.dependencies import ApiDependencies
 from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
+from orderloom.bootstrap.health import Probe
 from orderloom.contracts.messages import Delivery, Receipt, ReleasePin
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.persistence import tables
