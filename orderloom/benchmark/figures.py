@@ -51,25 +51,30 @@ class Printed(Frozen):
 def _benchmark(record: str) -> str:
     report = Report.model_validate_json(record)
     table, compared = benchmark_table(report), of_the_twin(report)
-    return f"{table.markdown()}\n\n{compared} {table.title}.\n\n{provenance(report.origin, report.command)}"
+    return f"{table.markdown()}\n\n{compared}\n\n{_said(report.command, table.title, report.origin)}"
 
 
 def _backlog(record: str) -> str:
     report = BacklogReport.model_validate_json(record)
-    tables = backlog_table(report).markdown(), verdict_table(report).markdown()
-    return "\n\n".join((*tables, provenance(report.origin, report.command)))
+    table = backlog_table(report)
+    said = _said(report.command, table.title, report.origin)
+    return f"{table.markdown()}\n\n{verdict_table(report).markdown()}\n\n{said}"
 
 
 def _reserve(record: str) -> str:
     report = ReserveReport.model_validate_json(record)
     table = reserve_table(report)
-    return f"{table.markdown()}\n\n{table.title}.\n\n{provenance(report.origin, report.command)}"
+    return f"{table.markdown()}\n\n{_said(report.command, table.title, report.origin)}"
 
 
 def _printed(record: str) -> str:
     printed = Printed.model_validate_json(record)
     shown = "\n".join(f"    {line}".rstrip() for line in (printed.command, "", *printed.lines))
-    return f"{shown}\n\n{provenance(printed.origin, printed.command)}"
+    return f"{shown}\n\n{provenance(printed.origin)}"
+
+
+def _said(command: str, plan: str, origin: Origin) -> str:
+    return f"`{command}` ({plan}). {provenance(origin)}"
 
 
 BLOCKS: Mapping[str, Callable[[str], str]] = {

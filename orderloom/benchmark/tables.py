@@ -98,13 +98,13 @@ def of_the_twin(report: Report) -> str:
     return f"Standard orders complete at {spread(report.of_the_twin, 2)} of the raw twin's rate."
 
 
-def provenance(origin: Origin, command: str) -> str:
+def provenance(origin: Origin) -> str:
     """Return in one sentence where figures come from."""
     machine = origin.machine
     return (
-        f"`{command}` on {origin.measured_at:%Y-%m-%d}, commit {origin.commit or 'unknown'}, "
-        f"{machine.cores} cores of {machine.processor} ({machine.system}): ten million turns of an empty Python loop "
-        f"take {machine.loop_seconds:.2f} s there, and a block is on disk after {machine.sync_seconds * 1000:.1f} ms."
+        f"Measured on {origin.measured_at:%Y-%m-%d} at commit {origin.commit or 'unknown'} on {machine.cores} cores of "
+        f"{machine.processor} ({machine.system}), where ten million turns of an empty Python loop take "
+        f"{machine.loop_seconds:.2f} s and a block is on disk after {machine.sync_seconds * 1000:.1f} ms."
     )
 
 

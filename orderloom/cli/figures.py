@@ -23,6 +23,8 @@ from orderloom.settings import Settings
 
 EXAMPLE = Path("examples/online-retail/2011-07-01.csv")
 JANUARY = ("--from", "2011-01-01", "--to", "2011-01-31")
+BAR = "\u2501"
+"""What progress is drawn with; nobody wants to read it afterwards."""
 COLUMNS = "100"
 """Of what is printed."""
 
@@ -146,7 +148,7 @@ async def _print(name: str, command: Command, room: Path, online_retail: Path | 
         shown = ("orders", "import", online_retail.name, *rest)
     at = origin(datetime.now(UTC))  # noqa: TID251  # when it is measured
     status, said = await _run((*words, *command.beside), room, output=PIPE)
-    lines = said.replace(str(room), ".orderloom").splitlines()
+    lines = [line.rstrip() for line in said.replace(str(room), ".orderloom").splitlines() if BAR not in line]
     end = next((number for number, line in enumerate(lines) if command.until and line.startswith(command.until)), None)
     kept = "\n".join(lines[:end]).strip("\n").split("\n")
     printed = Printed(kind=name, command=" ".join(("./run", *shown)), origin=at, lines=tuple(kept))

@@ -90,7 +90,7 @@ def measure[R: Report](work: Callable[[Stage], Awaitable[R]], show: Callable[[R,
         sys.exit(INTERRUPTED)
     report = reports[0]
     show(report, console)
-    console.print(provenance(at, command), highlight=False, soft_wrap=True)
+    console.print(provenance(at), highlight=False, soft_wrap=True)
     console.print(f"kept in {_keep(report, settings, at)}", highlight=False, soft_wrap=True)
     sys.exit(0 if report.passed else 1)
 
