@@ -13,17 +13,12 @@ class Plan(Frozen):
 
     seed: int = 20261125
     orders: int = 240
-    """In each run."""
-    at_once: int = 16
+    """In each run, and before the first one to warm up. With all runs together no more than a worker keeps."""
+    at_once: int = 32
     """Orders that are on their way at the same time: a closed loop."""
     runs: int = 3
     workers: int = 1
     """Worker processes."""
-
-    @property
-    def warm_up(self) -> int:
-        """Return how many orders come before the first run."""
-        return max(1, self.orders // 2)
 
 
 class Run(Frozen):

@@ -79,7 +79,7 @@ class Benchmark:
         for orders in self._both:
             await orders.open()
         for lane in self._lanes:
-            await lane.turn("warm-up", self._plan.warm_up, self._begins)
+            await lane.turn("warm-up", self._plan.orders, self._begins)
         for orders in self._both:
             orders.settle()
 
