@@ -16,6 +16,7 @@ from orderloom.readmodels.catalog import ChannelInForce
 from orderloom.readmodels.intake import intake_status
 from orderloom.readmodels.orders import wants
 from orderloom.readmodels.snapshot import snapshot
+from orderloom.telemetry.logs import bind_order
 
 ORDER_PLACED = "order.placed"
 
@@ -88,7 +89,7 @@ async def take_event(given: ApiDependencies, later: BackgroundTasks, event: Outs
         body=event.body,
         received_at=given.clock.now(),
     )
-    taken = await submit(given.engine, given.vault, submission)
+    taken = await _take_in(given, submission)
     if taken.answer is None:
         async with snapshot(given.engine) as conn:
             wanted = await wants(conn, event.order_id, event.type)
@@ -99,7 +100,7 @@ async def take_event(given: ApiDependencies, later: BackgroundTasks, event: Outs
 
 
 async def _answer(given: ApiDependencies, request: Request, submission: Submission, answer: Answer) -> Response:
-    taken = await submit(given.engine, given.vault, submission)
+    taken = await _take_in(given, submission)
     receipt = taken.answer or await _deliver(given, taken, submission.type)
     headers = {"Idempotent-Replayed": "true"} if taken.replayed else {}
     if receipt is None:
@@ -109,6 +110,13 @@ async def _answer(given: ApiDependencies, request: Request, submission: Submissi
         return problem_response(problem, headers)
     status, body, location = answer(taken, receipt)
     return _json(body, status, {**headers, "Location": location} if status == 201 else headers)
+
+
+async def _take_in(given: ApiDependencies, submission: Submission) -> Submitted:
+    """Store it; every log line of the request names its order from then on."""
+    taken = await submit(given.engine, given.vault, submission)
+    bind_order(taken.order_id)
+    return taken
 
 
 async def _deliver(given: ApiDependencies, taken: Submitted, kind: str) -> Receipt | None:

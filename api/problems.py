@@ -12,9 +12,12 @@ from api.errors import MethodNotAllowed, PathUnknown, Unexpected
 from api.fields import field_problem
 from orderloom.domain.errors import FieldProblem, InvalidInput, OrderloomError, Problem
 from orderloom.domain.placing import TooManyLines
+from orderloom.telemetry.logs import bind_order
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_FIELDS = 50
+_ORDER_IN = ("order", "fulfillment_order", "exception")
+"""Parameters of paths whose value is or begins with an order's number."""
 _log = structlog.get_logger(__name__)
 
 
@@ -68,5 +71,13 @@ async def _by_framework(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
+    if (order := _order_asked_for(request)) is not None:
+        bind_order(order)
     _log.error("api.unexpected", path=request.url.path, method=request.method, exc_info=error)
     return problem_response(Unexpected("the request could not be carried out").problem(request.url.path))
+
+
+def _order_asked_for(request: Request) -> str | None:
+    """Return the order that the path names, itself or in the id of something that belongs to it."""
+    named = [request.path_params[name] for name in _ORDER_IN if name in request.path_params]
+    return named[0].partition("-")[0] if named else None

@@ -26,7 +26,7 @@ from orderloom.domain.errors import OrderloomError
 from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpone, undelivered
 from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.vault import Vault
-from orderloom.telemetry import bind_order
+from orderloom.telemetry.logs import bind_order
 
 BUSY, IDLE, FOLLOWING = 0.05, 0.25, 2.0
 """Seconds between looks: after work, without work, and at whether there is a leader."""

@@ -7,15 +7,15 @@ from typing import Any
 
 import uvloop
 
-from orderloom import telemetry
 from orderloom.settings import Settings
+from orderloom.telemetry import logs
 
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run *work* to its end; Ctrl-C or SIGTERM cancels it once, and it stops its parts in order."""
-    telemetry.set_up(settings)
+    logs.set_up(settings)
     asyncio.run(_until_stopped(work), loop_factory=uvloop.new_event_loop)
 
 

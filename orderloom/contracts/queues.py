@@ -10,9 +10,17 @@ ORDER_WORKFLOW = "Order"
 """The registered name of the order workflow."""
 
 
+_PREFIX = "order:"
+
+
 def workflow_id(order_id: str) -> str:
     """Return the id of the workflow of *order_id*."""
-    return f"order:{order_id}"
+    return f"{_PREFIX}{order_id}"
+
+
+def order_of(workflow_id: str) -> str | None:
+    """Return the order whose workflow has this id, or None when it is no order's."""
+    return workflow_id.removeprefix(_PREFIX) if workflow_id.startswith(_PREFIX) else None
 
 
 RECORD = "record"

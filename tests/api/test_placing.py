@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tests.api.books import RESERVED as RESERVED_ORDER
 from tests.api.books import SHIPPED as SHIPPED_ORDER
 from tests.api.books import write_books
 from tests.api.conftest import StubDelivery, count
+from tests.telemetry import captured_lines
 
 KEY = {"Idempotency-Key": "k1"}
 
@@ -270,3 +272,20 @@ async def test_unexpected_error_is_a_problem_that_tells_nothing(http: httpx.Asyn
     assert answer.headers["content-type"] == "application/problem+json"
     assert "gone" not in answer.text
     assert "SELECT" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/orders/100001", "/v1/orders/100001/journal", "/v1/fulfillment-orders/100001-F1", "/v1/exceptions/100001-X1"],
+)
+async def test_unexpected_error_about_an_order_is_logged_with_its_number(
+    http: httpx.AsyncClient, seeded: AsyncEngine, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The line for the operators names the order that the path leads to, however it leads there."""
+    with captured_lines() as lines:
+        monkeypatch.setattr(type(seeded), "connect", Mock(side_effect=OSError("lost")))
+        answer = await http.get(path)
+
+    (line,) = lines.read_all()
+    assert answer.status_code == 500
+    assert (line["event"], line["order"], line["path"]) == ("api.unexpected", "100001", path)

@@ -1,0 +1,1 @@
+"""What a process says of itself: logs, and, when they are switched on, metrics and traces."""
