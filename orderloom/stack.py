@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 from activities import registry
 from api.app import create_app
@@ -33,6 +34,7 @@ from worker.health import polling
 from worker.order_worker import order_worker
 from worker.outside_worker import outside_worker
 from worker.relay import Relay
+from worker.together import together
 from workflows.order import OrderWorkflow
 
 SANDBOX = "sandbox"
@@ -65,6 +67,8 @@ class Options:
     """Beside the parts, run workflows and outside calls in a process of their own."""
     durable: bool = True
     """False: the embedded servers keep nothing."""
+    migrate: bool = True
+    """False: refuse databases that are behind. During an upgrade, processes of two versions start beside each other."""
     patience: float = PATIENCE
     """Seconds that a request waits for its order before it is answered 202."""
     hang_seconds: float = 3.0
@@ -100,7 +104,7 @@ class Stack:
     @asynccontextmanager
     async def start(settings: Settings, options: Options | None = None) -> "AsyncGenerator[Stack]":
         """
-        Start the servers that are not given, bring the databases up to date, and run the parts.
+        Start the servers that are not given, bring the databases up to date if wanted, and run the parts.
 
         At the end the API stops first, then the workers, the relay, the gateway, Temporal, PostgreSQL, the monitor.
 
@@ -116,7 +120,7 @@ class Stack:
             addresses = await stack.enter_async_context(
                 servers.embedded(settings, durable=options.durable, tell=options.tell)
             )
-            await servers.bring_up_to_date(addresses)
+            await (servers.bring_up_to_date if options.migrate else servers.require_up_to_date)(addresses)
             connected = await stack.enter_async_context(servers.connections(settings, addresses))
             options.tell("starting workers")
             running = await _run_parts(settings, options, connected, listeners, health=health, stack=stack)
@@ -178,16 +182,9 @@ async def _run_parts(
     if options.worker_process:
         process = await stack.enter_async_context(worker_process(settings, connected.addresses, gateway_url))
         health.needs(worker=process.alive)
-    if Part.OUTSIDE in options.parts:
-        http = await stack.enter_async_context(connect(gateway_url))
-        worker = outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings)
-        await stack.enter_async_context(worker)
-        health.needs(outside=polling(worker))
-    if Part.ORDERS in options.parts:
-        activities = options.wrap(registry.activities(connected.engine, connected.vault))
-        worker = order_worker(connected.client, activities, settings, options.workflows)
-        await stack.enter_async_context(worker)
-        health.needs(orders=polling(worker))
+    workers = await _make_workers(settings, options, connected, gateway_url, stack)
+    await stack.enter_async_context(together(workers))
+    health.needs(**{worker.task_queue: polling(worker) for worker in workers})
     if listeners.api is not None:
         app = create_app(api_dependencies(connected, courier, options.clock, patience=options.patience))
         await _serve(app, "API", settings, listeners.api, stack)
@@ -207,6 +204,19 @@ async def _run_parts(
         gateway_url=gateway_url,
         monitor_url=url_of(settings, listeners.monitor),
     )
+
+
+async def _make_workers(
+    settings: Settings, options: Options, connected: Connections, gateway_url: str, stack: AsyncExitStack
+) -> list[Worker]:
+    workers: list[Worker] = []
+    if Part.OUTSIDE in options.parts:
+        http = await stack.enter_async_context(connect(gateway_url))
+        workers.append(outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings))
+    if Part.ORDERS in options.parts:
+        activities = options.wrap(registry.activities(connected.engine, connected.vault))
+        workers.append(order_worker(connected.client, activities, settings, options.workflows))
+    return workers
 
 
 def api_dependencies(

@@ -60,7 +60,12 @@ class Child:
     @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
-        return self._process.poll() is None
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for the signal that ended it; None while it runs."""
+        return self._process.poll()
 
     def raise_if_ended(self) -> None:
         """Raise ServerFailed with the end of its log when it is not running any more."""

@@ -44,6 +44,12 @@ class Process:
         """Whether it was started and has not ended."""
         return self._child is not None and self._child.running
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for the signal that ended it; None while it runs."""
+        assert self._child is not None, f"{self.name} was never started"
+        return self._child.status
+
     async def alive(self) -> None:
         """
         Return if it runs.

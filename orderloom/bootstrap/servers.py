@@ -17,6 +17,7 @@ from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
 from orderloom.bootstrap.errors import ServerUnreachable, StartRefused
 from orderloom.bootstrap.master_key import master_key
 from orderloom.bootstrap.temporal_client import connect
+from orderloom.persistence.migrate import is_behind
 from orderloom.persistence.vault import Vault
 from orderloom.settings import Settings
 
@@ -28,6 +29,15 @@ class SettingMissing(StartRefused):
     """
 
     code = "start.setting_missing"
+
+
+class SchemaBehind(StartRefused):
+    """The databases lack what this version needs.
+
+    Run `orderloom migrate` of this version first, once; processes of the version before go on meanwhile.
+    """
+
+    code = "start.schema_behind"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +160,22 @@ async def bring_up_to_date(addresses: Addresses) -> None:
         ServerUnreachable: a database does not answer.
     """
     await _reach("PostgreSQL", lambda: migrate(addresses.database_url, addresses.keys_url))
+
+
+async def require_up_to_date(addresses: Addresses) -> None:
+    """
+    Make sure that both databases have what this version needs; they may be ahead of it.
+
+    Raises:
+        ServerUnreachable: a database does not answer.
+        SchemaBehind: one lacks something.
+    """
+
+    async def require() -> None:
+        if await is_behind(addresses.database_url, addresses.keys_url):
+            raise SchemaBehind("The databases are not at the schema that this version needs.")
+
+    await _reach("PostgreSQL", require)
 
 
 async def _temporal(settings: Settings, addresses: Addresses) -> Client:

@@ -15,19 +15,19 @@ servers_app = App(name="servers")
 @servers_app.command
 def worker() -> None:
     """Run order workflows with their transactions, and the activities that call gateways."""
-    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE)))
+    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE), migrate=False))
 
 
 @servers_app.command
 def relay() -> None:
     """Deliver intake that nobody has delivered, and number the feed. One of several relays works, the others wait."""
-    serve(Options(parts=(Part.RELAY,)))
+    serve(Options(parts=(Part.RELAY,), migrate=False))
 
 
 @servers_app.command
 def api() -> None:
     """Serve the HTTP API."""
-    serve(Options(parts=(Part.API,)))
+    serve(Options(parts=(Part.API,), migrate=False))
 
 
 @servers_app.command
@@ -37,9 +37,11 @@ def gateway() -> None:
 
     Its books are kept in the data directory. It tells what it did where ORDERLOOM_SANDBOX_WEBHOOK_URL says.
     """
-    books = Settings().data_dir.expanduser() / "gateway.db"
+    # Where the others find the gateway is this process itself: all processes have the same settings.
+    settings = Settings().model_copy(update={"gateway_url": None})
+    books = settings.data_dir.expanduser() / "gateway.db"
     books.parent.mkdir(parents=True, exist_ok=True)
-    serve(Options(parts=(Part.GATEWAY,), books=books))
+    serve(Options(parts=(Part.GATEWAY,), migrate=False, books=books), settings)
 
 
 @servers_app.command
@@ -49,9 +51,9 @@ def migrate() -> None:
     run(settings, lambda: servers.bring_up_to_date(servers.named(settings)))
 
 
-def serve(options: Options) -> None:
+def serve(options: Options, settings: Settings | None = None) -> None:
     """Run parts of a deployment until somebody stops them, and say when they are ready."""
-    settings = Settings()
+    settings = settings or Settings()
     servers.named(settings)
     run(settings, lambda: _run(settings, options))
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, make_url, text
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, inspect, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -37,6 +39,16 @@ async def create_keys(keys_url: str) -> None:
     await engine.dispose()
 
 
+async def is_behind(url: str, keys_url: str) -> bool:
+    """Tell whether one of the databases lacks what this version needs; one of a later version does not."""
+    engine, keys = (create_async_engine(_with_driver(each), poolclass=NullPool) for each in (url, keys_url))
+    async with engine.connect() as conn, keys.connect() as keys_conn:
+        behind = await conn.run_sync(_is_behind) or await keys_conn.run_sync(_lacks_keys)
+    await engine.dispose()
+    await keys.dispose()
+    return behind
+
+
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration for the migrations that are installed with the package."""
     made = Config()
@@ -47,6 +59,18 @@ def config(connection: Connection | None = None) -> Config:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(config(connection), revision)
+
+
+def _is_behind(connection: Connection) -> bool:
+    script = ScriptDirectory.from_config(config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    return current is None or current in known - {script.get_current_head()}
+
+
+def _lacks_keys(connection: Connection) -> bool:
+    found = inspect(connection)
+    return not all(found.has_table(name) for name in keys_metadata.tables)
 
 
 def _with_driver(url: str) -> URL:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from orderloom.bootstrap.database import sqlalchemy_url
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.persistence.locks import RELAY_LEADER
-from orderloom.persistence.migrate import create_keys, upgrade
+from orderloom.persistence.migrate import create_keys, is_behind, upgrade
 from orderloom.persistence.tables import metadata
 
 SHAPE = text(
@@ -99,3 +99,18 @@ async def test_the_schema_is_brought_up_to_date_while_a_relay_leads(postgres: Em
         assert await leader.scalar(text("SELECT to_regclass('orders') IS NOT NULL"))
     await engine.dispose()
     await postgres.drop_database("led")
+
+
+async def test_behind_is_what_lacks_something(
+    engine: AsyncEngine, database_url: str, postgres: EmbeddedPostgres
+) -> None:
+    """A database without tables or without keys is behind; a migrated one is not, nor one of a later version."""
+    empty = await postgres.ensure_database("empty")
+
+    assert await is_behind(empty, database_url)
+    assert await is_behind(database_url, empty)
+    assert not await is_behind(database_url, database_url)
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+    assert not await is_behind(database_url, database_url)
+    await postgres.drop_database("empty")
