@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 import structlog
 from sqlalchemy import DateTime, text
@@ -155,7 +156,7 @@ class Relay:
                 await leader.execute(text("SELECT 1"))
                 await self._pause(BUSY if worked else IDLE)
         finally:
-            ending = [repeating, *self._waking.values()]
+            ending: list[asyncio.Task[Any]] = [repeating, *self._waking.values()]
             for task in ending:
                 task.cancel()
             await asyncio.gather(*ending, return_exceptions=True)
