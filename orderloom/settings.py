@@ -15,57 +15,79 @@ def _also(name: str, plain: str) -> AliasChoices:
 
 
 class Settings(BaseSettings):
-    """The settings of all processes. Without addresses the servers are embedded."""
+    """
+    The settings of all processes. Without addresses the servers are embedded.
 
-    model_config = SettingsConfigDict(env_prefix="ORDERLOOM_", frozen=True, extra="forbid", populate_by_name=True)
+    An empty variable is an unset one: Compose and its like pass on what is not set as nothing.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERLOOM_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
     data_dir: Path = Path(".orderloom")
-    """Where embedded servers keep their data, and the master key when none is set."""
-    database_url: Annotated[str | None, Field(validation_alias=_also("database_url", "database_url"))] = None
-    """PostgreSQL, ``postgresql://…``; also ``DATABASE_URL``. Unset: an embedded server."""
-    keys_url: str | None = None
-    """The database of persons' keys. Needed with ``database_url``, and not the same one."""
-    master_key: str | None = None
-    """64 hexadecimal digits that wrap the persons' keys. Unset: made once and kept in the data directory."""
+    """Directory of embedded servers, of the sandbox gateway's books, and of the master key when none is set."""
+    database_url: Annotated[str | None, Field(validation_alias=_also("database_url", "database_url"), repr=False)] = (
+        None
+    )
+    """The database of orders, `postgresql://…`. Unset: an embedded PostgreSQL."""
+    keys_url: Annotated[str | None, Field(repr=False)] = None
+    """The database of persons' keys, `postgresql://…`. Needed with `ORDERLOOM_DATABASE_URL`, and not the same one."""
+    master_key: Annotated[str | None, Field(repr=False)] = None
+    """64 hexadecimal digits that wrap the persons' keys; the same for all processes. Unset: made once and kept in the
+    data directory."""
     pool_size: Annotated[int, Field(ge=1, le=500)] = 20
-    """Connections of one process."""
+    """Connections that one process has to the database of orders; to that of keys it has 5 at most. A worker runs as
+    many transactions at once."""
 
     temporal_address: Annotated[str | None, Field(validation_alias=_also("temporal_address", "temporal_address"))] = (
         None
     )
-    """``host:port``; also ``TEMPORAL_ADDRESS``. Unset: an embedded server."""
+    """`host:port` of Temporal. Unset: an embedded server."""
     temporal_namespace: Annotated[str, Field(validation_alias=_also("temporal_namespace", "temporal_namespace"))] = (
         "default"
     )
+    """The namespace of this deployment's workflows. It must exist; the embedded server makes it."""
     temporal_api_key: Annotated[
         str | None, Field(validation_alias=_also("temporal_api_key", "temporal_api_key"), repr=False)
     ] = None
+    """Key that Temporal asks for, as Temporal Cloud does."""
     temporal_tls: bool = False
+    """Whether Temporal is spoken to over TLS, with the certificates that the system trusts."""
     temporal_port: Port = 0
-    """Of the embedded server."""
+    """Port of the embedded server."""
     temporal_ui_port: Port | None = 8233
-    """Of the embedded server's web interface; unset it for none."""
+    """Port of the embedded server's web pages."""
 
     host: str = "127.0.0.1"
-    """Where the API, the sandbox gateway and the monitor listen."""
+    """Address at which API, sandbox gateway and monitor listen; `0.0.0.0` is every one."""
     api_port: Port = 8080
+    """Port of the API."""
     gateway_port: Port = 8090
+    """Port of the sandbox gateway."""
     gateway_url: str | None = None
-    """The payment gateway. Unset: the sandbox gateway of ``orderloom up``."""
+    """The payment gateway, for workers. Unset: the sandbox gateway of the same process."""
     sandbox_webhook_url: str | None = None
-    """Where ``orderloom gateway`` tells what it did: ``…/v1/gateways/sandbox/webhooks`` of the API. Unset: nowhere."""
+    """Where `orderloom gateway` tells what it did: `…/v1/gateways/sandbox/webhooks` of the API. Unset: nowhere."""
 
     monitor_port: Port | None = None
-    """Where each process says whether it lives and can work, and what it counts. Unset: nowhere."""
+    """Port on which each process says whether it lives and can work, and what it counts. Unset: none."""
 
     workflow_cache: Annotated[int, Field(ge=0)] = 1000
-    """Workflows that a worker keeps in memory."""
+    """Workflows that a worker keeps in memory; any other is replayed when it goes on."""
     sandbox: bool = False
     """Run workflows in Temporal's sandbox: twice the CPU, and it catches what would break a replay. Tests do."""
     deployment: str | None = None
-    """Name of the worker deployment; with it and ``build_id`` workers are versioned."""
+    """Name of the worker deployment. With it and a build id, a worker keeps to the orders that its build began."""
     build_id: str | None = None
+    """Build of the workers, such as a release's number. Unset: `orderloom-` and the version, without versioning."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    """The least that is logged."""
     log_format: Literal["auto", "json", "text"] = "auto"
-    """``auto``: text on a terminal, JSON elsewhere."""
+    """`auto`: text on a terminal, JSON elsewhere."""
