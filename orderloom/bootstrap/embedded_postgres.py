@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,9 +45,11 @@ FORGETFUL: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "fu
 class EmbeddedPostgres:
     """A running server, and the URLs of its databases."""
 
-    def __init__(self, child: Child, sockets: Path) -> None:
-        self._child = child
+    def __init__(self, launch: Callable[[], Child], data: Path, sockets: Path) -> None:
+        self._launch = launch
+        self._data = data
         self._sockets = sockets
+        self._child = self._launched()
 
     @classmethod
     async def start(cls, directory: DataDirectory, *, durable: bool = True) -> "EmbeddedPostgres":
@@ -62,17 +64,15 @@ class EmbeddedPostgres:
         data, sockets, programs = directory.path / "postgres", directory.socket_directory(), _programs()
         user = _system_user(programs, directory.path, sockets)
         await asyncio.to_thread(_make_cluster, programs, data, user)
-        _forget_last_run(data)
         settings = {**SETTINGS, **({} if durable else FORGETFUL), "unix_socket_directories": str(sockets)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        child = Child(
-            "PostgreSQL",
-            [str(programs / "postgres"), "-D", str(data), *options],
-            log=directory.path / "postgres.log",
-            death=Signals.SIGINT,
-            user=user,
-        )
-        server = cls(child, sockets)
+
+        def launch() -> Child:
+            command = [str(programs / "postgres"), "-D", str(data), *options]
+            log = directory.path / "postgres.log"
+            return Child("PostgreSQL", command, log=log, death=Signals.SIGINT, user=user)
+
+        server = cls(launch, data, sockets)
         try:
             await server._wait_until_ready()
         except BaseException:
@@ -105,6 +105,32 @@ class EmbeddedPostgres:
     async def stop(self) -> None:
         """Stop it in good order; open transactions are rolled back."""
         await self._child.stop(Signals.SIGINT, grace=20)
+
+    async def kill(self) -> None:
+        """End the server at once, as a crash would; who serves a connection follows when it sees that."""
+        await self._child.stop(Signals.SIGKILL, grace=20)
+
+    async def resume(self) -> None:
+        """
+        Start the server again where it was and return when it answers: what was committed is there.
+
+        Raises:
+            ServerFailed: it ended, or did not answer in time.
+        """
+        ends = monotonic() + START_WITHIN
+        while True:
+            self._child = self._launched()
+            try:
+                return await self._wait_until_ready()
+            except ServerFailed:
+                # Until the last of a killed server's children has gone, its memory is in use and no other one starts.
+                if monotonic() > ends:
+                    raise
+                await asyncio.sleep(0.1)
+
+    def _launched(self) -> Child:
+        _forget_last_run(self._data)
+        return self._launch()
 
     @asynccontextmanager
     async def _administration(self) -> AsyncGenerator[AsyncConnection]:

@@ -5,7 +5,7 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from signal import Signals
 from time import monotonic
@@ -38,8 +38,17 @@ DYNAMIC: dict[str, bool | int | float] = {
 class EmbeddedTemporal:
     """A running server and its address."""
 
-    def __init__(self, child: Child, address: str, ui_port: int | None, persistent: bool) -> None:
-        self._child = child
+    def __init__(
+        self,
+        launch: Callable[[], Child],
+        address: str,
+        ui_port: int | None,
+        persistent: bool,
+        namespaces: Sequence[str],
+    ) -> None:
+        self._launch = launch
+        self._child = launch()
+        self._namespaces = ("default", *namespaces)
         self._end = Signals.SIGTERM if persistent else Signals.SIGKILL
         self.address = address
         self.ui_url = f"http://127.0.0.1:{ui_port}" if ui_port is not None else None
@@ -66,15 +75,14 @@ class EmbeddedTemporal:
         """
         port = claim_port("127.0.0.1", port, "Temporal")
         ui_port = claim_port("127.0.0.1", ui_port, "Temporal's web interface") if ui_port is not None else None
-        child = Child(
-            "Temporal",
-            [_program(), "server", "start-dev", *_options(directory, port, ui_port, persistent, namespaces)],
-            log=directory / "temporal.log",
-            death=Signals.SIGKILL,
-        )
-        server = cls(child, f"127.0.0.1:{port}", ui_port, persistent)
+        command = [_program(), "server", "start-dev", *_options(directory, port, ui_port, persistent, namespaces)]
+
+        def launch() -> Child:
+            return Child("Temporal", command, log=directory / "temporal.log", death=Signals.SIGKILL)
+
+        server = cls(launch, f"127.0.0.1:{port}", ui_port, persistent, namespaces)
         try:
-            await server._wait_until_ready(("default", *namespaces))
+            await server._wait_until_ready()
         except BaseException:
             await server.stop()
             raise
@@ -89,13 +97,27 @@ class EmbeddedTemporal:
         """Stop it; what it has acknowledged is on disk if it is persistent."""
         await self._child.stop(self._end, grace=5)
 
-    async def _wait_until_ready(self, namespaces: Sequence[str]) -> None:
+    async def kill(self) -> None:
+        """End it at once, as a crash would."""
+        await self._child.stop(Signals.SIGKILL, grace=5)
+
+    async def resume(self) -> None:
+        """
+        Start it again at the same address and return when it answers: if it is persistent, with what it had.
+
+        Raises:
+            ServerFailed: it ended, or did not answer in time.
+        """
+        self._child = self._launch()
+        await self._wait_until_ready()
+
+    async def _wait_until_ready(self) -> None:
         ends = monotonic() + START_WITHIN
         while True:
             self._child.raise_if_ended()
             try:
                 client = await connect(self.address, lazy=False)
-                for namespace in namespaces:
+                for namespace in self._namespaces:
                     await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
             except (RPCError, RuntimeError) as error:
                 if monotonic() > ends:
