@@ -47,13 +47,21 @@ GIVE_UP_AFTER = 20
 """Attempts at a row that its order refuses to record; a server that does not answer is tried for ever."""
 
 LATELY = timedelta(minutes=10)
+SETTLED = timedelta(seconds=5)
+"""Age at which a delivery whose flows still run is repeated; most have ended by then."""
+REPEATING = 2.0
+"""Seconds between two looks at what is to be repeated."""
 _UNFINISHED = text(
     """
     SELECT DISTINCT i.id, i.type, i.order_id, i.business_at, i.position
-    FROM flow_instances f JOIN intake i ON i.id = split_part(f.instance, '@', 1)
-    WHERE f.status = 'running' AND i.received_at > :since ORDER BY i.position
+    FROM flow_instances f JOIN orders o ON o.id = f.order_id JOIN intake i ON i.order_id = f.order_id
+    WHERE f.status = 'running' AND i.status = 'accepted' AND i.received_at > :since AND i.received_at <= :until
+        AND (i.id = split_part(f.instance, '@', 1)
+             OR i.type = ANY(o.wanted) AND NOT jsonb_exists(o.pin -> 'subscriptions', i.type))
+    ORDER BY i.position
     """
 ).columns(business_at=DateTime(timezone=True))
+"""What started a flow that runs, or may be what a flow that runs listens for."""
 _POSITION = text(
     """
     WITH last AS (SELECT COALESCE(MAX(position), 0) AS position FROM outbox),
@@ -77,6 +85,9 @@ class Relay:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._repeating = asyncio.Semaphore(AT_ONCE)
+        self._repeated: set[str] = set()
+        """Deliveries that were repeated and answered."""
         self._waking: dict[str, asyncio.Task[None]] = {}
         """Orders whose workflow is being woken: nobody waits for that but what stands behind it."""
         self._left: dict[str, float] = {}
@@ -124,32 +135,49 @@ class Relay:
             placed = await conn.execute(_POSITION)
         return sum(delivered) + placed.rowcount
 
-    async def repeat_lately(self) -> int:
+    async def repeat_lately(self, settled: timedelta = timedelta(0)) -> int:
         """
-        Deliver once more what was recorded lately and whose flows run; return how many that were.
+        Deliver once more what came in lately, was recorded, and has flows that run; return how many deliveries.
 
-        A delivery is committed before history has it: when worker and server went down together in between, nobody
-        else would ask again. For all others it changes nothing.
+        A delivery is committed before history has it: when the server went down in between, nobody else would ask
+        again. For all others it changes nothing. What was answered is not asked of again by this relay.
+
+        Args:
+            settled: the age of what is repeated, at least.
         """
+        now = self._clock.now()
         async with self._engine.connect() as conn:
-            rows = (await conn.execute(_UNFINISHED, {"since": self._clock.now() - LATELY})).all()
-        await asyncio.gather(
-            *(
-                self._repeat(row.order_id, Delivery(intake_id=row.id, type=row.type, business_at=row.business_at))
-                for row in rows
-            )
-        )
-        return len(rows)
+            rows = (await conn.execute(_UNFINISHED, {"since": now - LATELY, "until": now - settled})).all()
+        self._repeated &= {row.id for row in rows}
+        lost = [
+            (row.order_id, Delivery(intake_id=row.id, type=row.type, business_at=row.business_at))
+            for row in rows
+            if row.id not in self._repeated
+        ]
+        await asyncio.gather(*(self._repeat(*one) for one in lost))
+        return len(lost)
 
     async def _repeat(self, order_id: str, delivery: Delivery) -> None:
-        async with self._slots:
+        async with self._repeating:
             try:
-                await self._courier(order_id, delivery, within=WITHIN)
+                if await self._courier(order_id, delivery, within=WITHIN) is not None:
+                    self._repeated.add(delivery.intake_id)
             except (OrderloomError, RPCError, WorkflowUpdateFailedError) as error:
                 _log.warning("repeating a delivery failed", intake=delivery.intake_id, order=order_id, error=str(error))
 
+    async def _keep_repeating(self) -> None:
+        """Repeat what this relay may have missed, and then whatever has settled; an outage is waited for."""
+        settled = timedelta(0)
+        while True:
+            try:
+                await self.repeat_lately(settled)
+                settled = SETTLED
+            except (OSError, DBAPIError) as error:
+                _log.warning("nothing can be repeated", error=str(error))
+            await asyncio.sleep(REPEATING)
+
     async def _lead(self, leader: AsyncConnection) -> None:
-        repeating = asyncio.create_task(self.repeat_lately())
+        repeating = asyncio.create_task(self._keep_repeating())
         try:
             while not self._stopping.is_set():
                 worked = await self.turn()

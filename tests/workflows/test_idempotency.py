@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -147,6 +148,23 @@ async def test_a_new_relay_repeats_what_worker_and_server_lost_together(shop: Sh
     await shop.until_quiet(order)
     assert journal.count("invoice.created") == 1
     assert await relay.repeat_lately() == 0
+
+
+async def test_a_leading_relay_repeats_what_the_server_loses_under_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery committed and then lost by the server alone is brought again by the relay that leads all the time."""
+    monkeypatch.setattr("worker.relay.SETTLED", timedelta(0))
+    monkeypatch.setattr("worker.relay.REPEATING", 0.05)
+    order = await shop.place()
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.until_quiet(order)
+
+    await _commit_only(shop, order, {"id": "lost", "type": "shipped"})
+
+    journal = await shop.until_journal(order, "payment.captured")
+    assert journal.count("invoice.created") == 1
+    assert journal.count("fulfillment.shipped") == 1
 
 
 async def _commit_only(shop: Shop, order: str, report: dict[str, Any]) -> None:
