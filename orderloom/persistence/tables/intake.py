@@ -38,5 +38,6 @@ intake = Table(
         "uq_intake_external", "source", "type", "external_id", unique=True, postgresql_where="external_id IS NOT NULL"
     ),
     Index("ix_intake_undelivered", "due_at", postgresql_where="status = 'received'"),
+    Index("ix_intake_dead", "id", postgresql_where="status = 'dead'"),
     Index("ix_intake_order", "order_id", "position"),
 )

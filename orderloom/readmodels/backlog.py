@@ -1,0 +1,67 @@
+"""What has been left lying: for whoever watches a deployment. Every count has an index that holds no more than it."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.domain.model import Frozen
+from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.operations import process_exceptions
+from orderloom.persistence.tables.orders import orders, outbox
+from orderloom.readmodels.exceptions import OPEN
+
+LATE = timedelta(minutes=1)
+"""A deadline that passed longer ago has been missed."""
+
+
+class Backlog(Frozen):
+    """What waits, over all orders."""
+
+    undelivered: int
+    """Intake rows that no order has answered."""
+    oldest_seconds: float
+    """Age of the oldest of them; 0 without any."""
+    dead: int
+    """Intake rows that were given up."""
+    unpublished: int
+    """Journal entries that have no place in the feed yet."""
+    overdue: int
+    """Orders whose next deadline passed more than a minute ago."""
+    exceptions: dict[str, int]
+    """Open process exceptions by category."""
+
+
+async def backlog(conn: AsyncConnection, now: datetime) -> Backlog:
+    """Count what waits at *now* (business time), in two statements."""
+    counts = (await conn.execute(_counts(now))).mappings().one()
+    exceptions = (await conn.execute(_EXCEPTIONS)).all()
+    oldest = counts["oldest"]
+    return Backlog(
+        undelivered=counts["undelivered"],
+        oldest_seconds=0.0 if oldest is None else (now - oldest).total_seconds(),
+        dead=counts["dead"],
+        unpublished=counts["unpublished"],
+        overdue=counts["overdue"],
+        exceptions={row.category: row.open for row in exceptions},
+    )
+
+
+def _counts(now: datetime) -> Select[int, datetime | None, int, int, int]:
+    waiting = intake.c.status == "received"
+    overdue = and_(orders.c.closed_at.is_(None), orders.c.next_due_at < now - LATE)
+    return select(
+        select(func.count()).where(waiting).scalar_subquery().label("undelivered"),
+        select(func.min(intake.c.received_at)).where(waiting).scalar_subquery().label("oldest"),
+        select(func.count()).where(intake.c.status == "dead").scalar_subquery().label("dead"),
+        select(func.count()).where(outbox.c.position.is_(None)).scalar_subquery().label("unpublished"),
+        select(func.count()).where(overdue).scalar_subquery().label("overdue"),
+    )
+
+
+_EXCEPTIONS = (
+    select(process_exceptions.c.category, func.count().label("open"))
+    .where(process_exceptions.c.status.in_(OPEN))
+    .group_by(process_exceptions.c.category)
+    .order_by(process_exceptions.c.category)
+)
