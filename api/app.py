@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+from opentelemetry.trace import TracerProvider
+
 from api import docs, problems
 from api.dependencies import ApiDependencies
 from api.openapi import DESCRIPTION, TAGS, TITLE, DocumentedApi
@@ -10,14 +12,19 @@ from api.routers import changes, exceptions, fulfillment, gateways, health, inta
 _ROUTERS = (orders, changes, fulfillment, gateways, exceptions, stock, intake, health, docs)
 
 
-def create_app(dependencies: ApiDependencies) -> DocumentedApi:
-    """Return the application, ready for uvicorn; it neither opens nor closes what it is given."""
-    app = build()
+def create_app(dependencies: ApiDependencies, tracer_provider: TracerProvider | None = None) -> DocumentedApi:
+    """
+    Return the application, ready for uvicorn; it neither opens nor closes what it is given.
+
+    Args:
+        tracer_provider: makes a span of each request; without it there are none.
+    """
+    app = build(tracer_provider)
     app.state.dependencies = dependencies
     return app
 
 
-def build() -> DocumentedApi:
+def build(tracer_provider: TracerProvider | None = None) -> DocumentedApi:
     """Return the application without its dependencies: enough to describe itself."""
     app = DocumentedApi(
         title=TITLE,
@@ -26,6 +33,14 @@ def build() -> DocumentedApi:
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
+        telemetry={
+            "tracing": tracer_provider is not None,
+            "tracer_provider": tracer_provider,
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+            "auto_configure": False,
+        },
     )
     problems.install(app)
     for area in _ROUTERS:

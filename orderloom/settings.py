@@ -91,3 +91,6 @@ class Settings(BaseSettings):
     """The least that is logged."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON elsewhere."""
+
+    traces: Literal["off", "console", "otlp"] = "off"
+    """`console`: spans go to stderr, one JSON object a line. `otlp`: to where `OTEL_EXPORTER_OTLP_ENDPOINT` says."""

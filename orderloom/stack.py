@@ -1,7 +1,7 @@
 """All of Orderloom in one process: for ``orderloom up``, the demo, scenarios and tests."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,7 +29,9 @@ from orderloom.gateways.http import HttpGateway, connect
 from orderloom.gateways.sandbox.app import create_gateway_app
 from orderloom.gateways.sandbox.books import Books
 from orderloom.persistence.vault import Vault
+from orderloom.readmodels.backlog import Backlog, backlog
 from orderloom.settings import Settings
+from orderloom.telemetry.observers import Observers
 from worker.health import polling
 from worker.order_worker import order_worker
 from worker.outside_worker import outside_worker
@@ -115,15 +117,18 @@ class Stack:
         async with AsyncExitStack() as stack:
             health = Health()
             listeners = _Listeners(settings, options.parts, stack)
+            observers = await stack.enter_async_context(Observers.watching(settings))
             if listeners.monitor is not None:
-                await _serve(monitor_app(health), "monitor", settings, listeners.monitor, stack)
+                await _serve(monitor_app(health, observers.told), "monitor", settings, listeners.monitor, stack)
             addresses = await stack.enter_async_context(
                 servers.embedded(settings, durable=options.durable, tell=options.tell)
             )
             await (servers.bring_up_to_date if options.migrate else servers.require_up_to_date)(addresses)
-            connected = await stack.enter_async_context(servers.connections(settings, addresses))
+            connected = await _connect(settings, addresses, observers, stack)
             options.tell("starting workers")
-            running = await _run_parts(settings, options, connected, listeners, health=health, stack=stack)
+            running = await _run_parts(
+                settings, options, connected, listeners, observers=observers, health=health, stack=stack
+            )
             with health.working():
                 yield running
 
@@ -161,32 +166,45 @@ def url_of(settings: Settings, listener: socket | None) -> str:
     return f"http://{settings.host}:{listener.getsockname()[1]}" if listener is not None else ""
 
 
+async def _connect(
+    settings: Settings, addresses: Addresses, observers: Observers, stack: AsyncExitStack
+) -> Connections:
+    connected = await stack.enter_async_context(
+        servers.connections(settings, addresses, runtime=observers.runtime, interceptors=observers.interceptors)
+    )
+    observers.databases(connected.engine, connected.keys)
+    return connected
+
+
 async def _run_parts(
     settings: Settings,
     options: Options,
     connected: Connections,
     listeners: _Listeners,
     *,
+    observers: Observers,
     health: Health,
     stack: AsyncExitStack,
 ) -> Stack:
     api_url = url_of(settings, listeners.api)
     gateway_url = settings.gateway_url or url_of(settings, listeners.gateway)
-    courier = Courier(connected.client, connected.engine, options.clock)
+    courier = observers.courier(connected.client, connected.engine, options.clock)
     if listeners.gateway is not None:
         await _run_gateway(settings, options, api_url, listeners.gateway, stack)
     if Part.RELAY in options.parts:
         relay = Relay(connected.engine, connected.vault, courier, options.clock)
         await _run_relay(relay, stack)
         health.needs(relay=relay.turning)
+        observers.backlog(_backlog_of(relay, connected.engine, options.clock))
     if options.worker_process:
         process = await stack.enter_async_context(worker_process(settings, connected.addresses, gateway_url))
         health.needs(worker=process.alive)
-    workers = await _make_workers(settings, options, connected, gateway_url, stack)
+    workers = await _make_workers(settings, options, connected, gateway_url, observers=observers, stack=stack)
     await stack.enter_async_context(together(workers))
     health.needs(**{worker.task_queue: polling(worker) for worker in workers})
     if listeners.api is not None:
-        app = create_app(api_dependencies(connected, courier, options.clock, patience=options.patience))
+        given = api_dependencies(connected, courier, options.clock, patience=options.patience)
+        app = observers.api(create_app(given, observers.tracer_provider))
         await _serve(app, "API", settings, listeners.api, stack)
     if set(options.parts) != {Part.GATEWAY}:
         health.needs(
@@ -207,16 +225,34 @@ async def _run_parts(
 
 
 async def _make_workers(
-    settings: Settings, options: Options, connected: Connections, gateway_url: str, stack: AsyncExitStack
+    settings: Settings,
+    options: Options,
+    connected: Connections,
+    gateway_url: str,
+    *,
+    observers: Observers,
+    stack: AsyncExitStack,
 ) -> list[Worker]:
     workers: list[Worker] = []
     if Part.OUTSIDE in options.parts:
-        http = await stack.enter_async_context(connect(gateway_url))
-        workers.append(outside_worker(connected.client, {SANDBOX: HttpGateway(http)}, settings))
+        http = await stack.enter_async_context(connect(gateway_url, make=observers.http_client))
+        sandbox = observers.gateway(HttpGateway(http))
+        workers.append(outside_worker(connected.client, {SANDBOX: sandbox}, settings))
     if Part.ORDERS in options.parts:
         activities = options.wrap(registry.activities(connected.engine, connected.vault))
         workers.append(order_worker(connected.client, activities, settings, options.workflows))
     return workers
+
+
+def _backlog_of(relay: Relay, engine: AsyncEngine, clock: Clock) -> Callable[[], Awaitable[Backlog | None]]:
+    async def read() -> Backlog | None:
+        """Of several relays only the one that leads tells, so that nothing is told twice."""
+        if not relay.leading:
+            return None
+        async with engine.connect() as conn:
+            return await backlog(conn, clock.now())
+
+    return read
 
 
 def api_dependencies(

@@ -1,6 +1,6 @@
 """The servers that Orderloom needs: those that the settings name, or embedded ones."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
+from temporalio.runtime import Runtime
 
 from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
@@ -133,9 +134,19 @@ def named(settings: Settings) -> Addresses:
 
 
 @asynccontextmanager
-async def connections(settings: Settings, addresses: Addresses) -> AsyncGenerator[Connections]:
+async def connections(
+    settings: Settings,
+    addresses: Addresses,
+    *,
+    runtime: Runtime | None = None,
+    interceptors: Sequence[Interceptor] = (),
+) -> AsyncGenerator[Connections]:
     """
     Connect to the servers, and let go of them at the end.
+
+    Args:
+        runtime: of the Temporal client and its workers; None for the process's own.
+        interceptors: watch that client and its workers.
 
     Raises:
         ServerUnreachable: one does not answer.
@@ -144,7 +155,7 @@ async def connections(settings: Settings, addresses: Addresses) -> AsyncGenerato
     keys = create_engine(addresses.keys_url, pool_size=min(settings.pool_size, 5))
     try:
         await _reach("PostgreSQL", lambda: _ask(engine), lambda: _ask(keys))
-        client = await _temporal(settings, addresses)
+        client = await _temporal(settings, addresses, runtime, interceptors)
         vault = Vault(keys, master_key(settings))
         yield Connections(engine=engine, keys=keys, vault=vault, client=client, addresses=addresses)
     finally:
@@ -178,13 +189,17 @@ async def require_up_to_date(addresses: Addresses) -> None:
     await _reach("PostgreSQL", require)
 
 
-async def _temporal(settings: Settings, addresses: Addresses) -> Client:
+async def _temporal(
+    settings: Settings, addresses: Addresses, runtime: Runtime | None, interceptors: Sequence[Interceptor]
+) -> Client:
     try:
         return await connect(
             addresses.temporal_address,
             namespace=settings.temporal_namespace,
             tls=settings.temporal_tls,
             api_key=settings.temporal_api_key,
+            runtime=runtime,
+            interceptors=interceptors,
         )
     except RuntimeError as error:
         raise ServerUnreachable(

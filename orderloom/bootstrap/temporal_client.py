@@ -1,5 +1,6 @@
 """Connections to Temporal, and how values travel over them: as JSON, by pydantic, without building a schema twice."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -7,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
@@ -51,9 +52,12 @@ async def connect(
     api_key: str | None = None,
     lazy: bool = False,
     runtime: Runtime | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """
     Connect to the Temporal server at *address* (``host:port``); *lazy* waits with it until the first call.
+
+    *interceptors* watch the client and its workers.
 
     Raises:
         RuntimeError: it does not answer.
@@ -66,6 +70,7 @@ async def connect(
         api_key=api_key,
         lazy=lazy,
         runtime=runtime,
+        interceptors=interceptors,
         connect_timeout=CONNECT_WITHIN,
         grpc_compression=GrpcCompression.NONE if _is_loopback(address) else GrpcCompression.GZIP,
     )

@@ -1,5 +1,6 @@
 """The adapter for gateways that speak the sandbox's HTTP protocol. Whatever is not a clear answer is unknown."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import httpx
@@ -48,10 +49,21 @@ class HttpGateway:
         return _read(intent_id, response)
 
 
-def connect(base_url: str, *, connect_seconds: float = 2.0, answer_seconds: float = 10.0) -> httpx.AsyncClient:
-    """Return a client for a gateway at *base_url*; it gives up after these seconds, and the outcome is unknown."""
+def connect(
+    base_url: str,
+    *,
+    connect_seconds: float = 2.0,
+    answer_seconds: float = 10.0,
+    make: Callable[..., httpx.AsyncClient] = httpx.AsyncClient,
+) -> httpx.AsyncClient:
+    """
+    Return a client for a gateway at *base_url*; it gives up after these seconds, and the outcome is unknown.
+
+    Args:
+        make: makes the client, as the class itself does.
+    """
     timeout = httpx.Timeout(answer_seconds, connect=connect_seconds)
-    return httpx.AsyncClient(base_url=base_url, timeout=timeout)
+    return make(base_url=base_url, timeout=timeout)
 
 
 def _never_seen(response: httpx.Response) -> bool:

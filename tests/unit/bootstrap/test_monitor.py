@@ -21,8 +21,12 @@ async def _hangs() -> None:
     await asyncio.Event().wait()
 
 
+async def _numbers() -> bytes:
+    return b"told 1\n"
+
+
 async def _ask(health: Health) -> tuple[int, object]:
-    transport = httpx.ASGITransport(monitor_app(health))
+    transport = httpx.ASGITransport(monitor_app(health, _numbers))
     async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as http:
         assert (await http.get("/health/live")).status_code == 200, "it lives whatever it lacks"
         answer = await http.get("/health/ready")
@@ -64,3 +68,13 @@ async def test_what_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) ->
         answer = await _ask(health)
 
     assert answer == (503, {"status": "working", "missing": ["database", "workflows"]})
+
+
+async def test_the_numbers_are_told_as_prometheus_reads_them() -> None:
+    """What the process counts comes as it is, in the text format's own media type, ready or not."""
+    transport = httpx.ASGITransport(monitor_app(Health(), _numbers))
+    async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as http:
+        answer = await http.get("/metrics")
+
+    assert (answer.status_code, answer.content) == (200, b"told 1\n")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

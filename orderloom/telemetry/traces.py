@@ -1,0 +1,106 @@
+"""Spans from the API to the last statement. Loaded only when a setting asks for traces."""
+
+import asyncio
+import sys
+from importlib.metadata import version
+from typing import Any, Literal
+
+import httpx
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import inject
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.contrib.opentelemetry import TracingInterceptor
+
+LONGEST = 2_000
+"""Characters of a statement that a span keeps."""
+_SPAN = "orderloom.span"
+
+
+class Traces:
+    """
+    The spans of one process, and what makes them. Spans hold ids and the text of statements, never their values.
+
+    Attributes:
+        provider: makes the API's spans.
+        interceptor: makes those of workflows and activities, in workers and in what asks them.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        """Hand spans to *exporter*, some at a time. The environment may name the service and choose a sampler."""
+        ours = Resource({"service.name": "orderloom", "service.version": version("orderloom")})
+        self.provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
+        self.provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self.provider.get_tracer("orderloom")
+        # Its spans in workflows have no length but are told at once: an order's workflow runs for months.
+        self.interceptor = TracingInterceptor(self._tracer)
+
+    def database(self, engine: AsyncEngine) -> None:
+        """Make spans of *engine*'s statements that something traced has asked for; polling makes none."""
+        _Statements(self._tracer).listen(engine)
+
+    def http_client(self, **options: Any) -> httpx.AsyncClient:
+        """Return an HTTP client that makes spans and passes the trace on; *options* are those of httpx."""
+        return _TracedClient(self._tracer, **options)
+
+    async def close(self) -> None:
+        """Hand over what is left."""
+        await asyncio.to_thread(self.provider.shutdown)
+
+
+def exporter_to(where: Literal["console", "otlp"]) -> SpanExporter:
+    """Return what writes spans to stderr, one JSON object a line, or sends them where ``OTEL_EXPORTER_OTLP_…`` say."""
+    if where == "otlp":
+        return OTLPSpanExporter()
+    return ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n")
+
+
+class _Statements:
+    """Makes a span of each statement; those of one connection come one after the other."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def listen(self, engine: AsyncEngine) -> None:
+        event.listen(engine.sync_engine, "before_cursor_execute", self._begin)
+        event.listen(engine.sync_engine, "after_cursor_execute", self._end)
+        event.listen(engine.sync_engine, "handle_error", self._fail)
+
+    def _begin(self, connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if get_current_span().is_recording():
+            attributes = {"db.system.name": "postgresql", "db.query.text": statement[:LONGEST].strip()}
+            name = statement.split(maxsplit=1)[0]
+            connection.info[_SPAN] = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+
+    def _end(self, connection: Any, *_: Any) -> None:
+        if (span := connection.info.pop(_SPAN, None)) is not None:
+            span.end()
+
+    def _fail(self, failure: Any) -> None:
+        if failure.connection is not None and (span := failure.connection.info.pop(_SPAN, None)) is not None:
+            span.set_status(StatusCode.ERROR, type(failure.original_exception).__name__)
+            span.end()
+
+
+class _TracedClient(httpx.AsyncClient):
+    """Tells the other side which trace it is in; nothing else is different."""
+
+    def __init__(self, tracer: Tracer, **options: Any) -> None:
+        super().__init__(**options)
+        self._tracer = tracer
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        attributes = {
+            "http.request.method": request.method,
+            "server.address": request.url.host,
+            "url.path": request.url.path,
+        }
+        with self._tracer.start_as_current_span(request.method, kind=SpanKind.CLIENT, attributes=attributes) as span:
+            inject(request.headers)
+            response = await super().send(request, **options)
+            span.set_attribute("http.response.status_code", response.status_code)
+            return response
