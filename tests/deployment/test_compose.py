@@ -99,7 +99,7 @@ def test_what_must_be_done_first_is_done_first() -> None:
 
 
 def test_every_process_that_goes_on_is_watched_and_limited() -> None:
-    """Each has a health check with a time to start, limits of memory and CPU, a grace, and starts again when it ends."""
+    """Each has a health check with a time to start, limits, and a grace; it starts again when it ends."""
     for name, service in _long_running().items():
         check = service["healthcheck"]
         assert seconds(check["start_period"]) >= 30, name
@@ -240,7 +240,7 @@ def _implementation() -> list[str]:
 def _config(command: list[str], given: dict[str, str], directory: Path) -> subprocess.CompletedProcess[str]:
     """Let *command* read the file with the example filled in by *given*."""
     filled = re.sub(
-        r"^([A-Z_]+)=$", lambda empty: f"{empty[1]}={given.get(empty[1], '')}", EXAMPLE.read_text(), flags=re.M
+        r"^([A-Z_]+)=$", lambda empty: f"{empty[1]}={given.get(empty[1], '')}", EXAMPLE.read_text(), flags=re.MULTILINE
     )
     (directory / ".env").write_text(filled)
     command = [*command, "--env-file", str(directory / ".env"), "-f", str(FILE), "config"]
