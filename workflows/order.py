@@ -226,9 +226,12 @@ class OrderWorkflow:
         return sorted(self.instances.listening() | waiting)
 
     def _must_park(self) -> bool:
-        if not self.transactions.header:
+        """Whether PostgreSQL knows less than this run, or has journaled what nobody told this run of."""
+        header = self.transactions.header
+        if not header:
             return False
-        return bool(self.transactions.finished) or self._parked != (self._wanted(), self.deadlines.next)
+        behind = cast("int", header["seq"]) > self._checked
+        return behind or bool(self.transactions.finished) or self._parked != (self._wanted(), self.deadlines.next)
 
     async def _park(self) -> None:
         told = (self._wanted(), self.deadlines.next)

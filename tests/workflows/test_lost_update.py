@@ -1,13 +1,23 @@
 """Temporal keeps an update in memory until a worker takes it, and a start for good: no order may hang on the first."""
 
+from typing import Any
+
 import pytest
 
 from orderloom.bootstrap.clock import Clock
-from orderloom.contracts.messages import Delivery
+from orderloom.contracts.messages import Delivery, OrderInput
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
+from orderloom.domain.channel import RoutingPolicy
 from orderloom.persistence.intake import ORDER_PLACED, Submission, submit
+from orderloom.persistence.world import change_stock
 from orderloom.stack import Options, Part
 from tests.workflows.shop import Shop, order_body
+
+
+@pytest.fixture
+def policy() -> dict[str, Any]:
+    """Let an order that could not be routed be tried again soon."""
+    return {"routing": RoutingPolicy(max_attempts=20, backoff=0.5)}
 
 
 @pytest.fixture
@@ -55,3 +65,37 @@ async def test_a_delivery_names_itself_to_the_workflow_that_it_starts(shop: Shop
     history = await shop.stack.client.get_workflow_handle(workflow_id(order)).fetch_history()
     started = history.events[0].workflow_execution_started_event_attributes.input.payloads[0].data
     assert delivery.intake_id in started.decode()
+
+
+async def test_flows_go_on_after_the_tasks_that_began_them_were_lost(shop: Shop) -> None:
+    """
+    Several transactions are committed before history has the first of them: a worker that dies then loses them all.
+
+    The flow that placed the order has ended in PostgreSQL, the one that it started has not: that one goes on.
+    """
+    body = order_body("lost-3")
+    lines = body["lines"]
+    assert isinstance(lines, list)
+    assert isinstance(lines[0], dict)
+    lines[0]["quantity"] = 2_000
+    order = str((await shop.post("/v1/orders", body)).json()["id"])
+    await shop.until_journal(order, "routing.attempted")
+    await shop.until_quiet(order)
+    assert await shop.outcomes(order, "place-order") == ["completed"]
+    handle = shop.stack.client.get_workflow_handle(workflow_id(order))
+    history = await handle.fetch_history()
+    started = history.events[0].workflow_execution_started_event_attributes.input.payloads[0]
+    await handle.terminate("its history is lost")
+
+    await shop.stack.client.start_workflow(
+        ORDER_WORKFLOW,
+        OrderInput.model_validate_json(started.data),
+        id=workflow_id(order),
+        task_queue=ORDERS,
+    )
+    async with shop.stack.engine.begin() as conn:
+        await change_stock(conn, "vienna", "mug", 5_000, "restock", Clock().now())
+
+    journal = await shop.until_journal(order, "fulfillment.created")
+    assert journal.count("order.released") == 1
+    assert journal.count("order.placed") == 1
