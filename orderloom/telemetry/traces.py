@@ -16,6 +16,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
+PATIENCE = 3.0
+"""Seconds that the last spans may take at the end of a process."""
 LONGEST = 2_000
 """Characters of a statement that a span keeps."""
 _SPAN = "orderloom.span"
@@ -34,6 +36,7 @@ class Traces:
         """Hand spans to *exporter*, some at a time. The environment may name the service and choose a sampler."""
         ours = Resource({"service.name": "orderloom", "service.version": version("orderloom")})
         self.provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
+        self._exporter = exporter
         self.provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self.provider.get_tracer("orderloom")
         # Its spans in workflows have no length but are told at once: an order's workflow runs for months.
@@ -48,8 +51,12 @@ class Traces:
         return _TracedClient(self._tracer, **options)
 
     async def close(self) -> None:
-        """Hand over what is left."""
-        await asyncio.to_thread(self.provider.shutdown)
+        """Hand over what is left; whoever does not take it within `PATIENCE` does not get it."""
+        handing_over = asyncio.create_task(asyncio.to_thread(self.provider.shutdown))
+        await asyncio.wait([handing_over], timeout=PATIENCE)
+        if not handing_over.done():
+            self._exporter.shutdown()  # lets go of the attempt that is under way
+        await handing_over
 
 
 def exporter_to(where: Literal["console", "otlp"]) -> SpanExporter:

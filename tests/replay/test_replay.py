@@ -4,10 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from orderloom.bootstrap.temporal_client import data_converter
+from orderloom.telemetry.traces import Traces
 from tests.workflows.shop import secrets_in
 from worker.order_worker import workflow_runner
 from workflows.order import OrderWorkflow
@@ -33,6 +35,26 @@ async def test_a_recorded_history_replays(path: Path, sandboxed: bool) -> None:
     result = await replayer.replay_workflow(_history(path), raise_on_replay_failure=False)
 
     assert result.replay_failure is None
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in HISTORIES])
+async def test_a_history_without_traces_replays_with_them(path: Path) -> None:
+    """Traces may be switched on while orders run: the sandbox lets them, the decisions stay, and no span is made."""
+    exporter = InMemorySpanExporter()
+    traced = Traces(exporter)
+    replayer = Replayer(
+        workflows=[OrderWorkflow],
+        workflow_runner=workflow_runner(sandboxed=True),
+        interceptors=[traced.interceptor],
+        data_converter=data_converter,
+        build_id="replay",
+    )
+
+    result = await replayer.replay_workflow(_history(path), raise_on_replay_failure=False)
+    await traced.close()
+
+    assert result.replay_failure is None
+    assert exporter.get_finished_spans() == ()
 
 
 def test_the_recorded_histories_are_all_there() -> None:
