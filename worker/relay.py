@@ -202,7 +202,8 @@ class Relay:
                 yield conn
             finally:
                 self.leading = False
-                await conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": RELAY_LEADER})
+                if not conn.invalidated:  # the lock went with a connection that is lost
+                    await conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": RELAY_LEADER})
 
     async def _pause(self, seconds: float) -> None:
         self._looked = monotonic()

@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery
 from orderloom.persistence import intake
@@ -55,6 +57,33 @@ async def test_who_waits_for_a_worker_holds_up_nobody_else(bench) -> None:
         "accepted",
         "received",
     }
+
+
+async def test_a_leader_that_loses_its_connection_leads_again(engine, bench) -> None:
+    """The lock went with the connection that held it; the relay goes on, and takes it again over another one."""
+    relay = Relay(bench.engine, bench.vault, SilentWorkers(), Clock())  # pyright: ignore[reportArgumentType]
+    leader = text(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+
+    async def led_by_other_than(gone: int | None) -> int:
+        async with asyncio.timeout(10):
+            while True:
+                async with engine.connect() as conn:
+                    if (pid := await conn.scalar(leader)) not in {None, gone}:
+                        return pid
+                await asyncio.sleep(0.02)
+
+    running = asyncio.create_task(relay.run())
+    first = await led_by_other_than(None)
+    async with engine.begin() as conn:
+        await conn.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first})
+    await led_by_other_than(first)
+    relay.stop()
+    await running
+
+    assert not relay.leading
 
 
 async def test_commands_hide_no_events(engine, bench) -> None:
