@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
-from orderloom.contracts.outside import GatewayNotice, GatewayOutcome, GatewayRequest, Outcome
+from orderloom.contracts.outside import GatewayNotice, GatewayOutcome, GatewayRequest
 from orderloom.gateways.sandbox.books import Books, Given, IntentReusedError
 from orderloom.gateways.sandbox.faults import Fault, FaultBoard, FaultKind
 from orderloom.gateways.sandbox.statement import Statement
@@ -47,7 +47,7 @@ class SandboxGateway:
         except IntentReusedError:
             return _refusal(409, "intent_reused", request.intent_id)
         if is_new:
-            await self._notify(_notice(request, outcome), struck)
+            await self._notify(self.books.notice(request.intent_id), struck)
         return await self._hang(request) if FaultKind.TIMEOUT_AFTER in struck else _json(outcome)
 
     def lookup(self, intent_id: str) -> Response:
@@ -91,11 +91,13 @@ def create_gateway_app(
         webhook_client: the client that delivers; the application closes it.
     """
     client = webhook_client or httpx.AsyncClient(timeout=5.0)
-    courier = Courier(webhook_url, client, lag=webhook_lag, delays=webhook_delays)
+    courier = Courier(webhook_url, client, lag=webhook_lag, delays=webhook_delays, told=books.told)
     gateway = SandboxGateway(books, courier, hang_seconds=hang_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        for notice in books.untold():
+            courier.send(notice)
         yield
         await courier.close()
 
@@ -147,21 +149,6 @@ def _add_controls(app: FastAPI, gateway: SandboxGateway) -> None:
     app.post("/faults", status_code=204)(add_fault)
     app.delete("/faults", status_code=204)(clear_faults)
     app.get("/webhooks")(webhooks)
-
-
-def _notice(request: GatewayRequest, outcome: GatewayOutcome) -> GatewayNotice:
-    assert outcome.outcome is not Outcome.UNKNOWN, "the gateway knows its own books"
-    return GatewayNotice(
-        event_id=f"evt-{request.intent_id}",
-        intent_id=request.intent_id,
-        operation=request.operation,
-        outcome=outcome.outcome,
-        reference=outcome.reference,
-        code=outcome.code,
-        expires_at=outcome.expires_at,
-        amount=request.amount,
-        currency=request.currency,
-    )
 
 
 def _json(outcome: GatewayOutcome) -> Response:

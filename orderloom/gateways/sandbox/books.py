@@ -1,6 +1,8 @@
-"""The sandbox gateway's books, in SQLite: every intent once, and what is left of every authorisation and capture."""
+"""The sandbox gateway's books, in SQLite: every intent once, what is left of each authorisation, what is to be told."""
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from orderloom.contracts.outside import GatewayOperation, GatewayOutcome, GatewayRequest, Outcome
+from orderloom.contracts.outside import GatewayNotice, GatewayOperation, GatewayOutcome, GatewayRequest, Outcome
 from orderloom.domain.model import Frozen
 from orderloom.domain.money import Currency
 from orderloom.gateways.sandbox.statement import Statement, read_statement
@@ -41,6 +43,10 @@ CREATE TABLE IF NOT EXISTS operations (
     root TEXT,
     outcome TEXT NOT NULL,
     answer TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS notices (
+    event_id TEXT PRIMARY KEY,
+    notice TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS operations_reference ON operations (reference, operation, outcome);
 """
@@ -127,20 +133,48 @@ class Books:
         code = decline or self._objection(request)
         outcome = self._failure(request, code) if code else self._success(request)
         holding = self._holding(request.reference)
-        self._db.execute(
-            "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                request.intent_id,
-                request.operation.value,
-                request.reference,
-                request.amount,
-                request.currency,
-                holding.root if holding else outcome.reference,
-                outcome.outcome.value,
-                outcome.model_dump_json(),
-            ),
-        )
+        notice = _notice(request, outcome)
+        with self._at_once():
+            self._db.execute(
+                "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    request.intent_id,
+                    request.operation.value,
+                    request.reference,
+                    request.amount,
+                    request.currency,
+                    holding.root if holding else outcome.reference,
+                    outcome.outcome.value,
+                    outcome.model_dump_json(),
+                ),
+            )
+            self._db.execute("INSERT INTO notices VALUES (?, ?)", (notice.event_id, notice.model_dump_json()))
         return outcome
+
+    def untold(self) -> list[GatewayNotice]:
+        """Return what is still to be told of operations, oldest first; it outlives the gateway's process."""
+        rows = self._db.execute("SELECT notice FROM notices ORDER BY rowid")
+        return [GatewayNotice.model_validate_json(notice) for (notice,) in rows]
+
+    def notice(self, intent_id: str) -> GatewayNotice:
+        """Return what is to be told of the intent that was performed just now."""
+        query = "SELECT notice FROM notices WHERE event_id = ?"
+        (notice,) = self._db.execute(query, (_event_id(intent_id),)).fetchone()
+        return GatewayNotice.model_validate_json(notice)
+
+    def told(self, notice: GatewayNotice) -> None:
+        """Note that *notice* has not to be told any more."""
+        self._db.execute("DELETE FROM notices WHERE event_id = ?", (notice.event_id,))
+
+    @contextmanager
+    def _at_once(self) -> Generator[None]:
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def token(self, request: GatewayRequest) -> str | None:
         """Return the payment method that *request* is about, None if its reference is unknown."""
@@ -234,3 +268,22 @@ class Books:
             (reference, Outcome.SUCCEEDED.value),
         ).fetchone()
         return int(row[0])
+
+
+def _notice(request: GatewayRequest, outcome: GatewayOutcome) -> GatewayNotice:
+    assert outcome.outcome is not Outcome.UNKNOWN, "the gateway knows its own books"
+    return GatewayNotice(
+        event_id=_event_id(request.intent_id),
+        intent_id=request.intent_id,
+        operation=request.operation,
+        outcome=outcome.outcome,
+        reference=outcome.reference,
+        code=outcome.code,
+        expires_at=outcome.expires_at,
+        amount=request.amount,
+        currency=request.currency,
+    )
+
+
+def _event_id(intent_id: str) -> str:
+    return f"evt-{intent_id}"

@@ -1,7 +1,7 @@
 """The sandbox gateway's courier: it tells Orderloom what became of intents, again and again until it is heard."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx
 import structlog
@@ -14,14 +14,24 @@ _log = structlog.get_logger(__name__)
 class Courier:
     """Delivers notices to one URL; a notice that meets no 2xx answer is sent again after each of the delays."""
 
-    def __init__(self, url: str | None, client: httpx.AsyncClient, *, lag: float, delays: Sequence[float]) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        client: httpx.AsyncClient,
+        *,
+        lag: float,
+        delays: Sequence[float],
+        told: Callable[[GatewayNotice], None],
+    ) -> None:
         """
         Take where to deliver (None: nowhere) and the client to use; the courier closes it.
 
         Args:
             lag: seconds between an operation and its first delivery.
             delays: seconds before each further delivery of a notice that was not taken.
+            told: hears of every notice that has not to be delivered any more.
         """
+        self._told = told
         self._url = url
         self._client = client
         self._lag = lag
@@ -36,6 +46,7 @@ class Courier:
     def send(self, notice: GatewayNotice) -> None:
         """Deliver *notice* in the background."""
         if self._url is None:
+            self._told(notice)
             return
         task = asyncio.create_task(self._deliver(notice))
         self._under_way.add(task)
@@ -43,7 +54,7 @@ class Courier:
 
     async def send_now(self, notice: GatewayNotice) -> None:
         """Deliver *notice* before going on; if it is not taken at once, go on and try again in the background."""
-        if self._url is not None and not await self._taken(self._url, notice):
+        if self._url is None or not await self._taken(self._url, notice):
             self.send(notice)
 
     async def drain(self) -> None:
@@ -64,6 +75,7 @@ class Courier:
             await asyncio.sleep(delay)
             if await self._taken(self._url, notice):
                 return
+        self._told(notice)
         _log.warning("webhook given up", notice=notice.event_id, intent=notice.intent_id)
 
     async def _taken(self, url: str, notice: GatewayNotice) -> bool:
@@ -72,4 +84,6 @@ class Courier:
         except httpx.HTTPError as error:
             _log.info("webhook not delivered", notice=notice.event_id, reason=type(error).__name__)
             return False
+        if response.is_success:
+            self._told(notice)
         return response.is_success

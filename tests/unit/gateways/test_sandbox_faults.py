@@ -1,9 +1,14 @@
 """Every fault of the sandbox gateway does what its name says, once, and the books stay right."""
 
+import json
+from pathlib import Path
+
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from orderloom.contracts.outside import GatewayOperation, Outcome
-from orderloom.gateways.sandbox import Fault, FaultKind
+from orderloom.gateways.sandbox import Books, Fault, FaultKind, create_gateway_app
 
 from .conftest import NOW, Sandbox, a_request
 
@@ -137,6 +142,31 @@ async def test_a_webhook_that_is_not_taken_is_sent_again(sandbox: Sandbox) -> No
 
     assert len(sandbox.heard) == 1
     assert (await sandbox.client.get("/webhooks")).json() == {"undelivered": 0}
+
+
+async def test_a_webhook_outlives_the_gateways_process(tmp_path: Path) -> None:
+    """What a killed gateway had not told is told by the next one on the same books, and then never again."""
+    heard: list[str] = []
+
+    async def listen(request: httpx.Request) -> httpx.Response:
+        heard.append(json.loads(request.content)["event_id"])
+        return httpx.Response(202)
+
+    async def gateway() -> tuple[Books, FastAPI]:
+        books = Books(tmp_path / "books.db")
+        client = httpx.AsyncClient(transport=httpx.MockTransport(listen))
+        return books, create_gateway_app(books, "http://orderloom.test/hooks", webhook_lag=0, webhook_client=client)
+
+    killed, _ = await gateway()
+    killed.perform(a_request("T1"))
+    killed.close()
+    for _ in range(2):
+        books, app = await gateway()
+        async with app.router.lifespan_context(app):
+            await app.state.gateway.courier.drain()
+        books.close()
+
+    assert heard == ["evt-T1"]
 
 
 async def test_a_webhook_is_given_up_in_the_end(sandbox: Sandbox) -> None:
