@@ -35,6 +35,7 @@ def order_worker(
     workflows: Sequence[type] = (OrderWorkflow,),
 ) -> Worker:
     """Return a worker for queue ``orders`` with *activities* (``activities.registry.activities``)."""
+    deployment = _deployment(settings)
     return Worker(
         client,
         task_queue=ORDERS,
@@ -47,8 +48,9 @@ def order_worker(
         max_concurrent_local_activities=settings.pool_size,
         max_concurrent_activities=1,
         graceful_shutdown_timeout=GRACE,
-        build_id=build_id(settings),
-        deployment_config=_deployment(settings),
+        # A versioned worker's build is its version's; the SDK takes no other.
+        build_id=build_id(settings) if deployment is None else None,
+        deployment_config=deployment,
     )
 
 

@@ -3,13 +3,17 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import func, select, text
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import WorkflowHistory
+from temporalio.service import RPCError, RPCStatusCode
 
+from orderloom.bootstrap.processes import Process
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST
 from orderloom.contracts.queues import workflow_id
 from orderloom.persistence.locks import RELAY_LEADER
@@ -21,6 +25,7 @@ from tests.deployment.deployment import Deployment
 from tests.workflows.shop import Shop, order_body
 
 READY = (200, {"status": "ok"})
+DEPLOYMENT = "orderloom"
 NEED_DATABASES = ["api-1", "relay-1", "relay-2", "worker-1", "worker-2"]
 
 
@@ -160,6 +165,73 @@ async def test_all_end_well_and_go_on_where_they_were(deployment: Deployment) ->
 
     assert await _paid(shop, order) == (9_500, 1)
     assert await _findings(shop) == []
+
+
+async def test_an_upgrade_of_versioned_workers_takes_orders_along(deployment: Deployment) -> None:
+    """New orders go to the build that is current; one of the build before moves with its next event, and ends there."""
+    shop = deployment.shop
+    await deployment.stop("worker-1", "worker-2")
+    async with AsyncExitStack() as stack:
+        before, after = (_versioned(deployment, build) for build in ("1", "2"))
+        for process in (before, after):
+            stack.push_async_callback(process.stop)
+        await before.start()
+        await _make_current(shop, "1")
+        order = await shop.place()
+        await shop.until_journal(order, "fulfillment.created")
+        await after.start()
+        await _make_current(shop, "2")
+        newer = await shop.place()
+        await shop.until_journal(newer, "fulfillment.created")
+
+        assert await _ran_by(shop, order) == {before.pid}
+        assert await _ran_by(shop, newer) == {after.pid}
+        await shop.fulfil(order)
+        await shop.until_journal(order, "payment.captured")
+        await shop.until_quiet(order)
+        assert await _ran_by(shop, order) == {after.pid}, "its last run"
+        assert await _paid(shop, order) == (9_500, 1)
+        await _make_current(shop, "")
+    assert [before.status, after.status] == [0, 0]
+    await asyncio.gather(*(deployment.processes[name].start() for name in ("worker-1", "worker-2")))
+    assert await _findings(shop) == []
+
+
+def _versioned(deployment: Deployment, build: str) -> Process:
+    """Return a worker of a build, not started."""
+    process = deployment.ways.process("worker", f"worker-of-build-{build}")
+    process.environment |= {"ORDERLOOM_DEPLOYMENT": DEPLOYMENT, "ORDERLOOM_BUILD_ID": build}
+    return process
+
+
+async def _make_current(shop: Shop, build: str) -> None:
+    """Let new orders go to a build, or to workers without one, as soon as Temporal knows of it."""
+    client = shop.stack.client
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=DEPLOYMENT, build_id=build
+    )
+
+    async def make() -> bool | None:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            if error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
+                raise
+            return None
+        return True
+
+    await shop.until(make, lambda: f"build {build} is current")
+
+
+async def _ran_by(shop: Shop, order: str) -> set[int]:
+    """Return the processes that completed workflow tasks of the order's last run."""
+    history = await shop.stack.client.get_workflow_handle(workflow_id(order)).fetch_history()
+    completed = [
+        event.workflow_task_completed_event_attributes.identity
+        for event in history.events
+        if event.HasField("workflow_task_completed_event_attributes")
+    ]
+    return {int(identity.partition("@")[0]) for identity in completed}
 
 
 async def _health_check(deployment: Deployment, name: str) -> int:
