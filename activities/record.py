@@ -1,10 +1,10 @@
 """Records what was taken in: journals it and applies its facts in one transaction. The rest is the flows' business."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Boolean, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,6 +29,7 @@ from orderloom.contracts.messages import (
 from orderloom.contracts.queues import RECORD
 from orderloom.domain.changes import plan_cancel, plan_return
 from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.placing import CancelItems, ReturnItems
 from orderloom.persistence.intake import ORDER_PLACED
@@ -38,9 +39,20 @@ from orderloom.persistence.vault import Vault
 
 _table = intake.c
 
+_BODY = TypeAdapter(JsonObject)
 
 type Stored = Row[*tuple[Any, ...]]
 """A row of intake."""
+
+
+class ContentsUnreadable(OrderloomError):
+    """What was taken in cannot be read.
+
+    Ask its source for it once more; look for who wrote to the table `intake` beside the API.
+    """
+
+    code = "intake.unreadable"
+    status = 500
 
 
 class WorkflowWanted(Exception):
@@ -188,7 +200,7 @@ class _Recording:
 
     async def _one(self, row: Stored) -> Receipt:
         try:
-            body = json.loads(await self._services.vault.open(row.key_id, row.body))
+            body = _read(await self._services.vault.open(row.key_id, row.body))
             arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body=body)
             return Receipt(status="accepted", seq=await self._apply(arrival))
         except OrderloomError as error:
@@ -212,6 +224,19 @@ class _Recording:
         for each in self._answers:
             values = {"status": each["status"], "answer": each["answer"]}
             await self._conn.execute(update(intake).where(_table.id == each["id"]).values(values))
+
+
+def _read(opened: bytes) -> JsonObject:
+    """
+    Return the body that was sealed.
+
+    Raises:
+        ContentsUnreadable: it is none. Were it no error of ours, the order would try to read it for ever.
+    """
+    try:
+        return _BODY.validate_json(opened)
+    except ValidationError:
+        raise ContentsUnreadable("what was taken in is no JSON object") from None
 
 
 def _unexpected(unit: Unit, row: Stored, error: OrderloomError) -> int:

@@ -239,6 +239,8 @@ class Relay:
         except (RPCError, DBAPIError, OSError) as error:
             _log.warning("delivery failed", intake=row.delivery.intake_id, error=str(error))
             await self._later(row)
+        except Exception as error:  # noqa: BLE001  # a mistake of ours with one row must not end the relay
+            await self._refused(row, error)
 
     async def _record(self, row: Undelivered) -> bool:
         """Journal what no flow of the order waits for, without waking its workflow. False when one does."""

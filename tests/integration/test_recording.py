@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
 
 from activities.park import park, rebuild
 from activities.record import WorkflowWanted
 from orderloom.contracts.messages import Park, Rebuild, ReleasePin
+from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.vault import DEPLOYMENT
 
 
 async def test_an_order_is_placed_with_all_of_its_books(bench) -> None:
@@ -256,3 +259,23 @@ async def test_every_journal_is_gap_free(bench) -> None:
 
     assert await bench.rows("SELECT array_agg(seq ORDER BY seq) FROM journal") == [(list(range(1, 12)),)]
     assert await bench.rows("SELECT seq FROM orders") == [(11,)]
+
+
+@pytest.mark.parametrize("contents", [b"\x00 never JSON", b"[1]", b"", b"\xff"])
+async def test_contents_that_cannot_be_read_are_noted_as_unexpected(bench, contents: bytes) -> None:
+    """The event is accepted, changes nothing, and the order goes on: nobody tries to read it again."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.place({"X": 1})
+    taken = await bench.submit("fulfillment.shipped", {"n": 1}, order_id=order)
+    sealed = await bench.vault.seal(DEPLOYMENT, contents)
+    async with bench.engine.begin() as conn:
+        values = {"body": sealed, "key_id": DEPLOYMENT}
+        await conn.execute(update(intake).where(intake.c.id == taken.intake_id).values(**values))
+
+    recorded = await bench.record(taken, "fulfillment.shipped")
+
+    assert (recorded.receipt.status, recorded.receipt.seq) == ("accepted", 2)
+    [(type, data)] = await bench.rows("SELECT type, data FROM journal WHERE seq = 2")
+    assert type == "event.unexpected"
+    assert data == {"type": "fulfillment.shipped", "reason": "intake.unreadable"}
+    assert await bench.rows("SELECT count(*) FROM flow_instances WHERE seq = 2") == [(0,)]

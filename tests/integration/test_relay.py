@@ -4,12 +4,12 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery
 from orderloom.persistence import intake
-from worker.relay import WOKEN_AT_ONCE, Relay
+from worker.relay import GIVE_UP_AFTER, WOKEN_AT_ONCE, Relay
 
 
 class SilentWorkers:
@@ -96,3 +96,38 @@ async def test_commands_hide_no_events(engine, bench) -> None:
     seen = await intake.undelivered(engine, bench.now + timedelta(minutes=1), limit=1)
 
     assert [(row.order_id, row.delivery.type) for row in seen] == [(first, "order.placed"), (order, "payment.updated")]
+
+
+class FailingCourier:
+    """A courier that makes a mistake with one order, and cannot reach the others' workers."""
+
+    def __init__(self, order: str) -> None:
+        self.order = order
+        self.asked: list[str] = []
+
+    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> None:
+        self.asked.append(order_id)
+        if order_id == self.order:
+            raise KeyError("a mistake")
+
+
+async def test_a_mistake_with_one_row_does_not_end_the_relay(bench) -> None:
+    """The row is given up after its last attempt, visibly; the others are still brought, and the relay leads on."""
+    await bench.load({"A": {"X": 10}})
+    poison, other = await _taken_in(bench), await _taken_in(bench)
+    async with bench.engine.begin() as conn:
+        await conn.execute(update(intake.intake).values(attempts=GIVE_UP_AFTER))
+    courier = FailingCourier(poison)
+    relay = Relay(bench.engine, bench.vault, courier, Clock())  # pyright: ignore[reportArgumentType]
+
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        while ("dead",) not in await bench.rows("SELECT status FROM intake") or other not in courier.asked:  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.02)
+    still_leading = relay.leading
+    relay.stop()
+    await running
+
+    assert still_leading
+    assert await bench.rows("SELECT status FROM intake WHERE order_id = :id", id=poison) == [("dead",)]
+    assert await bench.rows("SELECT status FROM intake WHERE order_id = :id", id=other) == [("received",)]
