@@ -40,12 +40,18 @@ def _chain(span: ReadableSpan, spans: Sequence[ReadableSpan]) -> list[str]:
     return names[::-1]
 
 
+def _statements_below(chain: Sequence[str], spans: Sequence[ReadableSpan]) -> list[str]:
+    below = [span for span in spans if tuple(_chain(span, spans)[:-1]) == chain]
+    return [str((span.attributes or {})["db.query.text"]) for span in below]
+
+
 async def test_a_trace_reaches_from_the_request_to_sql_and_the_gateway(
     settings: Settings, options: Options, engine: AsyncEngine, exporter: InMemorySpanExporter
 ) -> None:
     """
     The order that was asked for, and no other, has in its request's trace the update that started its workflow, the
-    transaction that recorded it with its statements, and the capture at the gateway. A replay makes no span again.
+    transaction that recorded it with its statements, and the capture at the gateway; later requests are linked. No
+    replay makes a span again.
     """
     await open_shop(engine)
 
@@ -74,12 +80,16 @@ async def test_a_trace_reaches_from_the_request_to_sql_and_the_gateway(
     assert workflows - {None} == {workflow_id(order)}
     assert chains[request[:1]] == chains[request] == chains[*request, "RunWorkflow:Order"] == 1
     assert chains[*request, "HandleUpdate:deliver"] >= 1
-    assert {"SELECT", "INSERT"} <= {chain[-1] for chain in chains if chain[:-1] == record}
+    assert any("journal" in statement for statement in _statements_below(record, of_order))
     gateway = [chain for chain in chains if chain[-2:] == ("RunActivity:perform-gateway-request", "POST")]
     assert [chain[:2] for chain in gateway] == [request]
     started = Counter(span.name.partition(":")[2] for span in of_order if span.name.startswith("StartActivity:"))
     ran = Counter(span.name.partition(":")[2] for span in of_order if span.name.startswith("RunActivity:"))
     assert started == ran
+    shipped = {span.context.trace_id for span in spans if span.name.startswith("POST /v1/fulfillment-orders/")}
+    handled = [span for span in of_order if span.name == "HandleUpdate:deliver"]
+    assert asked[0].context.trace_id not in shipped
+    assert {link.context.trace_id for span in handled for link in span.links} & shipped != set()
     told = "\n".join(span.to_json() for span in spans)
     assert [secret for secret in SECRETS.values() if secret in told] == []
 
