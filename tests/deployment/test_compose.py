@@ -76,10 +76,12 @@ def test_keys_are_not_in_the_database_of_orders() -> None:
     """Orders, keys and Temporal's two databases are four, and each is made; nobody else may enter the first two."""
     environment = ours()["worker"]["environment"]
     own = [urlsplit(environment[f"ORDERLOOM_{name}_URL"]).path.strip("/") for name in ("DATABASE", "KEYS")]
-    made = (ROOT / "deploy/postgres/create-databases.sh").read_text()
+    script = ROOT / "deploy/postgres/create-databases.sh"
+    made = script.read_text()
     temporal = (ROOT / "deploy/temporal/create-schema.sh").read_text()
 
     assert own == ["orderloom", "orderloom_keys"]
+    assert os.access(script, os.X_OK), "otherwise the image would read it into its own shell"
     assert re.findall(r"CREATE DATABASE (\w+)", made) == own
     assert f"REVOKE CONNECT ON DATABASE {', '.join(own)} FROM PUBLIC" in made
     assert re.findall(r"(\w+):(?:temporal|visibility)\b", temporal) == ["temporal", "temporal_visibility"]
