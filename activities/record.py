@@ -26,6 +26,7 @@ from orderloom.contracts.messages import (
     Recorded,
     ReleasePin,
 )
+from orderloom.contracts.outside import GatewayNotice
 from orderloom.contracts.queues import RECORD
 from orderloom.domain.changes import plan_cancel, plan_return
 from orderloom.domain.errors import NotFound, OrderloomError
@@ -33,7 +34,7 @@ from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.placing import CancelItems, ReturnItems
 from orderloom.persistence.intake import ORDER_PLACED
-from orderloom.persistence.journal import lock
+from orderloom.persistence.journal import lock, mark_finished
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
 
@@ -110,6 +111,8 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
             return _recorded(await repeat(conn, order, locked, call))
         rows = await _read_rows(conn, context.order_id, delivery, placed=order is not None)
         if rows[-1].status != "received":
+            # It was recorded with another one, under that one's key; what ended meanwhile is told here all the same.
+            await mark_finished(conn, context.order_id, [one.model_dump(mode="json") for one in context.finished])
             return Recorded(receipt=Receipt.model_validate(rows[-1].answer))
         if not by_workflow:
             call = _direct(call, order, [row.type for row in rows])
@@ -263,9 +266,8 @@ async def _routing_requested(unit: Unit, arrival: Arrival) -> int:
 
 
 async def _payment_updated(unit: Unit, arrival: Arrival) -> int:
-    seq = arrival.enter(
-        unit, {"intent": str(arrival.body.get("intent_id", "")), "outcome": str(arrival.body.get("outcome", ""))}
-    )
+    notice = body_as(arrival, GatewayNotice)
+    seq = arrival.enter(unit, {"intent": notice.intent_id, "outcome": notice.outcome.value})
     await intents.settle_from_webhook(unit, arrival.body)
     return seq
 

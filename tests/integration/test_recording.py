@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from activities.park import park, rebuild
-from activities.record import WorkflowWanted
-from orderloom.contracts.messages import Park, Rebuild, ReleasePin
+from activities.record import WorkflowWanted, record_delivery
+from orderloom.contracts.messages import Delivery, FlowFinished, Park, Rebuild, ReleasePin
 from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.orders import flow_instances
 from orderloom.persistence.vault import DEPLOYMENT
 
 
@@ -139,6 +140,25 @@ async def test_earlier_events_are_recorded_first(bench) -> None:
     assert await bench.rows("SELECT DISTINCT status FROM intake") == [("accepted",)]
 
 
+async def test_what_is_recorded_already_still_hears_which_flows_ended(bench) -> None:
+    """A delivery that was recorded with a later one changes nothing, but the ends of flows that it brings are kept."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.place({"X": 1})
+    first = await bench.submit("payment.updated", {"n": 1}, order_id=order)
+    second = await bench.submit("payment.updated", {"n": 2}, order_id=order)
+    await bench.record(second, "payment.updated")
+    async with bench.engine.begin() as conn:
+        values = {"order_id": order, "instance": "e@f", "flow": "f", "seq": 1, "status": "running"}
+        await conn.execute(insert(flow_instances).values(**values))
+    context = bench.context(order).model_copy(update={"finished": [FlowFinished(instance="e@f", outcome="completed")]})
+    delivery = Delivery(intake_id=first.intake_id, type="payment.updated")
+
+    recorded = await record_delivery(bench.engine, bench.vault, context, delivery)
+
+    assert recorded.receipt.status == "accepted"
+    assert await bench.rows("SELECT instance, status FROM flow_instances") == [("e@f", "completed")]
+
+
 async def test_the_relay_records_what_nobody_waits_for(bench) -> None:
     """An unwanted event is recorded without the workflow; one that a flow subscribes to is not."""
     await bench.load({"A": {"X": 10}})
@@ -259,6 +279,19 @@ async def test_every_journal_is_gap_free(bench) -> None:
 
     assert await bench.rows("SELECT array_agg(seq ORDER BY seq) FROM journal") == [(list(range(1, 12)),)]
     assert await bench.rows("SELECT seq FROM orders") == [(11,)]
+
+
+async def test_a_webhook_of_another_shape_is_noted_as_unexpected(bench) -> None:
+    """It is accepted, moves no money, and nobody tries to read it again."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.place({"X": 1})
+
+    recorded = await bench.send(order, "payment.updated", {"n": 1})
+
+    assert (recorded.receipt.status, recorded.receipt.seq) == ("accepted", 2)
+    [(type, data)] = await bench.rows("SELECT type, data FROM journal WHERE seq = 2")
+    assert (type, data) == ("event.unexpected", {"type": "payment.updated", "reason": "input.invalid"})
+    assert await bench.rows("SELECT DISTINCT seq FROM money_entries") == [(1,)]
 
 
 @pytest.mark.parametrize("contents", [b"\x00 never JSON", b"[1]", b"", b"\xff"])
