@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     sandbox: bool = False
     """Run workflows in Temporal's sandbox: twice the CPU, and it catches what would break a replay. Tests do."""
     deployment: str | None = None
-    """Name of the worker deployment. With it and a build id, workers are versioned: new orders go to the current build."""
+    """Name of the worker deployment. With it and a build id, workers are versioned: new orders go to the
+    current build."""
     build_id: str | None = None
     """Build of the workers, such as a release's number. Unset: `orderloom-` and the version, without versioning."""
 
