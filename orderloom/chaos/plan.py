@@ -1,51 +1,98 @@
-"""What is to be broken, and when: all of it from a seed."""
+"""What is to be broken, and how often: all of it from a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from orderloom.chaos.hindrances import CONNECTIONS, FULL, GATEWAY, Crowd, Cut, Hold, Rewire, Slow, Trouble
+from orderloom.chaos.kills import Kill
+from orderloom.chaos.poison import POISON, Poison
 from orderloom.chaos.report import ENOUGH, UNFINISHED
+from orderloom.chaos.scene import Blow
 from orderloom.chaos.victims import Victim
+from orderloom.chaos.wrong_code import WRONG_CODE, WrongCode
+from orderloom.gateways.sandbox import Fault, FaultKind
 
 ALONE = (Victim.WORKER, Victim.API, Victim.RELAY, Victim.TEMPORAL, Victim.POSTGRES)
 TOGETHER = "together"
-ABSENCE = 1.0
+ABSENCE = 0.6
 """Seconds that a victim stays away, at most."""
-LEAST = UNFINISHED + 8
-"""Orders of an act: enough of them are under way, and some can end meanwhile."""
+PER_STRIKE = 40
+"""Of the orders of a run, one kill of each kind for so many; and never fewer than enough kills."""
+MARGIN = 4
+"""Orders that are kept unfinished beyond those that must be."""
+FEW = 14
+"""Orders of an act that needs no crowd."""
 
 
 @dataclass(frozen=True)
-class Blow:
-    """Who is killed, and how many seconds they stay away."""
+class Part:
+    """One act as it is planned."""
 
-    kind: str
-    victims: tuple[Victim, ...]
-    absence: float
+    name: str
+    blows: Sequence[Blow]
+    orders: int
+    keep: int
+    """Orders that are kept unfinished until the last blow."""
 
 
 class Plan:
-    """All acts of a run: each has its share of the orders."""
+    """All acts of a run, and how many orders each has."""
 
     def __init__(self, seed: int, orders: int) -> None:
-        """Plan a run of at least *orders* orders."""
+        """Plan a run of *orders* orders, or of more if they would not be enough to be struck."""
         self.seed = seed
         random = Random(f"{seed} plan")
-        rounds = max(ENOUGH, orders // 60)
-        self.acts: list[tuple[str, Sequence[Blow]]] = [
-            (victim, [Blow(victim, (victim,), random.random() * ABSENCE) for _ in range(rounds)]) for victim in ALONE
+        rounds = max(ENOUGH, orders // (PER_STRIKE * (len(ALONE) + 1)))
+        kills = _kills(random, rounds)
+        others = _others(random, max(1, rounds // ENOUGH))
+        few = max(FEW, orders // 100)
+        crowd = max(UNFINISHED + 2 * MARGIN, (orders - few * len(others)) // len(kills))
+        self.kills = tuple(kills)
+        """Kinds of kill, each of which must strike often enough."""
+        self.parts = [
+            *(Part(name, blows, crowd, UNFINISHED + MARGIN) for name, blows in kills.items()),
+            *(Part(name, blows, few, few // 2) for name, blows in others.items()),
         ]
-        self.acts.append((TOGETHER, [_together(random) for _ in range(rounds)]))
-        self.kills = [name for name, _ in self.acts]
-        self._share = max(LEAST, orders // len(self.acts))
-        self.orders = self._share * len(self.acts)
 
-    def orders_of(self, act: str) -> int:
-        """Return how many orders *act* has."""
-        del act
-        return self._share
+    @property
+    def orders(self) -> int:
+        """How many orders there are in all."""
+        return sum(part.orders for part in self.parts)
 
 
-def _together(random: Random) -> Blow:
-    victims = random.sample(ALONE, random.randint(2, len(ALONE)))
-    return Blow(TOGETHER, tuple(victims), random.random() * ABSENCE)
+def _kills(random: Random, rounds: int) -> dict[str, list[Blow]]:
+    alone: dict[str, list[Blow]] = {victim: [_kill(random, victim, victim) for _ in range(rounds)] for victim in ALONE}
+    together: list[Blow] = [
+        _kill(random, TOGETHER, *random.sample(ALONE, random.randint(2, len(ALONE)))) for _ in range(rounds - 1)
+    ]
+    # At least once it is all of them.
+    return {**alone, TOGETHER: [*together, _kill(random, TOGETHER, *ALONE)]}
+
+
+def _kill(random: Random, kind: str, *victims: Victim) -> Kill:
+    return Kill(kind, victims, random.random() * ABSENCE)
+
+
+def _others(random: Random, rounds: int) -> dict[str, list[Blow]]:
+    return {
+        GATEWAY: [blow for _ in range(rounds) for blow in _gateway(random)],
+        POISON: [Poison() for _ in range(rounds)],
+        WRONG_CODE: [WrongCode(2.0) for _ in range(rounds)],
+        FULL: [Crowd(2.0 + random.random()) for _ in range(rounds)],
+        CONNECTIONS: [Rewire(), *(blow for _ in range(rounds) for blow in _wire(random))],
+    }
+
+
+def _gateway(random: Random) -> list[Blow]:
+    silent = (Fault(kind=FaultKind.TIMEOUT_BEFORE, times=2), Fault(kind=FaultKind.TIMEOUT_AFTER, nth=3, times=2))
+    said = (Fault(kind=FaultKind.DUPLICATE_WEBHOOK, times=3), Fault(kind=FaultKind.EARLY_WEBHOOK, nth=2, times=3))
+    return [
+        Kill(GATEWAY, (Victim.GATEWAY,), 2 * random.random()),
+        Trouble((*silent, *said), 1.5),
+        Trouble((Fault(kind=FaultKind.UNAVAILABLE, times=1_000),), 1.5),
+    ]
+
+
+def _wire(random: Random) -> list[Blow]:
+    return [Cut(3), Slow(0.02 + random.random() / 10, 2.0), Hold(4.0 + 2 * random.random())]

@@ -2,33 +2,40 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import islice
 from random import Random
 from time import monotonic
 
 import aiohttp
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows_dsl import prebuilt
 from flows_dsl.release import pack
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.fleet import Fleet
+from orderloom.bootstrap.master_key import master_key
 from orderloom.bootstrap.temporal_client import connect
 from orderloom.chaos.asking import Asking
+from orderloom.chaos.errors import BlowMissed
 from orderloom.chaos.outside import Outside, Promise, until
-from orderloom.chaos.plan import Blow, Plan
+from orderloom.chaos.plan import Part, Plan
 from orderloom.chaos.report import UNFINISHED, Act, Report, Strike
+from orderloom.chaos.scene import Blow, Scene
 from orderloom.chaos.stories import chaos_orders, chaos_world
 from orderloom.chaos.verdict import Verdict
-from orderloom.chaos.victims import bring_back, lives, strike
+from orderloom.chaos.victims import lives
+from orderloom.chaos.wire import Wire
 from orderloom.persistence.flows import publish
+from orderloom.persistence.vault import Vault
 from orderloom.persistence.world import load_world
+from orderloom.settings import Settings
 
-MARGIN = 4
-"""Orders that are kept unfinished beyond those that must be."""
-MOMENT = 1.0
+MOMENT = 0.6
 """A blow falls at a random moment within so many seconds."""
+RUSH = 0.4
+"""The last blow of an act falls so many seconds after all orders may come to their end, at most."""
 PATIENCE = 120.0
 """Seconds after the last blow within which every order must have ended."""
 
@@ -36,74 +43,78 @@ PATIENCE = 120.0
 class Run:
     """One run against a running fleet."""
 
-    def __init__(
-        self, plan: Plan, fleet: Fleet, outside: Outside, verdict: Verdict, tell: Callable[[str], None]
-    ) -> None:
-        """Take what is to be done to whom, who plays the outside, who judges, and who is told of every blow."""
+    def __init__(self, plan: Plan, scene: Scene, verdict: Verdict, tell: Callable[[str], None]) -> None:
+        """Take what is to be done, where, who judges, and who is told of every blow."""
         self._plan = plan
-        self._outside = outside
+        self._scene = scene
+        self._outside = scene.outside
         self._verdict = verdict
         self._tell = tell
-        self._random = Random(f"{plan.seed} blows")
         self._orders = chaos_orders(Random(f"{plan.seed} orders"), plan.orders)
-        self._lives = lives(fleet)
         self._began = monotonic()
         self._report = Report(seed=plan.seed, kills=plan.kills)
 
     async def run(self) -> Report:
         """Play every act; one that does not come to its end is the last."""
-        for name, blows in self._plan.acts:
-            orders = self._plan.orders_of(name)
-            act = Act(name=name, orders=orders)
+        for part in self._plan.parts:
+            act = Act(name=part.name, orders=part.orders)
             self._report.acts.append(act)
-            await self._play(act, blows)
-            self._tell(f"{name}: {orders} orders ended {act.recovery:.1f} s after the last blow")
-            if any(not promise.ended for promise in self._outside.promises):
+            await self._play(part, act)
+            self._tell(f"{part.name}: {part.orders} orders ended {act.recovery:.1f} s after the last blow")
+            if self._outside.unfinished:
                 break
         self._report.repeated = self._outside.repeated
         self._report.seconds = monotonic() - self._began
         return self._report
 
-    async def _play(self, act: Act, blows: Sequence[Blow]) -> None:
+    async def _play(self, part: Part, act: Act) -> None:
         first = len(self._outside.promises)
-        self._outside.keep = UNFINISHED + MARGIN
+        self._outside.keep = part.keep
         async with asyncio.TaskGroup() as group:
-            living = [group.create_task(self._outside.live(order)) for order in islice(self._orders, act.orders)]
-            for blow in blows[:-1]:
-                act.strikes.append(await self._strike(blow))
-            # The last one meets all of them in motion.
-            self._outside.keep = 0
-            act.strikes.append(await self._strike(blows[-1]))
-            last = monotonic()
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await until(lambda: all(task.done() for task in living) and not self._outside.unfinished)
-            except TimeoutError:
-                for task in living:
-                    task.cancel()
-        promises = self._outside.promises[first:]
-        act.recovery = max((promise.ended_at or monotonic()) for promise in promises) - last
-        act.failures += self._outside.contradictions()
-        act.failures += [_where(promise) for promise in promises if not promise.ended]
-        act.failures += await self._verdict.failures([promise for promise in promises if promise.ended])
+            living: list[asyncio.Task[Promise]] = []
 
-    async def _strike(self, blow: Blow) -> Strike:
+            def come(count: int) -> None:
+                living.extend(group.create_task(self._outside.live(order)) for order in islice(self._orders, count))
+
+            come(part.keep)
+            for number, blow in enumerate(part.blows, start=1):
+                # Some come before each blow, so that as many others may end.
+                come((part.orders - len(living)) // (len(part.blows) + 1 - number))
+                await self._fall(blow, part, act, last=number == len(part.blows))
+            fallen = monotonic()
+            await self._all_ended(living)
+        promises = self._outside.promises[first:]
+        act.recovery = max((promise.ended_at or monotonic()) for promise in promises) - fallen
+        act.failures += [_where(promise) for promise in promises if not promise.ended]
+        act.failures += self._outside.contradictions()
+        ended = [promise for promise in promises if promise.ended]
+        act.failures += await self._verdict.failures(ended, dead=self._scene.dead)
+
+    async def _all_ended(self, living: Sequence[asyncio.Task[Promise]]) -> None:
+        """Wait for the ends of all orders; give up those that do not come to one."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await until(lambda: all(task.done() for task in living) and not self._outside.unfinished)
+        except TimeoutError:
+            for task in living:
+                task.cancel()
+
+    async def _fall(self, blow: Blow, part: Part, act: Act, *, last: bool) -> None:
         async with asyncio.timeout(PATIENCE):
-            await until(lambda: len(self._outside.unfinished) >= UNFINISHED)
-        await asyncio.sleep(self._random.random() * MOMENT)
+            await until(lambda: len(self._outside.unfinished) >= min(part.keep, UNFINISHED))
+        if last:
+            # It meets all of them in motion.
+            self._outside.keep = 0
+        await asyncio.sleep(self._scene.random.random() * (RUSH if last else MOMENT))
         began, unfinished = monotonic(), len(self._outside.unfinished)
-        await strike(self._lives, blow.victims)
-        await asyncio.sleep(blow.absence)
-        await bring_back(self._lives, blow.victims)
-        done = Strike(
-            kind=blow.kind,
-            detail=", ".join(blow.victims),
-            at=began - self._began,
-            unfinished=unfinished,
-            back=monotonic() - began,
-        )
-        self._tell(f"{done.at:7.1f} s  killed {done.detail}, {unfinished} unfinished, back after {done.back:.1f} s")
-        return done
+        try:
+            await blow.fall(self._scene)
+        except BlowMissed as missed:
+            act.failures.append(missed.detail)
+        back = monotonic() - began
+        at = began - self._began
+        act.strikes.append(Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back))
+        self._tell(f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s")
 
 
 def _where(promise: Promise) -> str:
@@ -117,18 +128,43 @@ def _where(promise: Promise) -> str:
 @asynccontextmanager
 async def prepared(fleet: Fleet, plan: Plan, tell: Callable[[str], None]) -> AsyncGenerator[Run]:
     """Set up the world in *fleet* and let everyone outside work."""
-    engine = create_engine(fleet.servers.addresses.database_url, pooled=False)
+    addresses, directory = fleet.servers.addresses, fleet.servers.directory
+    async with AsyncExitStack() as stack:
+        engine, keys = (create_engine(url, pooled=False) for url in (addresses.database_url, addresses.keys_url))
+        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(keys.dispose)
+        await _set_up(engine)
+        client = await connect(addresses.temporal_address)
+        connector = aiohttp.TCPConnector(limit=0)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        wire = Wire(directory.path / "wire", directory.socket_directory())
+        await stack.enter_async_context(wire.laid())
+        outside = Outside(fleet.api_url, fleet.gateway_url, engine, Asking(http, Random(f"{plan.seed} outside")))
+        scene = Scene(
+            fleet=fleet,
+            lives=lives(fleet),
+            outside=outside,
+            engine=engine,
+            vault=Vault(keys, master_key(Settings(data_dir=directory.path))),
+            client=client,
+            http=http,
+            wire=wire,
+            random=Random(f"{plan.seed} moments"),
+        )
+        async with _working(outside):
+            yield Run(plan, scene, Verdict(fleet, engine, client, http), tell)
+
+
+async def _set_up(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:
         pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
         await load_world(conn, chaos_world(pin.release))
-    client = await connect(fleet.servers.addresses.temporal_address)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        asking = Asking(http, Random(f"{plan.seed} outside"))
-        outside = Outside(fleet.api_url, fleet.gateway_url, engine, asking)
-        working = asyncio.create_task(outside.work())
-        try:
-            yield Run(plan, fleet, outside, Verdict(fleet, engine, client, http), tell)
-        finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-            await engine.dispose()
+
+
+@asynccontextmanager
+async def _working(outside: Outside) -> AsyncGenerator[None]:
+    """Let the outside work within the block; if it cannot go on, neither can the block."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(outside.work())
+        yield
+        working.cancel()

@@ -7,15 +7,13 @@ from typing import Any, cast
 import aiohttp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.chaos.outside import REPORTS, Promise
 from orderloom.chaos.stories import Story
+from orderloom.chaos.stuck import describe
 from orderloom.chaos.victims import fallen
-from orderloom.contracts.queues import workflow_id
 from orderloom.readmodels.doctor import examine
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.readmodels.tally import tally
@@ -106,10 +104,7 @@ class Verdict:
 
     async def _stuck(self, promise: Promise) -> list[str]:
         """Look for a workflow task that fails again and again, and for calls that are still under way."""
-        execution = WorkflowExecution(workflow_id=workflow_id(promise.number))
-        described = await self._client.workflow_service.describe_workflow_execution(
-            DescribeWorkflowExecutionRequest(namespace=self._client.namespace, execution=execution)
-        )
+        described = await describe(self._client, promise.number)
         attempt = described.pending_workflow_task.attempt
         wrong = [f"its workflow task is at attempt {attempt}"] if attempt > 1 else []
         return wrong + [f"{each.activity_type.name} is under way" for each in described.pending_activities]

@@ -21,7 +21,7 @@ GROUPS = (
     ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),
     ("orderloom.cli.benchmark", "benchmark_app", "benchmark", ("benchmark",)),
-    ("orderloom.cli.chaos", "chaos_app", "*", ("chaos",)),
+    ("orderloom.cli.chaos", "chaos_app", "chaos", ("chaos",)),
     ("orderloom.cli.figures", "figures_app", "figures", ("figures",)),
     ("orderloom.cli.develop", "develop_app", "*", ("check", "test")),
 )

@@ -15,17 +15,19 @@ from orderloom.benchmark.errors import ToolsMissing
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.cli.measuring import INTERRUPTED
 from orderloom.cli.running import run
+from orderloom.cli.servers import serve
 from orderloom.settings import Settings
+from orderloom.stack import Options, Part
 
 if TYPE_CHECKING:
     from orderloom.chaos.report import Report
 
 ORDERS = 2_000
 
-chaos_app = App(name="chaos")
+chaos_app = App(name="chaos", help="Break a deployment on purpose, and prove that no order is lost.")
 
 
-@chaos_app.command
+@chaos_app.default
 def chaos(
     *,
     orders: Annotated[int, Parameter(help="Orders in all; each act has a share of them, and enough to be struck.")] = (
@@ -77,3 +79,11 @@ def _show(report: "Report", console: Console) -> None:
     console.print(
         f"{report.repeated} questions were asked again; the whole run took {report.seconds:.0f} s", highlight=False
     )
+
+
+@chaos_app.command(name="wrong-worker", show=False)
+def wrong_worker() -> None:
+    """Run a worker whose code breaks determinism; a run starts it."""
+    from orderloom.chaos.wrong_code import WrongOrderWorkflow  # noqa: PLC0415  # it needs the development group
+
+    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE), migrate=False, workflows=(WrongOrderWorkflow,)))
