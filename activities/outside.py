@@ -1,6 +1,8 @@
 """The activity that asks payment gateways. It runs on the queue for the outside and touches no table."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -13,6 +15,10 @@ GATEWAY_UNKNOWN = "gateway.unknown"
 
 GATEWAY_NOT_CONFIGURED = "gateway.not_configured"
 """Error type: this worker has no adapter for the gateway. Nothing was sent; another worker may have one."""
+
+
+BEAT = 1.0
+"""Seconds between two heartbeats; most calls end before the first."""
 
 
 class OutsideActivities:
@@ -36,10 +42,27 @@ class OutsideActivities:
         gateway = self._gateways.get(request.gateway)
         if gateway is None:
             raise _retryable(f"no adapter for gateway {request.gateway!r}", GATEWAY_NOT_CONFIGURED)
-        outcome = await _ask(gateway, request, sent_before=request.asked or activity.info().attempt > 1)
+        async with _heard_of():
+            outcome = await _ask(gateway, request, sent_before=request.asked or activity.info().attempt > 1)
         if outcome.outcome is Outcome.UNKNOWN:
             raise _retryable(f"intent {request.intent_id}: {outcome.code or 'no answer'}", GATEWAY_UNKNOWN)
         return outcome
+
+
+@asynccontextmanager
+async def _heard_of() -> AsyncGenerator[None]:
+    """Let Temporal hear within the block that this worker lives: another one takes over soon after it has died."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
 
 
 async def _ask(gateway: PaymentGateway, request: GatewayRequest, *, sent_before: bool) -> GatewayOutcome:

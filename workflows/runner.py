@@ -25,6 +25,8 @@ from workflows.transactions import Transactions
 OUTSIDE_ACTIONS = frozenset(action.activity for action in CORE_ACTIONS if action.runs is Runs.OUTSIDE)
 RESOLVE_REQUESTED = "exception.resolve.requested"
 GATEWAY_ATTEMPT = timedelta(seconds=30)
+GATEWAY_SILENCE = timedelta(seconds=5)
+"""Without a heartbeat for so long the worker has died: another one asks what became of the intent."""
 GATEWAY_IN_ALL = timedelta(minutes=10)
 """An outside call is bounded, then waits with the order's deadlines: so quiet points come."""
 GATEWAY_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60))
@@ -227,6 +229,7 @@ class InstanceRunner:
                 result_type=GatewayOutcome,
                 task_queue=OUTSIDE,
                 start_to_close_timeout=GATEWAY_ATTEMPT,
+                heartbeat_timeout=GATEWAY_SILENCE,
                 schedule_to_close_timeout=GATEWAY_IN_ALL,
                 retry_policy=GATEWAY_RETRY,
             )

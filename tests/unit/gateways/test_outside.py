@@ -1,5 +1,6 @@
 """The outside activity sends an intent once; after that it asks."""
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -28,6 +29,37 @@ class Spy:
     async def lookup(self, intent_id: str) -> GatewayOutcome | None:
         self.asked.append("lookup")
         return None if self.knows is None else GatewayOutcome(intent_id=intent_id, outcome=self.knows)
+
+
+class SlowGateway(Spy):
+    """A gateway that answers only when somebody has heard of the activity twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = 0
+        self.enough = asyncio.Event()
+
+    async def perform(self, request: GatewayRequest) -> GatewayOutcome:
+        await self.enough.wait()
+        return await super().perform(request)
+
+    def hear(self, *_: object) -> None:
+        self.heard += 1
+        if self.heard == 2:
+            self.enough.set()
+
+
+async def test_a_slow_call_is_heard_of_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the gateway takes its time there are heartbeats; the answer comes all the same."""
+    monkeypatch.setattr("activities.outside.BEAT", 0.01)
+    gateway, environment = SlowGateway(), ActivityEnvironment()
+    environment.on_heartbeat = gateway.hear
+
+    async with asyncio.timeout(5):
+        outcome = await environment.run(OutsideActivities({"sandbox": gateway}).perform_gateway_request, a_request())
+
+    assert outcome.outcome is Outcome.SUCCEEDED
+    assert gateway.heard >= 2
 
 
 async def _run(gateway: Spy, request: GatewayRequest, attempt: int = 1) -> GatewayOutcome:
