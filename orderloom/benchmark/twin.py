@@ -33,7 +33,7 @@ from orderloom.contracts.messages import (
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest
 from orderloom.contracts.queues import EMIT_EVENT, ORDER_WORKFLOW, OUTSIDE, PARK, RECORD
 from orderloom.domain.model import JsonObject
-from workflows.runner import GATEWAY_ATTEMPT, GATEWAY_IN_ALL, GATEWAY_RETRY
+from workflows.runner import GATEWAY_ATTEMPT, GATEWAY_IN_ALL, GATEWAY_RETRY, GATEWAY_SILENCE
 from workflows.transactions import Transactions
 
 EMPTY_WORKFLOW = "Empty"
@@ -190,6 +190,7 @@ async def _ask(request: GatewayRequest) -> GatewayOutcome:
         result_type=GatewayOutcome,
         task_queue=OUTSIDE,
         start_to_close_timeout=GATEWAY_ATTEMPT,
+        heartbeat_timeout=GATEWAY_SILENCE,
         schedule_to_close_timeout=GATEWAY_IN_ALL,
         retry_policy=GATEWAY_RETRY,
     )
