@@ -42,7 +42,9 @@ AT_ONCE = 8
 WOKEN_AT_ONCE = 16
 """Workflows that are waited for at once: while no worker answers, each takes its time."""
 LONGEST = timedelta(minutes=5)
-"""Between two attempts at one row."""
+"""Between two attempts at a row that its order refuses to record."""
+UNANSWERED = timedelta(seconds=15)
+"""Between two attempts at a row that nobody answers: after an outage nobody waits much longer than that."""
 GIVE_UP_AFTER = 20
 """Attempts at a row that its order refuses to record; a server that does not answer is tried for ever."""
 
@@ -238,7 +240,7 @@ class Relay:
             await self._refused(row, error)
         except (RPCError, DBAPIError, OSError) as error:
             _log.warning("delivery failed", intake=row.delivery.intake_id, error=str(error))
-            await self._later(row)
+            await self._later(row, UNANSWERED)
         except Exception as error:  # noqa: BLE001  # a mistake of ours with one row must not end the relay
             await self._refused(row, error)
 
@@ -266,7 +268,7 @@ class Relay:
         try:
             async with self._minding(row):
                 if await self._courier(row.order_id, row.delivery, within=WITHIN) is None:
-                    await self._later(row)
+                    await self._later(row, UNANSWERED)
         except (DBAPIError, OSError) as error:
             _log.warning("a failed delivery is not noted", intake=row.delivery.intake_id, error=str(error))
 
@@ -276,8 +278,8 @@ class Relay:
         if row.attempts >= GIVE_UP_AFTER:
             await mark(self._engine, row.delivery.intake_id, "dead")
         else:
-            await self._later(row)
+            await self._later(row, LONGEST)
 
-    async def _later(self, row: Undelivered) -> None:
-        wait = min(timedelta(seconds=2.0 ** min(row.attempts, 10)), LONGEST)
+    async def _later(self, row: Undelivered, longest: timedelta) -> None:
+        wait = min(timedelta(seconds=2.0 ** min(row.attempts, 10)), longest)
         await postpone(self._engine, row.delivery.intake_id, self._clock.now() + wait)

@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery
 from orderloom.persistence import intake
-from worker.relay import GIVE_UP_AFTER, WOKEN_AT_ONCE, Relay
+from worker.relay import GIVE_UP_AFTER, UNANSWERED, WOKEN_AT_ONCE, Relay
 
 
 class SilentWorkers:
@@ -131,3 +131,30 @@ async def test_a_mistake_with_one_row_does_not_end_the_relay(bench) -> None:
     assert still_leading
     assert await bench.rows("SELECT status FROM intake WHERE order_id = :id", id=poison) == [("dead",)]
     assert await bench.rows("SELECT status FROM intake WHERE order_id = :id", id=other) == [("received",)]
+
+
+class NobodyAnswers:
+    """A courier whose calls come back without an answer."""
+
+    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> None:
+        return None
+
+
+async def test_after_a_long_outage_nobody_waits_for_minutes(bench) -> None:
+    """However often nobody answered for a row, it is tried again within seconds, and never given up."""
+    await bench.load({"A": {"X": 10}})
+    await _taken_in(bench)
+    async with bench.engine.begin() as conn:
+        await conn.execute(update(intake.intake).values(attempts=30))
+    relay = Relay(bench.engine, bench.vault, NobodyAnswers(), Clock())  # pyright: ignore[reportArgumentType]
+
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        while await bench.rows("SELECT attempts FROM intake") != [(31,)]:  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.02)
+    [(due_at, status)] = await bench.rows("SELECT due_at, status FROM intake")
+    relay.stop()
+    await running
+
+    assert status == "received"
+    assert due_at <= Clock().now() + UNANSWERED
