@@ -14,7 +14,7 @@ from orderloom.gateways.sandbox.faults import Fault, FaultBoard, FaultKind
 from orderloom.gateways.sandbox.statement import Statement
 from orderloom.gateways.sandbox.webhooks import Courier
 
-WEBHOOK_DELAYS = (0.5, 2.0, 10.0, 60.0)
+WEBHOOK_DELAYS = (0.5, 1.0, 2.0, 4.0, 10.0, 60.0, 600.0)
 """Seconds before each further delivery of a webhook that was not taken."""
 
 
