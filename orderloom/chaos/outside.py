@@ -45,6 +45,8 @@ class Promise:
     """Fulfillment orders whose shipping was taken in."""
     over: bool = False
     """Nobody outside has anything more to do for it."""
+    taken_at: float = 0.0
+    """When the channel had its number."""
     ended_at: float | None = None
 
     @property
@@ -101,14 +103,17 @@ class Outside:
             for location in LOCATIONS:
                 group.create_task(self._work_at(location, group))
 
-    async def live(self, order: ChaosOrder) -> Promise:
-        """Place *order* and do what its story wants until nobody has anything more to do for it."""
+    def promised(self, order: ChaosOrder) -> Promise:
+        """Begin the account of *order*: nothing was promised yet."""
         promise = Promise(order)
         self.promises.append(promise)
+        return promise
+
+    async def live(self, promise: Promise) -> None:
+        """Place the order and do what its story wants until nobody has anything more to do for it."""
         await self._place(promise)
         await self._follow_up(promise)
         promise.over = True
-        return promise
 
     async def _place(self, promise: Promise) -> None:
         order = promise.order
@@ -120,7 +125,7 @@ class Outside:
         # Of one that is only taken in it is the intake resource that comes back; it names the order too.
         number = str(answer.body["order"] if answer.status == 202 else answer.body["id"])
         self._by_number[number] = promise
-        promise.number = number
+        promise.number, promise.taken_at = number, monotonic()
 
     async def _follow_up(self, promise: Promise) -> None:
         match promise.order.story:

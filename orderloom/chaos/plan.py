@@ -1,7 +1,9 @@
 """What is to be broken, and how often: all of it from a seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil
 from random import Random
 
 from orderloom.chaos.hindrances import CONNECTIONS, FULL, GATEWAY, Crowd, Cut, Hold, Rewire, Slow, Trouble
@@ -19,10 +21,20 @@ ABSENCE = 0.6
 """Seconds that a victim stays away, at most."""
 PER_STRIKE = 40
 """Of the orders of a run, one kill of each kind for so many; and never fewer than enough kills."""
+SHORT = 600
+"""Up to so many orders acts are put together: it is the drain after each act that takes the time."""
 MARGIN = 4
 """Orders that are kept unfinished beyond those that must be."""
-FEW = 14
+FEW = 16
 """Orders of an act that needs no crowd."""
+TOGETHER_IN_SHORT = (
+    (Victim.WORKER, Victim.API, Victim.RELAY),
+    (Victim.TEMPORAL, Victim.POSTGRES),
+    (TOGETHER,),
+    (GATEWAY, POISON),
+    (WRONG_CODE, FULL, CONNECTIONS),
+)
+"""Kinds that share an act in the short form."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +56,29 @@ class Plan:
         self.seed = seed
         random = Random(f"{seed} plan")
         rounds = max(ENOUGH, orders // (PER_STRIKE * (len(ALONE) + 1)))
-        kills = _kills(random, rounds)
-        others = _others(random, max(1, rounds // ENOUGH))
-        few = max(FEW, orders // 100)
-        crowd = max(UNFINISHED + 2 * MARGIN, (orders - few * len(others)) // len(kills))
+        kills, others = _kills(random, rounds), _others(random, max(1, rounds // ENOUGH))
         self.kills = tuple(kills)
         """Kinds of kill, each of which must strike often enough."""
+        few = max(FEW, orders // 100)
+        crowd = max(UNFINISHED + 2 * MARGIN, ceil((orders - few * len(others)) / len(kills)))
+        groups = TOGETHER_IN_SHORT if orders <= SHORT else tuple((kind,) for kind in (*kills, *others))
         self.parts = [
-            *(Part(name, blows, crowd, UNFINISHED + MARGIN) for name, blows in kills.items()),
-            *(Part(name, blows, few, few // 2) for name, blows in others.items()),
+            _part(group, kills, crowd * len(group), UNFINISHED + MARGIN)
+            if group[0] in kills
+            else _part(group, others, few * len(group), few * len(group) // 2)
+            for group in groups
         ]
 
     @property
     def orders(self) -> int:
         """How many orders there are in all."""
         return sum(part.orders for part in self.parts)
+
+
+def _part(group: Sequence[str], blows: Mapping[str, Sequence[Blow]], orders: int, keep: int) -> Part:
+    """Return the act of the kinds in *group*, which take turns."""
+    turns = zip_longest(*(blows[kind] for kind in group))
+    return Part(", ".join(group), [blow for turn in turns for blow in turn if blow is not None], orders, keep)
 
 
 def _kills(random: Random, rounds: int) -> dict[str, list[Blow]]:
@@ -78,7 +98,7 @@ def _others(random: Random, rounds: int) -> dict[str, list[Blow]]:
     return {
         GATEWAY: [blow for _ in range(rounds) for blow in _gateway(random)],
         POISON: [Poison() for _ in range(rounds)],
-        WRONG_CODE: [WrongCode(2.0) for _ in range(rounds)],
+        WRONG_CODE: [WrongCode() for _ in range(rounds)],
         FULL: [Crowd(2.0 + random.random()) for _ in range(rounds)],
         CONNECTIONS: [Rewire(), *(blow for _ in range(rounds) for blow in _wire(random))],
     }

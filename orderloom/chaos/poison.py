@@ -41,6 +41,8 @@ class Poison:
         ]
         async with scene.engine.begin() as conn:
             await conn.execute(insert(intake), rows)
+        # Nobody can place what belongs to no channel: that one is given up.
+        scene.dead += 1
         ends = monotonic() + WITHIN
         while waiting := await _undelivered(scene, [str(row["id"]) for row in rows]):
             if monotonic() > ends:

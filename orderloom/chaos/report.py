@@ -12,7 +12,7 @@ UNFINISHED = 20
 """Orders that must be under way for a strike to count."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Strike:
     """One blow."""
 
@@ -23,6 +23,8 @@ class Strike:
     unfinished: int
     back: float
     """Seconds until everyone was there again."""
+    taken: float = 0.0
+    """Seconds until all orders that came with the blow were taken in."""
 
     @property
     def counts(self) -> bool:
@@ -74,20 +76,34 @@ class Report:
         return not self.failures
 
 
-def table(report: Report) -> Table:
-    """Return what struck how often, and how long recovery took."""
-    shown = Table(box=None, padding=(0, 2, 0, 0))
-    shown.add_column("what was broken")
-    for name in ("orders", "strikes", f"with {UNFINISHED} unfinished", "back, most s", "all ended after s", "failures"):
-        shown.add_column(name, justify="right")
+def tables(report: Report) -> list[Table]:
+    """Return what struck how often, and how long it took until all was well again."""
+    return [_strikes(report), _acts(report)]
+
+
+def _strikes(report: Report) -> Table:
+    strikes: dict[str, list[Strike]] = {}
     for act in report.acts:
-        shown.add_row(
-            act.name,
-            str(act.orders),
-            str(len(act.strikes)),
-            str(sum(strike.counts for strike in act.strikes)),
-            f"{max((strike.back for strike in act.strikes), default=0):.1f}",
-            f"{act.recovery:.1f}",
-            str(len(act.failures)),
-        )
+        for strike in act.strikes:
+            strikes.setdefault(strike.kind, []).append(strike)
+    columns = ("blows", f"with {UNFINISHED} unfinished", "over after s, most", "orders taken in after s, most")
+    shown = _table("what was broken", *columns)
+    for kind, struck in strikes.items():
+        back, taken = max(strike.back for strike in struck), max(strike.taken for strike in struck)
+        shown.add_row(kind, str(len(struck)), str(report.counts[kind]), f"{back:.1f}", f"{taken:.1f}")
+    return shown
+
+
+def _acts(report: Report) -> Table:
+    shown = _table("act", "orders", "all ended after s", "failures")
+    for act in report.acts:
+        shown.add_row(act.name, str(act.orders), f"{act.recovery:.1f}", str(len(act.failures)))
+    return shown
+
+
+def _table(first: str, *others: str) -> Table:
+    shown = Table(box=None, padding=(0, 2, 0, 0))
+    shown.add_column(first)
+    for name in others:
+        shown.add_column(name, justify="right")
     return shown

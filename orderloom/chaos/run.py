@@ -68,29 +68,33 @@ class Run:
         return self._report
 
     async def _play(self, part: Part, act: Act) -> None:
-        first = len(self._outside.promises)
         self._outside.keep = part.keep
+        promises: list[Promise] = []
         async with asyncio.TaskGroup() as group:
-            living: list[asyncio.Task[Promise]] = []
+            living: list[asyncio.Task[None]] = []
 
-            def come(count: int) -> None:
-                living.extend(group.create_task(self._outside.live(order)) for order in islice(self._orders, count))
+            def come(count: int) -> list[Promise]:
+                """Let so many orders come, and return what is promised to them."""
+                coming = [self._outside.promised(order) for order in islice(self._orders, count)]
+                living.extend(group.create_task(self._outside.live(promise)) for promise in coming)
+                promises.extend(coming)
+                return coming
 
             come(part.keep)
-            for number, blow in enumerate(part.blows, start=1):
-                # Some come before each blow, so that as many others may end.
-                come((part.orders - len(living)) // (len(part.blows) + 1 - number))
-                await self._fall(blow, part, act, last=number == len(part.blows))
+            for number, blow in enumerate(part.blows):
+                left = len(part.blows) - number
+                await self._wait_for_crowd(part, last=left == 1)
+                strike = await self._fall(blow, act, come((part.orders - len(promises)) // left))
+                act.strikes.append(strike)
             fallen = monotonic()
             await self._all_ended(living)
-        promises = self._outside.promises[first:]
         act.recovery = max((promise.ended_at or monotonic()) for promise in promises) - fallen
         act.failures += [_where(promise) for promise in promises if not promise.ended]
         act.failures += self._outside.contradictions()
         ended = [promise for promise in promises if promise.ended]
         act.failures += await self._verdict.failures(ended, dead=self._scene.dead)
 
-    async def _all_ended(self, living: Sequence[asyncio.Task[Promise]]) -> None:
+    async def _all_ended(self, living: Sequence[asyncio.Task[None]]) -> None:
         """Wait for the ends of all orders; give up those that do not come to one."""
         try:
             async with asyncio.timeout(PATIENCE):
@@ -99,22 +103,30 @@ class Run:
             for task in living:
                 task.cancel()
 
-    async def _fall(self, blow: Blow, part: Part, act: Act, *, last: bool) -> None:
+    async def _wait_for_crowd(self, part: Part, *, last: bool) -> None:
+        """Wait until enough orders are under way, and then for a random moment."""
         async with asyncio.timeout(PATIENCE):
             await until(lambda: len(self._outside.unfinished) >= min(part.keep, UNFINISHED))
         if last:
             # It meets all of them in motion.
             self._outside.keep = 0
         await asyncio.sleep(self._scene.random.random() * (RUSH if last else MOMENT))
+
+    async def _fall(self, blow: Blow, act: Act, newcomers: Sequence[Promise]) -> Strike:
         began, unfinished = monotonic(), len(self._outside.unfinished)
         try:
             await blow.fall(self._scene)
         except BlowMissed as missed:
             act.failures.append(missed.detail)
-        back = monotonic() - began
-        at = began - self._began
-        act.strikes.append(Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back))
-        self._tell(f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s")
+        back, at = monotonic() - began, began - self._began
+        async with asyncio.timeout(PATIENCE):
+            await until(lambda: all(promise.placed for promise in newcomers))
+        taken = max((promise.taken_at for promise in newcomers), default=began) - began
+        self._tell(
+            f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s, "
+            f"orders taken in after {taken:.1f} s"
+        )
+        return Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back, taken=taken)
 
 
 def _where(promise: Promise) -> str:

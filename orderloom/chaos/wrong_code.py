@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from temporalio import workflow
 
 from orderloom.bootstrap.processes import Process
 from orderloom.chaos.errors import BlowMissed
+from orderloom.chaos.outside import GLANCE
 from orderloom.chaos.scene import Scene
 from orderloom.chaos.stuck import failing
 from orderloom.contracts.messages import OrderInput
@@ -15,6 +17,8 @@ from workflows.order import OrderWorkflow
 
 WRONG_CODE = "wrong code"
 ROLE = "chaos wrong-worker"
+WITHIN = 15.0
+"""Seconds in which an order must have met it."""
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
@@ -38,25 +42,25 @@ class WrongOrderWorkflow(OrderWorkflow):
 class WrongCode:
     """The worker is replaced by one with wrong code, and that by the right one again."""
 
-    seconds: float
     kind: str = WRONG_CODE
-
-    @property
-    def detail(self) -> str:
-        """How long."""
-        return f"a worker whose code breaks determinism, for {self.seconds:.0f} s"
+    detail: str = "a worker whose code breaks determinism, until an order has met it"
 
     async def fall(self, scene: Scene) -> None:
-        """Replace it, see that orders cannot go on, and put the right one back."""
+        """Replace it, wait until an order cannot go on, and put the right one back."""
         right = scene.fleet.workers[0]
         wrong = Process(ROLE, name="wrong-worker", directory=right.log.parent, environment=right.environment)
-        await right.kill()
+        await right.stop()
         try:
             await wrong.start()
-            await asyncio.sleep(self.seconds)
-            met = [promise for promise in scene.outside.unfinished if await failing(scene.client, promise.number)]
+            await _met(scene)
         finally:
             await wrong.kill()
             await right.start()
-        if not met:
-            raise BlowMissed("no order met the wrong code")
+
+
+async def _met(scene: Scene) -> None:
+    ends = monotonic() + WITHIN
+    while not any([await failing(scene.client, promise.number) for promise in scene.outside.unfinished]):
+        if monotonic() > ends:
+            raise BlowMissed(f"no order has met the wrong code within {WITHIN:.0f} s")
+        await asyncio.sleep(GLANCE)

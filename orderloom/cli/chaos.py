@@ -13,7 +13,7 @@ from rich.console import Console
 
 from orderloom.benchmark.errors import ToolsMissing
 from orderloom.bootstrap.fleet import Fleet
-from orderloom.cli.measuring import INTERRUPTED
+from orderloom.cli.measuring import INTERRUPTED, WIDE
 from orderloom.cli.running import run
 from orderloom.cli.servers import serve
 from orderloom.settings import Settings
@@ -45,7 +45,7 @@ def chaos(
         raise ToolsMissing("aiohttp cannot be found.")
     directory = Path(mkdtemp(prefix="orderloom-chaos-"))
     directory.chmod(0o711)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     reports: list[Report] = []
 
     def tell(step: str) -> None:
@@ -71,9 +71,10 @@ def chaos(
 
 
 def _show(report: "Report", console: Console) -> None:
-    from orderloom.chaos.report import table  # noqa: PLC0415
+    from orderloom.chaos.report import tables  # noqa: PLC0415
 
-    console.print(table(report))
+    for table in tables(report):
+        console.print(table)
     for failure in report.failures:
         console.print(f"[red]✗[/red] {failure}", highlight=False, soft_wrap=True)
     console.print(
