@@ -32,12 +32,12 @@ from orderloom.persistence.vault import Vault
 from orderloom.persistence.world import load_world
 from orderloom.settings import Settings
 
-MOMENT = 0.6
+MOMENT = 0.4
 """A blow falls at a random moment within so many seconds."""
 RUSH = 0.4
 """The last blow of an act falls so many seconds after all orders may come to their end, at most."""
 PATIENCE = 120.0
-"""Seconds after the last blow within which every order must have ended."""
+"""Seconds within which orders must come, and must end after the last blow."""
 
 
 class Run:
@@ -69,7 +69,7 @@ class Run:
 
     async def _play(self, part: Part, act: Act) -> None:
         self._outside.keep = part.keep
-        promises: list[Promise] = []
+        earlier, promises = list(self._outside.promises), list[Promise]()
         async with asyncio.TaskGroup() as group:
             living: list[asyncio.Task[None]] = []
 
@@ -83,7 +83,9 @@ class Run:
             come(part.keep)
             for number, blow in enumerate(part.blows):
                 left = len(part.blows) - number
-                await self._wait_for_crowd(part, last=left == 1)
+                if not await self._crowd(part, last=left == 1):
+                    act.failures.append(f"{len(self._outside.unfinished)} orders are under way, too few to go on")
+                    break
                 strike = await self._fall(blow, act, come((part.orders - len(promises)) // left))
                 act.strikes.append(strike)
             fallen = monotonic()
@@ -92,25 +94,24 @@ class Run:
         act.failures += [_where(promise) for promise in promises if not promise.ended]
         act.failures += self._outside.contradictions()
         ended = [promise for promise in promises if promise.ended]
-        act.failures += await self._verdict.failures(ended, dead=self._scene.dead)
+        act.failures += await self._verdict.failures(ended, earlier, dead=self._scene.dead)
 
     async def _all_ended(self, living: Sequence[asyncio.Task[None]]) -> None:
         """Wait for the ends of all orders; give up those that do not come to one."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await until(lambda: all(task.done() for task in living) and not self._outside.unfinished)
-        except TimeoutError:
+        self._outside.keep = 0
+        if not await _patiently(lambda: all(task.done() for task in living) and not self._outside.unfinished):
             for task in living:
                 task.cancel()
 
-    async def _wait_for_crowd(self, part: Part, *, last: bool) -> None:
-        """Wait until enough orders are under way, and then for a random moment."""
-        async with asyncio.timeout(PATIENCE):
-            await until(lambda: len(self._outside.unfinished) >= min(part.keep, UNFINISHED))
+    async def _crowd(self, part: Part, *, last: bool) -> bool:
+        """Wait until enough orders are under way, and then for a random moment. False when they do not come."""
+        if not await _patiently(lambda: len(self._outside.unfinished) >= min(part.keep, UNFINISHED)):
+            return False
         if last:
             # It meets all of them in motion.
             self._outside.keep = 0
         await asyncio.sleep(self._scene.random.random() * (RUSH if last else MOMENT))
+        return True
 
     async def _fall(self, blow: Blow, act: Act, newcomers: Sequence[Promise]) -> Strike:
         began, unfinished = monotonic(), len(self._outside.unfinished)
@@ -119,14 +120,23 @@ class Run:
         except BlowMissed as missed:
             act.failures.append(missed.detail)
         back, at = monotonic() - began, began - self._began
-        async with asyncio.timeout(PATIENCE):
-            await until(lambda: all(promise.placed for promise in newcomers))
-        taken = max((promise.taken_at for promise in newcomers), default=began) - began
+        await _patiently(lambda: all(promise.placed for promise in newcomers))
+        taken = max((promise.taken_at or monotonic() for promise in newcomers), default=began) - began
         self._tell(
             f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s, "
             f"orders taken in after {taken:.1f} s"
         )
         return Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back, taken=taken)
+
+
+async def _patiently(true: Callable[[], bool]) -> bool:
+    """Wait until it is *true*, and return whether it ever was."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await until(true)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _where(promise: Promise) -> str:

@@ -16,7 +16,7 @@ from orderloom.chaos.stuck import describe
 from orderloom.chaos.victims import fallen
 from orderloom.readmodels.doctor import examine
 from orderloom.readmodels.snapshot import snapshot
-from orderloom.readmodels.tally import tally
+from orderloom.readmodels.tally import Tally, tally
 
 _LEFT_BEHIND = {
     "active reservations": "SELECT count(*) FROM reservations WHERE status = 'active'",
@@ -53,11 +53,14 @@ class Verdict:
         self._client = client
         self._http = http
 
-    async def failures(self, promises: Sequence[Promise], *, dead: int = 0) -> list[str]:
+    async def failures(
+        self, promises: Sequence[Promise], earlier: Sequence[Promise] = (), *, dead: int = 0
+    ) -> list[str]:
         """
         Return what is not as it must be, of the orders of *promises* and of the deployment as a whole.
 
         Args:
+            earlier: orders that were judged before: the gateway must have done nothing more for them.
             dead: intake rows that were given up, as was intended.
         """
         books = {row["reference"]: row for row in (await self._get(f"{self._fleet.gateway_url}/books"))["rows"]}
@@ -67,9 +70,14 @@ class Verdict:
                 f"order {promise.number} ({promise.order.story}): {wrong}"
                 for wrong in await self._order(promise, books)
             ]
+        for promise in earlier:
+            found += [f"order {promise.number}, later: {wrong}" for wrong in self._booked(promise, books)]
         async with snapshot(self._engine) as conn:
-            found += await self._books(conn, books)
-            found += await self._left_behind(conn, dead)
+            ours = await tally(conn)
+            found += await self._books(conn, ours, books)
+            found += await self._left_behind(conn, ours, dead)
+        if ours.orders != len(promises) + len(earlier):
+            found.append(f"{ours.orders} orders, where {len(promises) + len(earlier)} were promised")
         return found
 
     async def _order(self, promise: Promise, books: dict[str, Any]) -> list[str]:
@@ -109,22 +117,20 @@ class Verdict:
         wrong = [f"its workflow task is at attempt {attempt}"] if attempt > 1 else []
         return wrong + [f"{each.activity_type.name} is under way" for each in described.pending_activities]
 
-    async def _books(self, conn: AsyncConnection, books: dict[str, Any]) -> list[str]:
+    async def _books(self, conn: AsyncConnection, ours: Tally, books: dict[str, Any]) -> list[str]:
         """Let the doctor examine, and compare the totals with the gateway's."""
         examined = await examine(conn)
         found = [
             f"{each.check}: {each.order} {each.subject}: {each.found}, not {each.expected}"
             for each in examined.findings
         ]
-        ours = await tally(conn)
         for name in ("captured", "refunded", "reversed"):
             theirs = sum(row[name] for row in books.values())
             if theirs != getattr(ours, name):
                 found.append(f"{name}: ours {getattr(ours, name)}, the gateway's {theirs}")
         return found
 
-    async def _left_behind(self, conn: AsyncConnection, dead: int) -> list[str]:
-        ours = await tally(conn)
+    async def _left_behind(self, conn: AsyncConnection, ours: Tally, dead: int) -> list[str]:
         found = [
             f"{count} {what}"
             for what, count in (
