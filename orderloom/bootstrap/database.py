@@ -1,6 +1,7 @@
 """Connections to PostgreSQL, and its migrations."""
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -13,6 +14,8 @@ SERVER_SETTINGS = {
     "application_name": "orderloom",
 }
 """Milliseconds: design, section 5. A statement that takes longer fails, and its activity is tried again."""
+SILENCE = 5.0
+"""Seconds without an answer after which a connection is given up: any statement has failed by then."""
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -21,11 +24,22 @@ def sqlalchemy_url(url: str) -> URL:
 
 
 def create_engine(url: str, *, pool_size: int = 10, pooled: bool = True) -> AsyncEngine:
-    """Return an engine whose sessions think in UTC and give up on locks after a second, on statements after three."""
+    """
+    Return an engine whose sessions think in UTC and give up on locks after a second, on statements after three.
+
+    A pooled connection that does not answer is given up after ``SILENCE``, and with it all that were made before.
+    """
     pool = {"pool_size": pool_size, "max_overflow": 0, "pool_pre_ping": False} if pooled else {"poolclass": NullPool}
-    return create_async_engine(
-        sqlalchemy_url(url), hide_parameters=True, connect_args={"server_settings": SERVER_SETTINGS}, **pool
-    )
+    arguments = {"server_settings": SERVER_SETTINGS, **({"command_timeout": SILENCE} if pooled else {})}
+    engine = create_async_engine(sqlalchemy_url(url), hide_parameters=True, connect_args=arguments, **pool)
+    event.listen(engine.sync_engine, "handle_error", _give_up)
+    return engine
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """Take one connection's silence for that of all: each would be found out at the cost of a statement."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.invalidate_pool_on_disconnect = True
 
 
 async def migrate(url: str, keys_url: str) -> None:

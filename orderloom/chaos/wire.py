@@ -27,6 +27,7 @@ class Wire:
         self._to = to
         self._open = asyncio.Event()
         self._open.set()
+        self._lost: set[StreamWriter] = set()
         self._ends: set[StreamWriter] = set()
 
     @asynccontextmanager
@@ -55,6 +56,10 @@ class Wire:
         """Let nothing through from now on, and say nothing either: as a network that swallows."""
         self._open.clear()
 
+    def lose(self) -> None:
+        """Let nothing through any more on any connection that there is, for good; new ones are well."""
+        self._lost |= self._ends
+
     def release(self) -> None:
         """Let everything through that was held."""
         self._open.set()
@@ -74,6 +79,8 @@ class Wire:
         try:
             while data := await source.read(CHUNK):
                 await self._open.wait()
+                if target in self._lost:
+                    continue
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 target.write(data)
@@ -85,4 +92,5 @@ class Wire:
 
     def _drop(self, end: StreamWriter) -> None:
         self._ends.discard(end)
+        self._lost.discard(end)
         end.close()
