@@ -96,7 +96,8 @@ def _money(funds: OrderFunds, grand_total: int) -> MoneyHeader:
         captured=funds.captured,
         applied=funds.applied,
         refunded=funds.refunded,
-        to_authorize=funds.to_authorize,
-        to_reverse=funds.to_reverse,
+        # A flow whose first run was lost must decide again as it did, though its intents are written already.
+        to_authorize=funds.unauthorised,
+        to_reverse=funds.unreversed,
         excess=funds.excess,
     )

@@ -44,6 +44,7 @@ class MoneyHeader(Message):
     refunded: int
     to_authorize: int
     to_reverse: int
+    """Both count what the gateway was asked for until it has answered; asked for again, nothing is asked twice."""
     excess: int
 
 

@@ -166,6 +166,16 @@ class OrderFunds(Frozen):
             max(0, payment.authorised - payment.pending_capture - payment.pending_reverse) for payment in self.payments
         )
 
+    @property
+    def unauthorised(self) -> int:
+        """Return what is to be authorised: asked for, it counts until the gateway has answered."""
+        return self.to_authorize + sum(payment.pending_authorization for payment in self.payments)
+
+    @property
+    def unreversed(self) -> int:
+        """Return what is to be reversed: asked for, it counts until the gateway has answered."""
+        return self.to_reverse + sum(payment.pending_reverse for payment in self.payments)
+
     def _by_document(self, account: Account) -> dict[str, int]:
         sums: dict[str, int] = {}
         for entry in self.entries:

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import select
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery, OrderInput
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
 from orderloom.domain.channel import RoutingPolicy
+from orderloom.domain.model import JsonObject
 from orderloom.persistence.intake import ORDER_PLACED, Submission, submit
+from orderloom.persistence.tables.payments import payment_intents
 from orderloom.persistence.world import change_stock
 from orderloom.stack import Options, Part
 from tests.workflows.shop import Shop, order_body
@@ -99,3 +103,35 @@ async def test_flows_go_on_after_the_tasks_that_began_them_were_lost(shop: Shop)
     journal = await shop.until_journal(order, "fulfillment.created")
     assert journal.count("order.released") == 1
     assert journal.count("order.placed") == 1
+
+
+async def test_what_a_gateway_was_to_be_asked_is_asked_after_the_task_was_lost(shop: Shop) -> None:
+    """The intent is committed and nobody has asked the gateway: the flow comes to the same decision again."""
+    order = await shop.place()
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.fault({"kind": "unavailable", "times": 1_000})
+    items: list[JsonObject] = [{"line": line, "quantity": 1} for line in ("a", "b")]
+    (await shop.post(f"/v1/orders/{order}/cancel-items", {"items": [*items]})).raise_for_status()
+    await shop.until(lambda: _asked(shop, order), lambda: "the intent to reverse")
+    handle = shop.stack.client.get_workflow_handle(workflow_id(order))
+    history = await handle.fetch_history()
+    started = history.events[0].workflow_execution_started_event_attributes.input.payloads[0]
+    await handle.terminate("its history is lost")
+
+    async with httpx.AsyncClient(base_url=shop.stack.gateway_url) as http:
+        (await http.delete("/faults")).raise_for_status()
+    await shop.stack.client.start_workflow(
+        ORDER_WORKFLOW, OrderInput.model_validate_json(started.data), id=workflow_id(order), task_queue=ORDERS
+    )
+
+    journal = await shop.until_journal(order, "payment.reversed")
+    assert journal.count("items.cancelled") == 1
+    assert journal.count("payment.reversed") == 1
+
+
+async def _asked(shop: Shop, order: str) -> bool | None:
+    query = select(payment_intents.c.id).where(
+        payment_intents.c.order_id == order, payment_intents.c.operation == "reverse"
+    )
+    async with shop.stack.engine.connect() as conn:
+        return await conn.scalar(query) is not None or None

@@ -118,3 +118,12 @@ def test_to_authorize_is_what_nothing_secures_and_a_payment_can() -> None:
     partly_on_account = funds_of([PLACED], [card(authorizable=20_000), account])
 
     assert [funds.to_authorize for funds in (enough, some, none, asked, partly_on_account)] == [9350, 5000, 0, 0, 6000]
+
+
+def test_what_is_asked_for_counts_until_it_is_answered() -> None:
+    """Nothing more is to be asked for, and yet it is neither authorised nor reversed."""
+    authorising = funds_of([PLACED], [card(authorizable=0, pending_authorization=9_350)])
+    reversing = OrderFunds(payments=(card(authorised=2_475, pending_reverse=2_475),))
+
+    assert (authorising.to_authorize, authorising.unauthorised) == (0, 9_350)
+    assert (reversing.to_reverse, reversing.unreversed) == (0, 2_475)
