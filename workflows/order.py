@@ -227,11 +227,9 @@ class OrderWorkflow:
 
     def _must_park(self) -> bool:
         """Whether PostgreSQL knows less than this run, or has journaled what nobody told this run of."""
-        header = self.transactions.header
-        if not header:
-            return False
-        behind = cast("int", header["seq"]) > self._checked
-        return behind or bool(self.transactions.finished) or self._parked != (self._wanted(), self.deadlines.next)
+        seq = cast("int", self.transactions.header.get("seq", 0))
+        untold = bool(self.transactions.finished) or self._parked != (self._wanted(), self.deadlines.next)
+        return seq > 0 and (untold or seq > self._checked)
 
     async def _park(self) -> None:
         told = (self._wanted(), self.deadlines.next)
