@@ -104,6 +104,18 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Lose:
+    """Every connection leads nowhere from now on, and nobody is told; new ones are well."""
+
+    kind: str = CONNECTIONS
+    detail: str = "let every connection lead nowhere"
+
+    async def fall(self, scene: Scene) -> None:
+        """Lose them; who waits must find out alone."""
+        scene.wire.lose()
+
+
+@dataclass(frozen=True)
 class Crowd:
     """A stranger takes every connection that PostgreSQL has, and all others are sent away."""
 

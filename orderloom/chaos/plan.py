@@ -6,7 +6,7 @@ from itertools import zip_longest
 from math import ceil
 from random import Random
 
-from orderloom.chaos.hindrances import CONNECTIONS, FULL, GATEWAY, Crowd, Cut, Hold, Rewire, Slow, Trouble
+from orderloom.chaos.hindrances import CONNECTIONS, FULL, GATEWAY, Crowd, Cut, Hold, Lose, Rewire, Slow, Trouble
 from orderloom.chaos.kills import Kill
 from orderloom.chaos.poison import POISON, Poison
 from orderloom.chaos.report import ENOUGH, UNFINISHED
@@ -115,4 +115,4 @@ def _gateway(random: Random) -> list[Blow]:
 
 
 def _wire(random: Random) -> list[Blow]:
-    return [Cut(3), Slow(0.02 + random.random() / 10, 2.0), Hold(4.0 + 2 * random.random())]
+    return [Cut(3), Slow(0.02 + random.random() / 10, 2.0), Hold(3.0 + random.random()), Lose()]
