@@ -36,7 +36,7 @@ MOMENT = 0.4
 """A blow falls at a random moment within so many seconds."""
 RUSH = 0.4
 """The last blow of an act falls so many seconds after all orders may come to their end, at most."""
-PATIENCE = 120.0
+PATIENCE = 90.0
 """Seconds within which orders must come, and must end after the last blow."""
 
 
@@ -61,7 +61,7 @@ class Run:
             self._report.acts.append(act)
             await self._play(part, act)
             self._tell(f"{part.name}: {part.orders} orders ended {act.recovery:.1f} s after the last blow")
-            if self._outside.unfinished:
+            if not all(promise.ended for promise in self._outside.promises):
                 break
         self._report.repeated = self._outside.repeated
         self._report.seconds = monotonic() - self._began

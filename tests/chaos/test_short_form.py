@@ -3,12 +3,10 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,12 +18,11 @@ PATIENCE = 180.0
 
 
 @pytest.fixture
-def room() -> Iterator[Path]:
-    """Return a directory for everything that the command writes."""
+def room() -> Path:
+    """Return a directory for everything that the command writes; the logs of a run that failed stay in it."""
     path = Path(tempfile.mkdtemp(prefix="ol-"))
     path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    return path
 
 
 async def _chaos(room: Path, *arguments: str) -> Process:
@@ -39,6 +36,21 @@ async def _chaos(room: Path, *arguments: str) -> Process:
         stderr=STDOUT,
         env={**os.environ, "TMPDIR": str(room), "ORDERLOOM_SANDBOX": "false"},
     )
+
+
+async def _until_ended(process: Process) -> str:
+    """Return all that it says; out of patience, kill it and fail with what it has said."""
+    assert process.stdout is not None
+    said = ""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for line in process.stdout:
+                said += line.decode()
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        pytest.fail(f"it has taken {PATIENCE:.0f} s:\n{said}")
+    return said
 
 
 def _running(room: Path) -> list[str]:
@@ -55,8 +67,7 @@ def _running(room: Path) -> list[str]:
 async def test_nothing_is_lost_doubled_or_stuck(room: Path) -> None:
     """Every order ends as it was promised after each kind of blow, and each kind of kill struck often enough."""
     process = await _chaos(room, "--orders", str(ORDERS))
-    async with asyncio.timeout(PATIENCE):
-        said = (await process.communicate())[0].decode()
+    said = await _until_ended(process)
 
     sys.stdout.write(said)
     assert process.returncode == 0, said
@@ -67,6 +78,7 @@ async def test_nothing_is_lost_doubled_or_stuck(room: Path) -> None:
     assert sum(map(int, re.findall(r": (\d+) orders ended ", said))) >= ORDERS
     assert os.listdir(room) == []
     assert _running(room) == []
+    os.rmdir(room)
 
 
 async def test_interrupted_it_leaves_nothing_behind(room: Path) -> None:
@@ -82,3 +94,4 @@ async def test_interrupted_it_leaves_nothing_behind(room: Path) -> None:
     assert process.returncode == 130
     assert os.listdir(room) == []
     assert _running(room) == []
+    os.rmdir(room)
