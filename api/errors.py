@@ -159,6 +159,16 @@ class NotReady(OrderloomError):
     status = 503
 
 
+class Unavailable(OrderloomError):
+    """The service cannot reach what it keeps its data in.
+
+    Repeat the request with the same Idempotency-Key, or the event with the same id, until it is answered.
+    """
+
+    code = "unavailable"
+    status = 503
+
+
 class Unexpected(OrderloomError):
     """Something went wrong that nobody expected.
 

@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from api.errors import MethodNotAllowed, PathUnknown, Unexpected
+from api.errors import MethodNotAllowed, PathUnknown, Unavailable, Unexpected
 from api.fields import field_problem
 from orderloom.domain.errors import FieldProblem, InvalidInput, OrderloomError, Problem
 from orderloom.domain.placing import TooManyLines
 from orderloom.telemetry.logs import bind_order
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = "1"
+"""Seconds."""
 _MAX_FIELDS = 50
+_OUTAGES = ("08", "53", "57")
+"""Classes of PostgreSQL's states: no connection, no room, stopped."""
 _ORDER_IN = ("order", "fulfillment_order", "exception")
 """Parameters of paths whose value is or begins with an order's number."""
 _log = structlog.get_logger(__name__)
@@ -32,6 +38,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OrderloomError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _by_framework)
+    for outage in (DBAPIError, OSError, PoolTimeoutError):
+        app.add_exception_handler(outage, _unreachable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -70,14 +78,28 @@ async def _by_framework(request: Request, error: Exception) -> Response:
     return problem_response(refused, error.headers)
 
 
+async def _unreachable(request: Request, error: Exception) -> Response:
+    """Tell an outage of PostgreSQL from a statement of ours that it refuses."""
+    if isinstance(error, DBAPIError) and not _is_outage(error):
+        return await _unexpected(request, error)
+    _name_order(request)
+    _log.warning("api.unavailable", path=request.url.path, reason=type(error).__name__)
+    detail = "the database cannot be reached"
+    return problem_response(Unavailable(detail).problem(request.url.path), {"Retry-After": RETRY_AFTER})
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    return error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_OUTAGES)
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
-    if (order := _order_asked_for(request)) is not None:
-        bind_order(order)
+    _name_order(request)
     _log.error("api.unexpected", path=request.url.path, method=request.method, exc_info=error)
     return problem_response(Unexpected("the request could not be carried out").problem(request.url.path))
 
 
-def _order_asked_for(request: Request) -> str | None:
-    """Return the order that the path names, itself or in the id of something that belongs to it."""
+def _name_order(request: Request) -> None:
+    """Let log lines name the order that the path names, itself or in the id of something that belongs to it."""
     named = [request.path_params[name] for name in _ORDER_IN if name in request.path_params]
-    return named[0].partition("-")[0] if named else None
+    if named:
+        bind_order(named[0].partition("-")[0])

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.app import build
-from api.errors import MethodNotAllowed, PathUnknown, Unexpected
+from api.errors import MethodNotAllowed, PathUnknown, Unavailable, Unexpected
 from api.problems import MEDIA_TYPE
 
-_ANYWHERE = (PathUnknown, MethodNotAllowed, Unexpected)
+_ANYWHERE = (PathUnknown, MethodNotAllowed, Unavailable, Unexpected)
 
 _HEAD = """# API reference
 
