@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from activities.candidates import Waiting, read_waiting
 from activities.registry import implements
@@ -17,9 +17,10 @@ from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.routing import RoutingAnswer, RoutingOutcome
 from orderloom.domain.units import Account, Movement, Pool, UnitState, apply, move
-from orderloom.persistence.stock import Change, Key, change_groups, change_locations, groups_of, summed
+from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
 from orderloom.persistence.tables.inventory import reservations
+from orderloom.persistence.writes import Values
 
 NAMED = 10
 """How many fulfillment orders an answer names."""
@@ -54,15 +55,15 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     """Allocate all that waits by the attempt's plan, or nothing when stock or order have moved since."""
     waiting = await read_waiting(unit)
     slices = _sliced(waiting, await _plan(unit, command.attempt, waiting))
-    await _hold_stock(unit, slices)
     drafts = _drafts(slices, await unit.next_number(fulfillment_orders), unit.order.id)
     charges = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id not in waiting.products]
     await _add_charges(unit, drafts, charges)
     for draft in drafts[:JOURNALED]:
         unit.journal("fulfillment.created", {"fulfillment_order": draft.id, "location": draft.location})
-    await _write(unit, drafts, command.attempt)
-    await unit.move_units([movement for draft in drafts for movement in draft.movements])
     await _move_reservations(unit, drafts, waiting)
+    _write(unit, drafts, command.attempt)
+    await unit.move_units([movement for draft in drafts for movement in draft.movements])
+    await _hold_stock(unit, slices)
     return FulfillmentOrdersCreated(fulfillment_orders=[draft.id for draft in drafts[:NAMED]], count=len(drafts))
 
 
@@ -70,7 +71,7 @@ async def _plan(unit: Unit, attempt: int, waiting: Waiting) -> list[tuple[str, s
     """Return the attempt's plan as (location, SKU, quantity), if it is still what waits."""
     table = routing_attempts.c
     query = select(table.answer).where(table.order_id == unit.order.id, table.number == attempt)
-    stored = await unit.conn.scalar(query)
+    stored = (await unit.read(query)).scalar_one_or_none()
     answer = None if stored is None else RoutingAnswer.model_validate(stored)
     if answer is None or answer.outcome is not RoutingOutcome.ROUTED:
         raise OrderMoved(f"routing attempt {attempt} of order {unit.order.id} has no route", attempt=attempt)
@@ -107,7 +108,6 @@ async def _hold_stock(unit: Unit, slices: Iterable[Slice]) -> None:
 
     What the channel's group holds already only changes its place there. Everything else must be free.
     """
-    own = unit.order.policy.location_group
     held: Counter[Key] = Counter()
     unreserved: Counter[Key] = Counter()
     for each in slices:
@@ -115,12 +115,8 @@ async def _hold_stock(unit: Unit, slices: Iterable[Slice]) -> None:
         held[key] += each.quantity
         if each.pool.account.state is UnitState.OPEN:
             unreserved[key] += each.quantity
-    groups = await groups_of(unit.conn, {location for location, _ in held})
-    elsewhere = summed(held, groups, without=[own])
-    anew = summed(unreserved, groups)
-    at_groups = elsewhere + Counter({key: quantity for key, quantity in anew.items() if key[0] == own})
-    await change_locations(unit.conn, {key: Change(reserved=q, needed=q) for key, q in held.items()})
-    await change_groups(unit.conn, {key: Change(reserved=q, needed=q) for key, q in at_groups.items()})
+    changes = {key: Held(reserved=quantity, own=unreserved[key]) for key, quantity in held.items()}
+    await change_held(await unit.connection(), changes, own_group=unit.order.policy.location_group)
 
 
 def _drafts(slices: Sequence[Slice], first_number: int, order_id: str) -> list[Draft]:
@@ -161,8 +157,8 @@ async def _add_charges(unit: Unit, drafts: Sequence[Draft], charges: Sequence[Po
             draft.movements.append(move(pool, pool.quantity, _allocated(draft)))
 
 
-async def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
-    orders = [
+def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
+    orders: list[Values] = [
         {
             "id": draft.id,
             "order_id": unit.order.id,
@@ -175,8 +171,8 @@ async def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
         }
         for draft in drafts
     ]
-    await unit.conn.execute(insert(fulfillment_orders), orders)
-    lines: list[dict[str, str | int]] = []
+    unit.enter(fulfillment_orders, *orders)
+    lines: list[Values] = []
     for draft in drafts:
         quantities: Counter[str] = Counter()
         for movement in draft.movements:
@@ -185,7 +181,7 @@ async def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
             {"fulfillment_order_id": draft.id, "line_id": line, "original_quantity": quantity}
             for line, quantity in quantities.items()
         ]
-    await unit.conn.execute(insert(fulfillment_order_lines), lines)
+    unit.enter(fulfillment_order_lines, *lines)
 
 
 async def _move_reservations(unit: Unit, drafts: Sequence[Draft], waiting: Waiting) -> None:
@@ -204,4 +200,4 @@ async def _move_reservations(unit: Unit, drafts: Sequence[Draft], waiting: Waiti
                     quantity=movement.quantity,
                 )
                 held.append((draft.id, taken))
-    await add_reservations(unit, held)
+    add_reservations(unit, held)

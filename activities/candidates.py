@@ -86,7 +86,7 @@ async def read_candidates(unit: Unit, skus: Sequence[str]) -> tuple[Candidate, .
     values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
     found: dict[str, Row[*tuple[Any, ...]]] = {}
     stock: dict[str, dict[str, int]] = {}
-    for row in await unit.conn.execute(_CANDIDATES, values):
+    for row in await unit.read(_CANDIDATES, values):
         found[row.id] = row
         at = stock.setdefault(row.id, {})
         if row.sku is not None and row.available > 0:
@@ -101,7 +101,7 @@ async def group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
     """Return by SKU what the channel's group can still promise; never less than nothing."""
     values = {"group_id": unit.order.policy.location_group, "skus": list(skus)}
     free = dict.fromkeys(skus, 0)
-    for row in await unit.conn.execute(_GROUP_FREE, values):
+    for row in await unit.read(_GROUP_FREE, values):
         free[row.sku] = max(0, row.free)
     return free
 
@@ -111,7 +111,7 @@ async def _destinations(unit: Unit) -> list[Position]:
     query = select(table.latitude, table.longitude).where(
         table.order_id == unit.order.id, table.latitude.is_not(None), table.longitude.is_not(None)
     )
-    rows = await unit.conn.execute(query.order_by(table.id))
+    rows = await unit.read(query.order_by(table.id))
     return [Position(latitude=row.latitude, longitude=row.longitude) for row in rows]
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 
 from activities.registry import implements
 from activities.reservations import Taken, lower_at_locations, release_at_group, take
@@ -49,8 +49,8 @@ async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     await unit.move_units(plan.movements)
     if reserved := _units(plan.movements, UnitState.RESERVED):
         await release_at_group(unit, reserved)
-    await _write(unit, change_order, "cancel", command.request, plan)
-    await unit.post(
+    _write(unit, change_order, "cancel", command.request, plan)
+    unit.post(
         Posting(
             debit=Account.ORDERED,
             credit=Account.CUSTOMER,
@@ -71,16 +71,14 @@ async def return_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     change_order = await _next_change_order(unit)
     unit.journal("items.returned", {"change_order": change_order})
     await unit.move_units(plan.movements)
-    await _write(unit, change_order, "return", command.request, plan)
+    _write(unit, change_order, "return", command.request, plan)
     return await _changed(unit, change_order, plan)
 
 
 async def _stoppable(unit: Unit) -> set[str]:
     columns = fulfillment_orders.c
-    found = await unit.conn.scalars(
-        select(columns.id).where(columns.order_id == unit.order.id, columns.status.in_(STOPPABLE))
-    )
-    return set(found)
+    query = select(columns.id).where(columns.order_id == unit.order.id, columns.status.in_(STOPPABLE))
+    return set((await unit.read(query)).scalars())
 
 
 async def _next_change_order(unit: Unit) -> str:
@@ -97,11 +95,8 @@ async def _give_back(unit: Unit, movements: Sequence[Movement]) -> None:
         held = _units((each for each in own if each.line_id in products), UnitState.ALLOCATED)
         taken += await take(unit, held, "released", reservations.c.fulfillment_order_id == fulfillment_order)
         if not await _holds_units(unit, fulfillment_order):
-            await unit.conn.execute(
-                update(fulfillment_orders)
-                .where(fulfillment_orders.c.id == fulfillment_order)
-                .values(status=FulfillmentStatus.CANCELLED.value, closed_at=unit.now)
-            )
+            cancelled = {"status": FulfillmentStatus.CANCELLED.value, "closed_at": unit.now}
+            unit.change(fulfillment_orders, {"id": fulfillment_order}, cancelled)
     # All counters together, in their one order of locking.
     await lower_at_locations(unit, taken)
 
@@ -124,18 +119,19 @@ async def _has_units(unit: Unit) -> bool:
     return any(pool.line_id in products and pool.quantity > 0 for pool in await unit.pools(*_LIVE))
 
 
-async def _write(unit: Unit, change_order: str, kind: str, request: str, plan: CancelPlan | ReturnPlan) -> None:
-    await unit.conn.execute(
-        insert(change_orders).values(
-            id=change_order,
-            order_id=unit.order.id,
-            seq=unit.seq,
-            kind=kind,
-            request_id=request,
-            before_fulfillment=kind == "cancel",
-            balances=plan.balances.model_dump(mode="json"),
-            created_at=unit.now,
-        )
+def _write(unit: Unit, change_order: str, kind: str, request: str, plan: CancelPlan | ReturnPlan) -> None:
+    unit.enter(
+        change_orders,
+        {
+            "id": change_order,
+            "order_id": unit.order.id,
+            "seq": unit.seq,
+            "kind": kind,
+            "request_id": request,
+            "before_fulfillment": kind == "cancel",
+            "balances": plan.balances.model_dump(mode="json"),
+            "created_at": unit.now,
+        },
     )
     rows = [
         {
@@ -148,7 +144,7 @@ async def _write(unit: Unit, change_order: str, kind: str, request: str, plan: C
         }
         for line in plan.per_line
     ]
-    await unit.conn.execute(insert(change_order_lines), rows)
+    unit.enter(change_order_lines, *rows)
 
 
 async def _changed(unit: Unit, change_order: str, plan: CancelPlan | ReturnPlan) -> ItemsChanged:

@@ -1,9 +1,8 @@
 """Process exceptions: raised by flows, resolved by flows and by people."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, select
 
 from activities.arrivals import Arrival
 from activities.registry import implements
@@ -29,24 +28,15 @@ async def raise_exception(unit: Unit, command: RaiseException) -> ExceptionRaise
     number = await unit.next_number(process_exceptions)
     exception = ids.exception_id(unit.order.id, number)
     unit.journal("exception.raised", {"exception": exception, "code": command.code, "category": command.category})
-    await unit.conn.execute(
-        insert(process_exceptions).values(
-            id=exception,
-            order_id=unit.order.id,
-            number=number,
-            status="new",
-            flow=unit.cause,
-            created_at=unit.now,
-            **command.model_dump(),
-        )
-    )
+    row = {"id": exception, "order_id": unit.order.id, "number": number, "status": "new", "flow": unit.cause}
+    unit.enter(process_exceptions, {**row, "created_at": unit.now, **command.model_dump()})
     return ExceptionRaised(exception=exception)
 
 
 @implements(actions.resolve_exceptions)
 async def resolve_exceptions(unit: Unit, command: ResolveExceptions) -> Count:
     """Resolve the order's open exceptions of one code."""
-    return Count(count=await _resolve(unit, await _open(unit, _table.code == command.code)))
+    return Count(count=_resolve(unit, await _open(unit, _table.code == command.code)))
 
 
 async def record_resolution(unit: Unit, arrival: Arrival) -> int:
@@ -62,19 +52,17 @@ async def record_resolution(unit: Unit, arrival: Arrival) -> int:
         raise OrderMoved(f"order {unit.order.id} has no open exception {exception}", exception=exception)
     decided = ("exception", "kind", "input", "output")
     seq = arrival.enter(unit, {name: arrival.body[name] for name in decided if arrival.body.get(name) is not None})
-    await _resolve(unit, found)
+    _resolve(unit, found)
     return seq
 
 
 async def _open(unit: Unit, condition: ColumnElement[bool]) -> list[str]:
     query = select(_table.id).where(_table.order_id == unit.order.id, _table.status.in_(OPEN), condition)
-    return list(await unit.conn.scalars(query.order_by(_table.number)))
+    return list((await unit.read(query.order_by(_table.number))).scalars())
 
 
-async def _resolve(unit: Unit, exceptions: Sequence[str]) -> int:
+def _resolve(unit: Unit, exceptions: Sequence[str]) -> int:
     for exception in exceptions:
         unit.journal("exception.resolved", {"exception": exception})
-    if exceptions:
-        values: dict[str, Any] = {"status": "resolved", "ended_at": unit.now}
-        await unit.conn.execute(update(process_exceptions).where(_table.id.in_(exceptions)).values(values))
+        unit.change(process_exceptions, {"id": exception}, {"status": "resolved", "ended_at": unit.now})
     return len(exceptions)

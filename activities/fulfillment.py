@@ -2,10 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Row, select
 
 from activities.arrivals import Arrival, body_as
 from activities.registry import implements
@@ -23,11 +21,13 @@ from orderloom.domain.fulfillment import (
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.domain.units import Account, Pool, UnitState, move
-from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of, summed
-from orderloom.persistence.tables.fulfillment import fulfillment_orders
+from orderloom.persistence.stock import Held, change_held
+from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.inventory import reservations, stock_changes
+from orderloom.persistence.writes import Values
 
 _orders = fulfillment_orders.c
+_lines = fulfillment_order_lines.c
 _WAITING = (UnitState.OPEN, UnitState.RESERVED, UnitState.ALLOCATED)
 
 
@@ -52,19 +52,19 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     elif report.type == "rejected":
         await _turn_down(unit, row, rejected, report.reason, products)
     if status != row.status:
-        await _set_status(unit, row.id, status)
+        _set_status(unit, row.id, status)
     return seq
 
 
 async def _fulfillment_order(unit: Unit, name: str) -> Row[str, str, str] | None:
     query = select(_orders.id, _orders.status, _orders.location_id)
-    return (await unit.conn.execute(query.where(_orders.id == name, _orders.order_id == unit.order.id))).one_or_none()
+    return (await unit.read(query.where(_orders.id == name, _orders.order_id == unit.order.id))).one_or_none()
 
 
 async def stoppable(unit: Unit) -> set[str]:
     """Return the order's fulfillment orders that can still give units back."""
     query = select(_orders.id).where(_orders.order_id == unit.order.id, _orders.status.in_(sorted(STOPPABLE)))
-    return set(await unit.conn.scalars(query))
+    return set((await unit.read(query)).scalars())
 
 
 def _rejected(report: FulfillmentReport, products: Sequence[Pool]) -> Counter[str]:
@@ -94,16 +94,6 @@ async def _ship(unit: Unit, held: Sequence[Pool], products: set[str]) -> None:
         unit.journal("order.fulfilled", {})
 
 
-_NOTE_REJECTED = text(
-    """
-    UPDATE fulfillment_order_lines l
-    SET rejected_quantity = l.rejected_quantity + r.quantity, reject_reason = COALESCE(:reason, l.reject_reason)
-    FROM jsonb_to_recordset(:rejected) AS r(line text, quantity int)
-    WHERE l.fulfillment_order_id = :fulfillment_order AND l.line_id = r.line
-    """
-).bindparams(bindparam("rejected", type_=JSONB))
-
-
 async def _turn_down(
     unit: Unit, row: Row[str, str, str], rejected: Mapping[str, int], reason: str | None, products: set[str]
 ) -> None:
@@ -126,29 +116,30 @@ async def _turn_down(
             for movement in give_back(pools, row.id, rejected, charges)
         ]
     )
-    values = {
-        "rejected": [{"line": line, "quantity": quantity} for line, quantity in sorted(rejected.items())],
-        "reason": reason,
-        "fulfillment_order": row.id,
-    }
-    await unit.conn.execute(_NOTE_REJECTED, values)
+    await _note_rejected(unit, row.id, rejected, reason)
+
+
+async def _note_rejected(unit: Unit, fulfillment_order: str, rejected: Mapping[str, int], reason: str | None) -> None:
+    query = select(_lines.line_id, _lines.rejected_quantity).where(_lines.fulfillment_order_id == fulfillment_order)
+    given: Values = {} if reason is None else {"reject_reason": reason}
+    for line in (await unit.read(query)).all():
+        if more := rejected.get(line.line_id):
+            key = {"fulfillment_order_id": fulfillment_order, "line_id": line.line_id}
+            unit.change(fulfillment_order_lines, key, {"rejected_quantity": line.rejected_quantity + more, **given})
 
 
 async def _back_to_group(unit: Unit, taken: Sequence[Taken], group: str) -> None:
     """Hold at the group what the location held: the group's counter stays, other groups of the location go down."""
-    at = at_locations(taken)
-    groups = await groups_of(unit.conn, {location for location, _ in at})
-    await change_locations(unit.conn, {key: Change(reserved=-quantity) for key, quantity in at.items()})
-    elsewhere = summed(at, groups, without=[group])
-    await change_groups(unit.conn, {key: Change(reserved=-quantity) for key, quantity in elsewhere.items()})
+    lowered = {key: Held(reserved=-quantity, own=0) for key, quantity in at_locations(taken).items()}
+    await change_held(await unit.connection(), lowered, own_group=group)
     moved = [Taken(line_id=each.line_id, sku=each.sku, group=group, quantity=each.quantity) for each in taken]
-    await add_reservations(unit, [(None, each) for each in moved])
+    add_reservations(unit, [(None, each) for each in moved])
 
 
-async def _set_status(unit: Unit, fulfillment_order: str, status: FulfillmentStatus) -> None:
+def _set_status(unit: Unit, fulfillment_order: str, status: FulfillmentStatus) -> None:
     closed = status in {FulfillmentStatus.FULFILLED, FulfillmentStatus.REJECTED, FulfillmentStatus.CANCELLED}
-    values: dict[str, Any] = {"status": status.value, "closed_at": unit.now if closed else None}
-    await unit.conn.execute(update(fulfillment_orders).where(_orders.id == fulfillment_order).values(values))
+    values: Values = {"status": status.value, "closed_at": unit.now if closed else None}
+    unit.change(fulfillment_orders, {"id": fulfillment_order}, values)
 
 
 @implements(actions.fulfill_reservation)
@@ -161,11 +152,10 @@ async def fulfill_reservation(unit: Unit, command: ForFulfillmentOrder) -> Relea
     if row.status != FulfillmentStatus.FULFILLED:
         raise OrderMoved(f"fulfillment order {row.id} is {row.status}, not shipped", fulfillment_order=row.id)
     taken = await take(unit, None, "fulfilled", reservations.c.fulfillment_order_id == row.id)
-    await lower_at_locations(unit, taken, shipped=True)
-    changes = [
+    changes: list[Values] = [
         {"location_id": location, "sku": sku, "quantity": -quantity, "cause": row.id, "at": unit.now}
         for (location, sku), quantity in sorted(at_locations(taken).items())
     ]
-    if changes:
-        await unit.conn.execute(insert(stock_changes), changes)
+    unit.enter(stock_changes, *changes)
+    await lower_at_locations(unit, taken, shipped=True)
     return Released(units=sum(each.quantity for each in taken))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, func, select
 
 from activities.unit import Unit
 from orderloom.contracts.outside import GatewayNotice, GatewayOperation, GatewayOutcome, GatewayRequest, Outcome
@@ -85,12 +85,11 @@ async def write_intents(unit: Unit, drafts: Sequence[IntentDraft]) -> list[Gatew
         }
         for number, draft in enumerate(drafts, start=first)
     ]
-    if rows:
-        await unit.conn.execute(insert(payment_intents), rows)
+    unit.enter(payment_intents, *rows)
     written = await intents_of(unit, [str(row["id"]) for row in rows])
     for intent in written:
         if intent.gateway == ACCOUNT:
-            await _transition(unit, intent, settle_on_account(intent.id))
+            _transition(unit, intent, settle_on_account(intent.id))
     return [_request(unit, intent, asked=False) for intent in written if intent.gateway != ACCOUNT]
 
 
@@ -124,35 +123,35 @@ async def record_outcome(unit: Unit, outcome: GatewayOutcome) -> None:
         return
     [intent] = found
     if intent.outcome not in _FINAL:
-        await _transition(unit, intent, outcome)
+        _transition(unit, intent, outcome)
     elif outcome.outcome not in {Outcome.UNKNOWN, intent.outcome}:
         _journal_unexpected(unit, outcome, f"intent_{intent.outcome}")
 
 
-async def record_given_authorization(unit: Unit, payment_id: str, amount: int) -> None:
+def record_given_authorization(unit: Unit, payment_id: str, amount: int) -> None:
     """Post what the channel authorised before the order was placed; the payment's row holds its reference."""
-    await unit.post(Posting(debit=Account.GATEWAY, credit=Account.AUTHORISED, amount=amount, payment_id=payment_id))
+    unit.post(Posting(debit=Account.GATEWAY, credit=Account.AUTHORISED, amount=amount, payment_id=payment_id))
 
 
-async def record_given_capture(unit: Unit, payment_id: str, reference: str, amount: int) -> None:
-    """Write down what the channel captured before the order was placed, so that it can be refunded."""
-    number = await unit.next_number(payment_intents)
-    await unit.conn.execute(
-        insert(payment_intents).values(
-            id=ids.intent_id(unit.order.id, number),
-            order_id=unit.order.id,
-            payment_id=payment_id,
-            operation=GatewayOperation.CAPTURE.value,
-            amount=amount,
-            action_key=unit.key,
-            outcome=Outcome.SUCCEEDED.value,
-            reference=reference,
-            code=GIVEN,
-            created_at=unit.now,
-            settled_at=unit.now,
-        )
+def record_given_capture(unit: Unit, number: int, payment_id: str, reference: str, amount: int) -> None:
+    """Write down, as intent *number*, what the channel captured before it placed the order: it can be refunded."""
+    unit.enter(
+        payment_intents,
+        {
+            "id": ids.intent_id(unit.order.id, number),
+            "order_id": unit.order.id,
+            "payment_id": payment_id,
+            "operation": GatewayOperation.CAPTURE.value,
+            "amount": amount,
+            "action_key": unit.key,
+            "outcome": Outcome.SUCCEEDED.value,
+            "reference": reference,
+            "code": GIVEN,
+            "created_at": unit.now,
+            "settled_at": unit.now,
+        },
     )
-    await unit.post(Posting(debit=Account.GATEWAY, credit=Account.CAPTURED, amount=amount, payment_id=payment_id))
+    unit.post(Posting(debit=Account.GATEWAY, credit=Account.CAPTURED, amount=amount, payment_id=payment_id))
 
 
 async def action_intents(unit: Unit) -> list[Intent]:
@@ -170,18 +169,18 @@ async def intents_of(unit: Unit, intent_ids: Sequence[str]) -> list[Intent]:
     return await _read(unit, _selected(unit).where(payment_intents.c.id.in_(intent_ids)))
 
 
-async def _transition(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> None:
+def _transition(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> None:
     final = outcome.outcome in _FINAL
-    await unit.conn.execute(
-        update(payment_intents)
-        .where(payment_intents.c.id == intent.id)
-        .values(
-            outcome=outcome.outcome.value,
+    unit.change(
+        payment_intents,
+        {"id": intent.id},
+        {
+            "outcome": outcome.outcome.value,
             # A gateway that gives no id of its own knows what it did by our intent's.
-            reference=(outcome.reference or intent.id) if outcome.outcome is Outcome.SUCCEEDED else None,
-            code=outcome.code,
-            settled_at=unit.now if final else None,
-        )
+            "reference": (outcome.reference or intent.id) if outcome.outcome is Outcome.SUCCEEDED else None,
+            "code": outcome.code,
+            "settled_at": unit.now if final else None,
+        },
     )
     if not final:
         return
@@ -190,41 +189,34 @@ async def _transition(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> No
         unit.journal("payment.declined", {**facts, "operation": intent.operation.value, "code": outcome.code})
         return
     unit.journal(_DONE[intent.operation], facts)
-    await _post(unit, intent)
+    _post(unit, intent)
     if intent.operation is GatewayOperation.AUTHORIZE:
-        await _keep_authorization(unit, intent, outcome)
+        kept = {"authorization_ref": outcome.reference, "expires_at": outcome.expires_at}
+        unit.change(payments, {"id": intent.payment_id}, kept)
 
 
-async def _post(unit: Unit, intent: Intent) -> None:
+def _post(unit: Unit, intent: Intent) -> None:
     """Post what a successful intent moved; a capture for an invoice is applied to it in the same breath."""
     match intent.operation:
         case GatewayOperation.AUTHORIZE:
-            await _move(unit, intent, Account.GATEWAY, Account.AUTHORISED)
+            _move(unit, intent, Account.GATEWAY, Account.AUTHORISED)
         case GatewayOperation.REVERSE:
-            await _move(unit, intent, Account.AUTHORISED, Account.GATEWAY)
+            _move(unit, intent, Account.AUTHORISED, Account.GATEWAY)
         case GatewayOperation.REFUND:
             source = Account.CAPTURED if intent.document_id is None else Account.APPLIED
-            await _move(unit, intent, source, Account.REFUNDED, intent.document_id)
+            _move(unit, intent, source, Account.REFUNDED, intent.document_id)
         case GatewayOperation.CAPTURE:
             source = Account.GATEWAY if intent.authorization_ref is None else Account.AUTHORISED
-            await _move(unit, intent, source, Account.CAPTURED)
+            _move(unit, intent, source, Account.CAPTURED)
             if intent.document_id is not None:
-                await _move(unit, intent, Account.CAPTURED, Account.APPLIED, intent.document_id)
+                _move(unit, intent, Account.CAPTURED, Account.APPLIED, intent.document_id)
 
 
-async def _move(unit: Unit, intent: Intent, source: Account, target: Account, document_id: str | None = None) -> None:
-    await unit.post(
+def _move(unit: Unit, intent: Intent, source: Account, target: Account, document_id: str | None = None) -> None:
+    unit.post(
         Posting(
             debit=source, credit=target, amount=intent.amount, payment_id=intent.payment_id, document_id=document_id
         )
-    )
-
-
-async def _keep_authorization(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> None:
-    await unit.conn.execute(
-        update(payments)
-        .where(payments.c.id == intent.payment_id)
-        .values(authorization_ref=outcome.reference, expires_at=outcome.expires_at)
     )
 
 
@@ -299,5 +291,5 @@ async def _read(unit: Unit, query: Select[*tuple[Any, ...]]) -> list[Intent]:
             token=row.token,
             authorization_ref=row.authorization_ref,
         )
-        for row in await unit.conn.execute(query)
+        for row in await unit.read(query)
     ]

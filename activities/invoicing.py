@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from activities.registry import implements
 from activities.unit import Unit
@@ -43,20 +43,10 @@ async def create_invoice(unit: Unit, command: ForFulfillmentOrder) -> InvoiceCre
     invoice = ids.invoice_id(unit.order.id, number)
     amount, tax = _totals(billed)
     unit.journal("invoice.created", {"invoice": invoice, "total": amount + tax})
-    await unit.conn.execute(
-        insert(invoices).values(
-            id=invoice,
-            order_id=unit.order.id,
-            number=number,
-            fulfillment_order_id=command.fulfillment_order,
-            amount=amount,
-            tax=tax,
-            created_at=unit.now,
-        )
-    )
-    if billed:
-        await unit.conn.execute(insert(invoice_lines), [{"invoice_id": invoice, **line._asdict()} for line in billed])
-    await unit.post(Posting(debit=Account.ORDERED, credit=Account.INVOICED, amount=amount + tax, document_id=invoice))
+    row = {"id": invoice, "order_id": unit.order.id, "number": number, "amount": amount, "tax": tax}
+    unit.enter(invoices, {**row, "fulfillment_order_id": command.fulfillment_order, "created_at": unit.now})
+    unit.enter(invoice_lines, *({"invoice_id": invoice, **line._asdict()} for line in billed))
+    unit.post(Posting(debit=Account.ORDERED, credit=Account.INVOICED, amount=amount + tax, document_id=invoice))
     return InvoiceCreated(invoice=invoice, total=amount + tax)
 
 
@@ -70,25 +60,16 @@ async def create_credit_memo(unit: Unit, command: ForChangeOrder) -> CreditMemoC
     memo = ids.credit_memo_id(unit.order.id, number)
     amount, tax = _totals(lines)
     unit.journal("credit-memo.created", {"credit_memo": memo, "total": amount + tax})
-    await unit.conn.execute(
-        insert(credit_memos).values(
-            id=memo,
-            order_id=unit.order.id,
-            number=number,
-            change_order_id=command.change_order,
-            amount=amount,
-            tax=tax,
-            created_at=unit.now,
-        )
-    )
-    await unit.conn.execute(insert(credit_memo_lines), [{"credit_memo_id": memo, **line._asdict()} for line in lines])
-    await unit.post(Posting(debit=Account.INVOICED, credit=Account.CREDITED, amount=amount + tax, document_id=memo))
+    row = {"id": memo, "order_id": unit.order.id, "number": number, "amount": amount, "tax": tax}
+    unit.enter(credit_memos, {**row, "change_order_id": command.change_order, "created_at": unit.now})
+    unit.enter(credit_memo_lines, *({"credit_memo_id": memo, **line._asdict()} for line in lines))
+    unit.post(Posting(debit=Account.INVOICED, credit=Account.CREDITED, amount=amount + tax, document_id=memo))
     return CreditMemoCreated(credit_memo=memo, total=amount + tax)
 
 
 async def _refuse_second_invoice(unit: Unit, fulfillment_order: str) -> None:
     found = (
-        await unit.conn.execute(
+        await unit.read(
             select(fulfillment_orders.c.id, invoices.c.id.label("invoice"))
             .outerjoin(invoices, invoices.c.fulfillment_order_id == fulfillment_orders.c.id)
             .where(fulfillment_orders.c.id == fulfillment_order, fulfillment_orders.c.order_id == unit.order.id)
@@ -117,7 +98,7 @@ def _totals(lines: Sequence[DocumentLine]) -> tuple[int, int]:
 async def _credited_lines(unit: Unit, change_order: str) -> list[DocumentLine]:
     """Return the memo's lines: positive amounts where the change order's are negative."""
     columns = change_order_lines.c
-    rows = await unit.conn.execute(
+    rows = await unit.read(
         select(columns.line_id, columns.quantity, columns.amount, columns.tax)
         .join(change_orders, change_orders.c.id == columns.change_order_id)
         .where(
@@ -139,5 +120,5 @@ async def _memo_of(unit: Unit, change_order: str) -> CreditMemoCreated | None:
     query = select(columns.id, (columns.amount + columns.tax).label("total")).where(
         columns.change_order_id == change_order
     )
-    found = (await unit.conn.execute(query)).one_or_none()
+    found = (await unit.read(query)).one_or_none()
     return None if found is None else CreditMemoCreated(credit_memo=found.id, total=found.total)

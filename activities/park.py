@@ -52,9 +52,8 @@ async def park(services: Services, request: Park) -> Parked:
     async def body(unit: Unit) -> Answer:
         nonlocal parked
         wanted = sorted({*request.context.pin.subscriptions, *request.wanted})
-        rows = (
-            await unit.conn.execute(_SEEN, {"order_id": unit.order.id, "wanted": wanted, "after": request.after})
-        ).all()
+        values = {"order_id": unit.order.id, "wanted": wanted, "after": request.after}
+        rows = (await unit.read(_SEEN, values)).all()
         events = [Event.model_validate(row, from_attributes=True) for row in rows if row.seq is not None]
         parked = Parked(events=events, pending=rows[0].pending)
         closes = request.closing and not events and not parked.pending
@@ -78,10 +77,10 @@ async def rebuild(services: Services, request: Rebuild) -> Rebuilt:
 
     async def body(unit: Unit) -> Answer:
         nonlocal seq
-        rows = await unit.conn.execute(_UNFINISHED, {"order_id": unit.order.id})
+        rows = await unit.read(_UNFINISHED, {"order_id": unit.order.id})
         unfinished.extend(Event.model_validate(row) for row in rows.mappings())
         seq = unit.order.seq
-        flows: dict[str, Json] = {**await unknown_flows(unit.conn, request.context, unfinished)}
+        flows: dict[str, Json] = {**await unknown_flows(await unit.written(), request.context, unfinished)}
         return Answer(output=flows, remember=False)
 
     call = Call(context=request.context, key="rebuild", cause="rebuild", input=None)

@@ -90,7 +90,7 @@ async def prepare_funds(unit: Unit, command: EnsureFunds) -> list[GatewayRequest
     await _invoice_total(unit, command.invoice)
     plan = plan_capture(funds.invoice_balance(command.invoice), funds.payments)
     for payment_id, amount in plan.applies:
-        await unit.post(
+        unit.post(
             Posting(
                 debit=Account.CAPTURED,
                 credit=Account.APPLIED,
@@ -140,9 +140,10 @@ def _capture(payment_id: str, amount: int, invoice: str | None = None) -> Intent
 
 
 async def _invoice_total(unit: Unit, invoice: str) -> int:
-    total = await unit.conn.scalar(
-        select(invoices.c.amount + invoices.c.tax).where(invoices.c.id == invoice, invoices.c.order_id == unit.order.id)
-    )
+    query = select(invoices.c.amount + invoices.c.tax)
+    total = (
+        await unit.read(query.where(invoices.c.id == invoice, invoices.c.order_id == unit.order.id))
+    ).scalar_one_or_none()
     if total is None:
         raise NotFound(f"order {unit.order.id} has no invoice {invoice}", invoice=invoice)
     return int(total)

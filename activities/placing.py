@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import insert as insert_once
+from sqlalchemy import Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
@@ -22,10 +22,10 @@ from orderloom.domain.placing import DeliveryGroup, PlaceOrder, PlacePayment, ch
 from orderloom.domain.pricing import price
 from orderloom.gateways.account import ACCOUNT
 from orderloom.persistence.intake import OrderExists
-from orderloom.persistence.people import keep_person, keep_recipients
-from orderloom.persistence.tables.catalog import channels, products
+from orderloom.persistence.people import find_person, person_row, recipient_rows
 from orderloom.persistence.tables.orders import delivery_groups, order_lines, orders
 from orderloom.persistence.tables.payments import payments
+from orderloom.persistence.tables.persons import persons, recipients
 from orderloom.persistence.vault import DEPLOYMENT
 
 ROUNDED_TO = 2
@@ -34,42 +34,61 @@ ROUNDED_TO = 2
 
 async def place(services: Services, conn: AsyncConnection, arrival: Arrival, call: Call) -> Unit:
     """
-    Write a new order, journal that it was placed, and return its unit.
+    Journal that a new order was placed, and return its unit. Everything is written when the unit is; refused, nothing.
 
     Raises:
         InvalidInput: the body does not say an order that can be placed; the fields are named.
         NotFound: there is no such channel.
         OrderExists: the channel has another order with this external id.
+        KeyErased: the person has been erased.
     """
     order = body_as(arrival, PlaceOrder)
     check_order(order)
-    policy = await _policy(conn, order.channel)
+    policy = await _policy(conn, order)
     lines = price(order, policy.tax, await _categories(conn, order))
-    person = await _write_person(services, conn, arrival, order, call.context)
-    row = await _write_order(conn, order, policy, call.context, person)
+    person = await _person(services, conn, arrival, order)
+    row = _order_row(order, policy, call.context, person)
     unit = open_unit(services, conn, row, call)
     arrival.enter(unit, {"channel": order.channel, "external_id": order.external_id})
-    await _write_lines(unit, order, lines)
-    await _write_recipients(unit, order)
+    _enter_order(unit, order, lines)
+    await _enter_person(unit, order)
     await unit.move_units([line.placed() for line in lines])
     if (total := sum(line.total for line in lines)) > 0:
-        await unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))
-    await _write_payments(unit, order)
+        unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))
+    _enter_payments(unit, order)
     return unit
 
 
-async def _policy(conn: AsyncConnection, channel: str) -> ChannelPolicy:
-    policy = await conn.scalar(select(channels.c.policy).where(channels.c.id == channel))
-    if policy is None:
-        raise NotFound(f"there is no channel {channel}", channel=channel)
-    return ChannelPolicy.model_validate(policy)
+_POLICY = text(
+    """
+    SELECT c.policy, o.id AS other
+    FROM channels c LEFT JOIN orders o ON o.channel_id = c.id AND o.external_id = :external_id
+    WHERE c.id = :channel
+    """
+).columns(policy=JSONB)
+
+
+async def _policy(conn: AsyncConnection, order: PlaceOrder) -> ChannelPolicy:
+    values = {"channel": order.channel, "external_id": order.external_id}
+    found = (await conn.execute(_POLICY, values)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no channel {order.channel}", channel=order.channel)
+    if found.other is not None:
+        # One that comes at the same moment is refused by the index, and finds the other when it is tried again.
+        detail = f"channel {order.channel} has another order with external id {order.external_id!r}"
+        raise OrderExists(detail, channel=order.channel, external_id=order.external_id, order=found.other)
+    return ChannelPolicy.model_validate(found.policy)
+
+
+_CATEGORIES = text("SELECT sku, tax_category FROM products WHERE sku = ANY(:skus) AND active").bindparams(
+    bindparam("skus", type_=ARRAY(Text))
+)
 
 
 async def _categories(conn: AsyncConnection, order: PlaceOrder) -> dict[str, str]:
     """Return the tax categories of the order's SKUs; refuse SKUs that are no active product."""
     skus = sorted({line.sku for line in order.lines if line.sku is not None})
-    query = select(products.c.sku, products.c.tax_category).where(products.c.sku.in_(skus), products.c.active)
-    found = {row.sku: row.tax_category for row in await conn.execute(query)}
+    found = {row.sku: row.tax_category for row in await conn.execute(_CATEGORIES, {"skus": skus})}
     unknown = tuple(
         FieldProblem(pointer=f"/lines/{index}/sku", detail=f"there is no product {line.sku!r}", code="sku.unknown")
         for index, line in enumerate(order.lines)
@@ -80,11 +99,8 @@ async def _categories(conn: AsyncConnection, order: PlaceOrder) -> dict[str, str
     return found
 
 
-async def _write_order(
-    conn: AsyncConnection, order: PlaceOrder, policy: ChannelPolicy, context: Context, person: str | None
-) -> OrderRow:
-    wanted = sorted(context.pin.subscriptions)
-    row = OrderRow(
+def _order_row(order: PlaceOrder, policy: ChannelPolicy, context: Context, person: str | None) -> OrderRow:
+    return OrderRow(
         id=context.order_id,
         channel_id=order.channel,
         external_id=order.external_id,
@@ -95,40 +111,28 @@ async def _write_order(
         placed_at=context.now,
         pin=context.pin,
         seq=0,
-        wanted=wanted,
+        wanted=sorted(context.pin.subscriptions),
         routing_attempts=0,
         closed_at=None,
     )
-    values: dict[str, Any] = {
-        **row.model_dump(),
-        "policy": policy.model_dump(mode="json"),
-        "pin": context.pin.model_dump(mode="json"),
-        "release": context.pin.release,
-    }
-    clash = ["channel_id", "external_id"]
-    statement = insert_once(orders).values(values).on_conflict_do_nothing(index_elements=clash).returning(orders.c.id)
-    if await conn.scalar(statement) is None:
-        detail = f"channel {order.channel} has another order with external id {order.external_id!r}"
-        raise OrderExists(detail, channel=order.channel, external_id=order.external_id)
-    return row
 
 
-async def _write_person(
-    services: Services, conn: AsyncConnection, arrival: Arrival, order: PlaceOrder, context: Context
-) -> str | None:
-    """Write whom the order is for; None when its body came without personal data."""
+async def _person(services: Services, conn: AsyncConnection, arrival: Arrival, order: PlaceOrder) -> str | None:
+    """Return whom the order is for; None when its body came without personal data."""
     if arrival.key_id == DEPLOYMENT:
         return None
-    customer: JsonObject = {} if order.customer is None else order.customer.model_dump(mode="json", exclude_none=True)
-    return await keep_person(
-        conn, services.vault, person_id=arrival.key_id, channel=order.channel, customer=customer, now=context.now
-    )
+    known = await find_person(conn, services.vault, channel=order.channel, customer=_customer(order))
+    return known or arrival.key_id
 
 
-async def _write_lines(unit: Unit, order: PlaceOrder, lines: tuple[Line, ...]) -> None:
-    groups = [_group_row(unit.order.id, group) for group in order.delivery_groups]
-    await unit.conn.execute(insert(delivery_groups), groups)
-    await unit.conn.execute(insert(order_lines), [_line_row(unit.order.id, line) for line in lines])
+def _customer(order: PlaceOrder) -> JsonObject:
+    return {} if order.customer is None else order.customer.model_dump(mode="json", exclude_none=True)
+
+
+def _enter_order(unit: Unit, order: PlaceOrder, lines: tuple[Line, ...]) -> None:
+    unit.enter(orders, {**unit.order.model_dump(mode="json"), "release": unit.order.pin.release})
+    unit.enter(delivery_groups, *(_group_row(unit.order.id, group) for group in order.delivery_groups))
+    unit.enter(order_lines, *(_line_row(unit.order.id, line) for line in lines))
 
 
 def _group_row(order_id: str, group: DeliveryGroup) -> dict[str, Any]:
@@ -148,34 +152,37 @@ def _line_row(order_id: str, line: Line) -> dict[str, Any]:
     return {"order_id": order_id, "delivery_group_id": line.delivery_group, **fields}
 
 
-async def _write_recipients(unit: Unit, order: PlaceOrder) -> None:
+async def _enter_person(unit: Unit, order: PlaceOrder) -> None:
+    """Enter the person, or what is known of the person now, and where the delivery groups go."""
+    person, vault = unit.order.person_id, unit.services.vault
+    if person is None:
+        return
+    row = await person_row(vault, person_id=person, channel=order.channel, customer=_customer(order), now=unit.now)
     addresses: dict[str, JsonObject] = {
         group.id: group.recipient.model_dump(mode="json", exclude_none=True)
         for group in order.delivery_groups
         if group.recipient is not None
     }
-    if addresses and unit.order.person_id is not None:
-        await keep_recipients(
-            unit.conn,
-            unit.services.vault,
-            order_id=unit.order.id,
-            person_id=unit.order.person_id,
-            addresses=addresses,
-        )
+    sent_to = await recipient_rows(vault, order_id=unit.order.id, person_id=person, addresses=addresses)
+    unit.enter_or_change(persons, row, ("service", "statutory"))
+    unit.enter(recipients, *sent_to)
 
 
-async def _write_payments(unit: Unit, order: PlaceOrder) -> None:
+def _enter_payments(unit: Unit, order: PlaceOrder) -> None:
     named = [
         (ids.payment_id(unit.order.id, number), number, payment) for number, payment in enumerate(order.payments, 1)
     ]
     rows = [_payment_row(unit, name, position, payment) for name, position, payment in named]
-    if rows:
-        await unit.conn.execute(insert(payments), rows)
+    unit.enter(payments, *rows)
+    captured = 0
     for name, _, payment in named:
         if payment.authorization is not None:
-            await intents.record_given_authorization(unit, name, payment.authorization.amount.amount)
+            intents.record_given_authorization(unit, name, payment.authorization.amount.amount)
         if payment.captured is not None:
-            await intents.record_given_capture(unit, name, payment.captured.reference, payment.captured.amount.amount)
+            captured += 1
+            intents.record_given_capture(
+                unit, captured, name, payment.captured.reference, payment.captured.amount.amount
+            )
 
 
 def _payment_row(unit: Unit, name: str, position: int, payment: PlacePayment) -> dict[str, Any]:

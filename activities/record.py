@@ -196,7 +196,8 @@ class _Recording:
             event.type for event, _ in unit.buffer.events
         ):
             raise WorkflowWanted(f"order {unit.order.id} waits for what follows from this")
-        unit.buffer.intake.extend(self._answers)
+        for each in self._answers:
+            unit.change(intake, {"id": each["id"]}, {"status": each["status"], "answer": each["answer"]})
         output = receipt.model_dump(mode="json", exclude_none=True)
         done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)))
         return _recorded(done)
@@ -214,10 +215,8 @@ class _Recording:
     async def _apply(self, arrival: Arrival) -> int:
         if arrival.type == ORDER_PLACED and self._unit is None:
             # The unit is only there once the order is: a refused placement leaves nothing of it behind.
-            async with self._conn.begin_nested():
-                unit = await place(self._services, self._conn, arrival, self._call)
-            self._unit = unit
-            return unit.seq
+            self._unit = await place(self._services, self._conn, arrival, self._call)
+            return self._unit.seq
         if self._unit is None:
             raise NotFound(f"there is no order {self._call.context.order_id}", order=self._call.context.order_id)
         handle = _HANDLERS.get(arrival.type, _note)

@@ -100,5 +100,5 @@ def _left_of(position: int, capture: Intent, taken: Sequence[Intent | IntentDraf
 async def _refuse_unknown_memo(unit: Unit, memo: str) -> None:
     columns = credit_memos.c
     query = select(columns.id).where(columns.id == memo, columns.order_id == unit.order.id)
-    if await unit.conn.scalar(query) is None:
+    if (await unit.read(query)).scalar_one_or_none() is None:
         raise NotFound(f"order {unit.order.id} has no credit memo {memo}", credit_memo=memo)

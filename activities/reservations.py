@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Text, bindparam, insert, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, select
 
 from activities.registry import implements
 from activities.unit import Unit
@@ -18,15 +17,7 @@ from orderloom.contracts import actions
 from orderloom.contracts.actions import Nothing, Released, Reserved, Shortage
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.units import Account, Pool, UnitState, move
-from orderloom.persistence.stock import (
-    Change,
-    Key,
-    change_groups,
-    change_locations,
-    groups_of,
-    reserve_at_group,
-    summed,
-)
+from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, reserve_at_group
 from orderloom.persistence.tables.inventory import reservations
 
 _held = reservations.c
@@ -53,7 +44,7 @@ async def create_reservation(unit: Unit, _: Nothing) -> Reserved:
     if not pools:
         return Reserved(outcome="nothing_to_reserve")
     group = unit.order.policy.location_group
-    short = await reserve_at_group(unit.conn, group, demand_of(pools, products))
+    short = await reserve_at_group(await unit.connection(), group, demand_of(pools, products))
     if short:
         named = [Shortage(sku=sku, quantity=quantity) for sku, quantity in short[:NAMED]]
         unit.journal("stock.short", {"short": [shortage.model_dump() for shortage in named]})
@@ -65,7 +56,7 @@ async def create_reservation(unit: Unit, _: Nothing) -> Reserved:
         Taken(line_id=pool.line_id, sku=sku_of(products[pool.line_id]), group=group, quantity=pool.quantity)
         for pool in pools
     ]
-    await add_reservations(unit, [(None, each) for each in reserved])
+    add_reservations(unit, [(None, each) for each in reserved])
     return Reserved(outcome="reserved")
 
 
@@ -93,7 +84,7 @@ async def release_at_group(unit: Unit, quantities: Mapping[str, int]) -> None:
         OrderMoved: fewer are reserved there.
     """
     taken = await take(unit, quantities, "released", _held.location_id.is_(None))
-    await change_groups(unit.conn, {key: Change(reserved=-q) for key, q in at_groups(taken).items()})
+    await change_groups(await unit.connection(), {key: Change(reserved=-q) for key, q in at_groups(taken).items()})
 
 
 async def release_at_location(unit: Unit, fulfillment_order: str, quantities: Mapping[str, int]) -> None:
@@ -109,25 +100,11 @@ async def release_at_location(unit: Unit, fulfillment_order: str, quantities: Ma
 
 async def lower_at_locations(unit: Unit, taken: Iterable[Taken], *, shipped: bool = False) -> None:
     """Lower the reserved counters of locations and all their groups; with *shipped* what is on hand too."""
-    at = at_locations(taken)
-    groups = await groups_of(unit.conn, {location for location, _ in at})
-
-    def lowered(quantity: int) -> Change:
-        return Change(reserved=-quantity, on_hand=-quantity if shipped else 0)
-
-    await change_locations(unit.conn, {key: lowered(quantity) for key, quantity in at.items()})
-    await change_groups(unit.conn, {key: lowered(quantity) for key, quantity in summed(at, groups).items()})
-
-
-_END = text(
-    """
-    UPDATE reservations r SET
-        quantity = CASE WHEN t.taken < r.quantity THEN r.quantity - t.taken ELSE r.quantity END,
-        status = CASE WHEN t.taken < r.quantity THEN r.status ELSE :status END
-    FROM jsonb_to_recordset(:taken) AS t(id bigint, taken int)
-    WHERE r.id = t.id
-    """
-).bindparams(bindparam("taken", type_=JSONB), bindparam("status", type_=Text))
+    lowered = {
+        key: Held(reserved=-quantity, on_hand=-quantity if shipped else 0)
+        for key, quantity in at_locations(taken).items()
+    }
+    await change_held(await unit.connection(), lowered, own_group=unit.order.policy.location_group)
 
 
 async def take(
@@ -146,14 +123,16 @@ async def take(
     )
     left = None if quantities is None else Counter(quantities)
     taken: list[Taken] = []
-    ends: list[dict[str, int]] = []
-    for row in await unit.conn.execute(query.order_by(_held.id)):
+    for row in await unit.read(query.order_by(_held.id)):
         quantity = row.quantity if left is None else min(row.quantity, left[row.line_id])
         if quantity <= 0:
             continue
         if left is not None:
             left[row.line_id] -= quantity
-        ends.append({"id": row.id, "taken": quantity})
+        whole = quantity == row.quantity
+        unit.change(
+            reservations, {"id": row.id}, {"status": status} if whole else {"quantity": row.quantity - quantity}
+        )
         taken.append(
             Taken(line_id=row.line_id, sku=row.sku, group=row.group_id, location=row.location_id, quantity=quantity)
         )
@@ -161,12 +140,10 @@ async def take(
         line, quantity = next(iter(missing.items()))
         detail = f"{quantity} more units of line {line} were to be taken than are reserved"
         raise OrderMoved(detail, line=line, missing=quantity)
-    if ends:
-        await unit.conn.execute(_END, {"taken": ends, "status": status})
     return taken
 
 
-async def add_reservations(unit: Unit, held: Iterable[tuple[str | None, Taken]]) -> None:
+def add_reservations(unit: Unit, held: Iterable[tuple[str | None, Taken]]) -> None:
     """Write active reservations, each with the fulfillment order that it is for."""
     rows = [
         {
@@ -182,8 +159,7 @@ async def add_reservations(unit: Unit, held: Iterable[tuple[str | None, Taken]])
         }
         for fulfillment_order, each in held
     ]
-    if rows:
-        await unit.conn.execute(insert(reservations), rows)
+    unit.enter(reservations, *rows)
 
 
 def demand_of(pools: Iterable[Pool], products: Mapping[str, Line]) -> Counter[str]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, bindparam, func, insert, text, update
+from sqlalchemy import DateTime, Row, bindparam, select, text
 
 from activities.candidates import Waiting, group_free, read_candidates, read_waiting
 from activities.header import duration
@@ -53,21 +53,14 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
     What asked for it is the last event whose type is the reason; attempts before it do not count.
     """
     values = {"order_id": unit.order.id, "reason": command.reason}
-    standing = (await unit.conn.execute(_STANDING, values)).one()
+    standing = (await unit.read(_STANDING, values)).one()
     if standing.number is not None:
         return _scheduled(standing.number, standing.scheduled_at, unit.now)
     due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
     number = standing.schedules + 1
     unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})
-    await unit.conn.execute(
-        insert(routing_schedules).values(
-            order_id=unit.order.id,
-            number=number,
-            status="scheduled",
-            reason=command.reason,
-            scheduled_at=due,
-        )
-    )
+    row = {"order_id": unit.order.id, "number": number, "status": "scheduled"}
+    unit.enter(routing_schedules, {**row, "reason": command.reason, "scheduled_at": due})
     return _scheduled(number, due, unit.now)
 
 
@@ -86,26 +79,29 @@ def _scheduled(number: int, due: datetime, now: datetime) -> RoutingScheduled:
 @implements(actions.find_routes)
 async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
     """Look for the fewest locations that have all that waits; the schedule is completed, whatever is found."""
-    await _end_schedule(unit, command.schedule)
+    await _require_planned(unit, command.schedule)
     waiting = await read_waiting(unit)
     demand = waiting.demand
     if not demand:
+        _end(unit, command.schedule, "completed", unit.now)
         return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
     candidates = await read_candidates(unit, list(demand))
     answer = await _search(unit, waiting, candidates)
     attempt = unit.routing_attempts + 1
+    _end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)
     unit.journal("routing.attempted", {"attempt": attempt, "outcome": answer.outcome.value})
-    await unit.conn.execute(
-        insert(routing_attempts).values(
-            order_id=unit.order.id,
-            number=attempt,
-            schedule=command.schedule,
-            outcome=answer.outcome.value,
-            answer=answer.model_dump(mode="json"),
-            stock={candidate.location: candidate.stock for candidate in candidates},
-            at=unit.now,
-        )
+    unit.enter(
+        routing_attempts,
+        {
+            "order_id": unit.order.id,
+            "number": attempt,
+            "schedule": command.schedule,
+            "outcome": answer.outcome.value,
+            "answer": answer.model_dump(mode="json"),
+            "stock": {candidate.location: candidate.stock for candidate in candidates},
+            "at": unit.now,
+        },
     )
     routed = answer.outcome is RoutingOutcome.ROUTED
     locations = list(answer.routes[0].locations) if routed else []
@@ -134,33 +130,32 @@ async def _search(unit: Unit, waiting: Waiting, candidates: tuple[Candidate, ...
     )
 
 
-_END_SCHEDULE = (
-    update(routing_schedules)
-    .where(
-        _schedules.order_id == bindparam("of_order"),
-        _schedules.number == bindparam("of_number"),
-        _schedules.status == "scheduled",
-    )
-    .values(status="completed", ended_at=bindparam("at"))
+_ONE = select(_schedules.status, _schedules.ended_at).where(
+    _schedules.order_id == bindparam("of_order"), _schedules.number == bindparam("of_number")
 )
 
 
-async def _end_schedule(unit: Unit, number: int) -> None:
-    ended = await unit.conn.execute(_END_SCHEDULE, {"of_order": unit.order.id, "of_number": number, "at": unit.now})
-    if ended.rowcount == 0:
+async def _standing_of(unit: Unit, number: int) -> Row[str, datetime | None] | None:
+    return (await unit.read(_ONE, {"of_order": unit.order.id, "of_number": number})).one_or_none()
+
+
+async def _require_planned(unit: Unit, number: int) -> None:
+    standing = await _standing_of(unit, number)
+    if standing is None or standing.status != "scheduled":
         raise OrderMoved(f"routing schedule {number} of order {unit.order.id} is not planned", schedule=number)
+
+
+def _end(unit: Unit, number: int, status: str, at: datetime) -> None:
+    unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"status": status, "ended_at": at})
 
 
 @implements(actions.abandon_routing)
 async def abandon_routing(unit: Unit, command: AbandonRouting) -> Released:
     """Give routing up; a manual retry may come later. The policy says what becomes of the reservation."""
-    abandoned = await unit.conn.execute(
-        update(routing_schedules)
-        .where(_schedules.order_id == unit.order.id, _schedules.number == command.schedule)
-        .values(status="abandoned", ended_at=func.coalesce(_schedules.ended_at, unit.now))
-    )
-    if abandoned.rowcount == 0:
+    standing = await _standing_of(unit, command.schedule)
+    if standing is None:
         raise NotFound(f"order {unit.order.id} has no routing schedule {command.schedule}", schedule=command.schedule)
+    _end(unit, command.schedule, "abandoned", standing.ended_at or unit.now)
     unit.journal("routing.abandoned", {"attempts": unit.routing_attempts})
     if unit.order.policy.routing.when_abandoned == "release":
         return Released(units=await release_open(unit))

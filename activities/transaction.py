@@ -23,7 +23,9 @@ from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
-from orderloom.persistence.journal import Locked, close, lock, mark_finished, read_events_again
+from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again
+from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
+from orderloom.persistence.writes import Values
 
 type Implementation[I: Frozen, O: Frozen] = Callable[[Unit, I], Awaitable[O]]
 """Carries out an action."""
@@ -182,33 +184,33 @@ def open_unit(services: Services, conn: AsyncConnection, order: OrderRow, call: 
 
 
 async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
-    """Write what the transaction buffered, and return what it did."""
+    """Write what the transaction gathered, its journal and its answer; return what it did."""
     order, events = unit.order, [event for event, _ in unit.buffer.events]
-    seq, pin = order.seq + len(events), call.context.pin
-    applied = await _applied(unit.conn, order, call, events, unit.routing_attempts)
-    stored = Remembered(output=answer.output, requests=answer.requests, first=order.seq + 1, last=seq)
-    await close(
-        unit.conn,
-        {
-            "order_id": order.id,
-            "events": [{**event.model_dump(mode="json"), "cause": cause} for event, cause in unit.buffer.events],
-            "started": [start for event in events for start in _started(pin, event)],
-            "finished": [instance.model_dump(mode="json") for instance in call.context.finished],
-            "delivered": unit.buffer.intake,
-            "key": call.key,
-            "input_hash": digest(call.input),
-            "answer": stored.model_dump(mode="json"),
-            "remember": answer.remember,
-            "seq": seq,
-            "routing_attempts": unit.routing_attempts,
-            "wanted": answer.order.get("wanted"),
-            "parked": "next_due_at" in answer.order,
-            "next_due_at": answer.order.get("next_due_at"),
-            "closed_at": answer.order.get("closed_at"),
-            "reopened": call.by_workflow,
-        },
-    )
+    seq = order.seq + len(events)
+    _enter_journal(unit, call)
+    if answer.remember:
+        stored = Remembered(output=answer.output, requests=answer.requests, first=order.seq + 1, last=seq)
+        row: Values = {"order_id": order.id, "key": call.key, "input_hash": digest(call.input)}
+        unit.enter(idempotency, row | {"answer": stored.model_dump(mode="json")})
+    # A workflow that asks is not closed. The row is always written: that is how waiting for its lock shows.
+    opened: Values = {"closed_at": None} if call.by_workflow and order.closed_at is not None else {}
+    unit.change(orders, {"id": order.id}, {"seq": seq, **opened, **unit.buffer.order, **answer.order})
+    conn = await unit.written()
+    applied = await _applied(conn, order, call, events, unit.routing_attempts, seq=seq)
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
+
+
+def _enter_journal(unit: Unit, call: Call) -> None:
+    """Enter the events and their places in the feed, the flow instances that they start, and those that ended."""
+    id = unit.order.id
+    for event, cause in unit.buffer.events:
+        unit.enter(journal, {"order_id": id, **event.model_dump(mode="json"), "cause": cause})
+        unit.enter(outbox, {"order_id": id, "seq": event.seq})
+        unit.enter_once(flow_instances, *_started(id, call.context.pin, event))
+    for instance in call.context.finished:
+        unit.change(
+            flow_instances, {"order_id": id, "instance": instance.instance}, {"status": instance.outcome}, exact=False
+        )
 
 
 async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: Call) -> ActionDone:
@@ -235,13 +237,12 @@ async def _applied(
     events: list[Event],
     routing_attempts: int,
     *,
-    seq: int | None = None,
+    seq: int,
 ) -> Applied:
     if not call.by_workflow:
         return Applied(order={}, events=events)
-    now_at = order.seq + len(events) if seq is None else seq
     return Applied(
-        order=await read_header(conn, order, seq=now_at, routing_attempts=routing_attempts),
+        order=await read_header(conn, order, seq=seq, routing_attempts=routing_attempts),
         events=events,
         flows=await unknown_flows(conn, call.context, events),
     )
@@ -254,9 +255,15 @@ async def unknown_flows(conn: AsyncConnection, context: Context, events: Sequenc
     return await read_bodies(conn, unknown) if unknown else {}
 
 
-def _started(pin: ReleasePin, event: Event) -> list[JsonObject]:
+def _started(order_id: str, pin: ReleasePin, event: Event) -> list[Values]:
     return [
-        {"instance": f"{event.id}@{flow}", "flow": flow, "seq": event.seq}
+        {
+            "order_id": order_id,
+            "instance": f"{event.id}@{flow}",
+            "flow": flow,
+            "seq": event.seq,
+            "status": "running",
+        }
         for flow in pin.subscriptions.get(event.type, ())
     ]
 

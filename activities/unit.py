@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from pydantic import AwareDatetime
-from sqlalchemy import Table, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import CursorResult, Executable, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from orderloom.contracts.messages import Event, ReleasePin
 from orderloom.domain.channel import ChannelPolicy
@@ -26,6 +26,7 @@ from orderloom.persistence.ledgers import movement_rows, posting_rows, read_fund
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.ledgers import money_entries, unit_entries
 from orderloom.persistence.vault import Vault
+from orderloom.persistence.writes import Values, Writes
 
 
 @dataclass(frozen=True)
@@ -56,25 +57,27 @@ class OrderRow(Frozen):
 
 @dataclass
 class Buffer:
-    """What the transaction has yet to write when it closes."""
+    """What closing the transaction takes in beside rows."""
 
     events: list[tuple[Event, str]] = field(default_factory=list[tuple[Event, str]])
     """Each with its cause."""
-    intake: list[JsonObject] = field(default_factory=list[JsonObject])
-    """Delivered intake rows: id, status, answer."""
-    order: dict[str, Any] = field(default_factory=dict[str, Any])
+    order: Values = field(default_factory=dict[str, Any])
     """Columns of the order's row that change beside its number."""
 
 
 class Unit:
-    """One transaction on one order, under the lock of its row."""
+    """
+    One transaction on one order, under the lock of its row.
+
+    What it enters and changes is written behind: when something is read after it, or when the transaction closes.
+    Actions therefore read first and write last, and most cost one statement of writing.
+    """
 
     def __init__(
         self, services: Services, conn: AsyncConnection, order: OrderRow, *, now: datetime, cause: str, key: str
     ) -> None:
         """Take an open transaction that has locked the row of *order*."""
-        self.conn = conn
-        """Statements of actions go here; commit and rollback are not theirs."""
+        self._conn = conn
         self.order = order
         self.now = now
         """Business time."""
@@ -84,6 +87,8 @@ class Unit:
         """The action's idempotency key; while settling, the one it was prepared with."""
         self.services = services
         self.buffer = Buffer()
+        self._writes = Writes()
+        self._savepoints: list[_Savepoint] = []
         self._ledger: tuple[list[Line], list[Pool]] | None = None
 
     @property
@@ -109,6 +114,38 @@ class Unit:
         """Change columns of the order's row when the transaction closes."""
         self.buffer.order.update(columns)
 
+    def enter(self, table: Table, *rows: Values) -> None:
+        """Enter *rows* into *table*."""
+        self._writes.enter(table, rows)
+
+    def enter_or_change(self, table: Table, row: Values, columns: Sequence[str]) -> None:
+        """Enter *row* into *table*, or set its *columns* if its key is there already."""
+        self._writes.enter_or_change(table, row, columns)
+
+    def enter_once(self, table: Table, *rows: Values) -> None:
+        """Enter those of *rows* whose key *table* does not have yet."""
+        self._writes.enter(table, rows, exact=False)
+
+    def change(self, table: Table, key: Values, values: Values, *, exact: bool = True) -> None:
+        """Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none."""
+        self._writes.change(table, key, values, exact=exact)
+
+    async def written(self) -> AsyncConnection:
+        """Write what is to be written, and return the connection: what is read there sees it."""
+        if self._writes:
+            await self._writes.write(await self.connection())
+        return self._conn
+
+    async def connection(self) -> AsyncConnection:
+        """Return the connection, for a statement that neither sees nor needs what is to be written."""
+        for savepoint in self._savepoints:
+            await savepoint.begin(self._conn)
+        return self._conn
+
+    async def read(self, query: Executable, values: Values | None = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run *query*, which sees what this transaction has written so far."""
+        return await (await self.written()).execute(query, values)
+
     async def pools(self, *states: UnitState) -> list[Pool]:
         """
         Return the balances of the order's units that are not zero, by line position; without *states* all of them.
@@ -129,7 +166,7 @@ class Unit:
 
     async def _read(self) -> tuple[list[Line], list[Pool]]:
         if self._ledger is None:
-            self._ledger = await read_lines_and_pools(self.conn, self.order.id)
+            self._ledger = await read_lines_and_pools(await self.written(), self.order.id)
         return self._ledger
 
     async def move_units(self, movements: Sequence[Movement]) -> None:
@@ -137,26 +174,26 @@ class Unit:
         rows = movement_rows(self.order.id, self.seq, movements)
         if not rows:
             return
-        await self.conn.execute(insert(unit_entries), rows)
+        self.enter(unit_entries, *rows)
         if self._ledger is not None:
             lines, pools = self._ledger
             position = {line.id: line.position for line in lines}
             moved = sorted(apply(pools, movements), key=lambda pool: _rank(pool, position))
             self._ledger = (lines, moved)
 
-    async def post(self, *postings: Posting) -> None:
+    def post(self, *postings: Posting) -> None:
         """Enter *postings* into the ledger of money, two rows each."""
         if rows := posting_rows(self.order.id, self.seq, postings):
-            await self.conn.execute(insert(money_entries), rows)
+            self.enter(money_entries, *rows)
 
     async def funds(self) -> OrderFunds:
         """Return the order's money: balances by account, payment and document, and what is pending."""
-        return await read_funds(self.conn, self.order.id)
+        return await read_funds(await self.written(), self.order.id)
 
     async def next_number(self, table: Table) -> int:
         """Return one more than *table* has rows of this order. The order's row is locked, so no gap can come."""
-        count = await self.conn.scalar(select(func.count()).select_from(table).where(table.c.order_id == self.order.id))
-        return 1 + (count or 0)
+        query = select(func.count()).select_from(table).where(table.c.order_id == self.order.id)
+        return 1 + (await self.read(query)).scalar_one()
 
     async def request(self, event_id: str) -> JsonObject:
         """
@@ -169,25 +206,48 @@ class Unit:
         query = select(intake.c.body, intake.c.key_id).where(
             intake.c.id == event_id, intake.c.order_id == self.order.id
         )
-        row = (await self.conn.execute(query)).one_or_none()
+        row = (await self.read(query)).one_or_none()
         if row is None:
             raise NotFound(f"order {self.order.id} has no request {event_id}", request=event_id)
         return cast("JsonObject", json.loads(await self.services.vault.open(row.key_id, row.body)))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
-        """Undo what the block wrote, rows and buffered events alike, if it raises; the error goes on."""
-        events, delivered, order = len(self.buffer.events), len(self.buffer.intake), dict(self.buffer.order)
-        ledger = self._ledger
+        """
+        Undo what the block wrote, rows and buffered events alike, if it raises; the error goes on.
+
+        A block that only gathers what is to be written costs no statement of its own.
+        """
+        await self.written()
+        events, order, ledger = len(self.buffer.events), dict(self.buffer.order), self._ledger
+        savepoint = _Savepoint()
+        self._savepoints.append(savepoint)
         try:
-            async with self.conn.begin_nested():
-                yield
+            yield
         except BaseException:
+            self._writes.forget()
+            await savepoint.undo()
             del self.buffer.events[events:]
-            del self.buffer.intake[delivered:]
             self.buffer.order = order
             self._ledger = ledger
             raise
+        finally:
+            self._savepoints.remove(savepoint)
+
+
+class _Savepoint:
+    """A savepoint that is made when the first statement of its block runs."""
+
+    def __init__(self) -> None:
+        self._begun: AsyncTransaction | None = None
+
+    async def begin(self, conn: AsyncConnection) -> None:
+        if self._begun is None:
+            self._begun = await conn.begin_nested()
+
+    async def undo(self) -> None:
+        if self._begun is not None:
+            await self._begun.rollback()
 
 
 def _rank(pool: Pool, position: dict[str, int]) -> tuple[int, int, str, str]:

@@ -1,5 +1,8 @@
 """Connections to PostgreSQL, and its migrations."""
 
+from typing import Any
+
+from pydantic_core import from_json, to_json
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -13,9 +16,11 @@ SERVER_SETTINGS = {
     "statement_timeout": "3000",
     "application_name": "orderloom",
 }
-"""Milliseconds: design, section 5. A statement that takes longer fails, and its activity is tried again."""
+"""Milliseconds: a statement that takes longer fails, and its activity is tried again."""
 SILENCE = 5.0
 """Seconds without an answer after which a connection is given up: any statement has failed by then."""
+PREPARED = 500
+"""Statements that a connection keeps prepared: all that there are."""
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -30,8 +35,15 @@ def create_engine(url: str, *, pool_size: int = 10, pooled: bool = True) -> Asyn
     A pooled connection that does not answer is given up after ``SILENCE``, and with it all that were made before.
     """
     pool = {"pool_size": pool_size, "max_overflow": 0, "pool_pre_ping": False} if pooled else {"poolclass": NullPool}
-    arguments = {"server_settings": SERVER_SETTINGS, **({"command_timeout": SILENCE} if pooled else {})}
-    engine = create_async_engine(sqlalchemy_url(url), hide_parameters=True, connect_args=arguments, **pool)
+    arguments: dict[str, Any] = {"server_settings": SERVER_SETTINGS, "prepared_statement_cache_size": PREPARED}
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        hide_parameters=True,
+        connect_args=arguments | ({"command_timeout": SILENCE} if pooled else {}),
+        json_serializer=_json,
+        json_deserializer=from_json,
+        **pool,
+    )
     event.listen(engine.sync_engine, "handle_error", _give_up)
     return engine
 
@@ -40,6 +52,10 @@ def _give_up(context: ExceptionContext) -> None:
     """Take one connection's silence for that of all: each would be found out at the cost of a statement."""
     if isinstance(context.original_exception, TimeoutError):
         context.invalidate_pool_on_disconnect = True
+
+
+def _json(value: Any) -> str:
+    return to_json(value).decode()
 
 
 async def migrate(url: str, keys_url: str) -> None:

@@ -1,12 +1,8 @@
-"""
-The order's row and its journal: locked by the first statement of a transaction, written by the last.
-
-Both are one statement each, whatever the transaction does: an action costs few round trips.
-"""
+"""The order's row, locked by the first statement of every transaction, and its journal."""
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, DateTime, LargeBinary, Row, Text, bindparam, select, text
+from sqlalchemy import DateTime, LargeBinary, Row, Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,66 +54,6 @@ async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
     if remembered is None:
         return Locked(row, None, None)
     return Locked(row, remembered.input_hash, remembered.answer)
-
-
-_CLOSE = text(
-    """
-    WITH entered AS (
-        INSERT INTO journal (order_id, seq, id, source, type, time, data, cause)
-        SELECT :order_id, e.seq, e.id, e.source, e.type, e.time, e.data, e.cause
-        FROM jsonb_to_recordset(:events)
-            AS e(seq bigint, id text, source text, type text, time timestamptz, data jsonb, cause text)
-    ), published AS (
-        INSERT INTO outbox (order_id, seq)
-        SELECT :order_id, e.seq FROM jsonb_to_recordset(:events) AS e(seq bigint) ORDER BY e.seq
-    ), started AS (
-        INSERT INTO flow_instances (order_id, instance, flow, seq, status)
-        SELECT :order_id, f.instance, f.flow, f.seq, 'running'
-        FROM jsonb_to_recordset(:started) AS f(instance text, flow text, seq bigint)
-        ON CONFLICT DO NOTHING
-    ), ended AS (
-        UPDATE flow_instances i SET status = f.outcome
-        FROM jsonb_to_recordset(:finished) AS f(instance text, outcome text)
-        WHERE i.order_id = :order_id AND i.instance = f.instance
-    ), answered AS (
-        UPDATE intake i SET status = d.status, answer = d.answer
-        FROM jsonb_to_recordset(:delivered) AS d(id text, status text, answer jsonb)
-        WHERE i.id = d.id
-    ), remembered AS (
-        INSERT INTO idempotency (order_id, key, input_hash, answer)
-        SELECT :order_id, :key, :input_hash, :answer WHERE :remember
-    )
-    UPDATE orders SET
-        seq = :seq,
-        routing_attempts = COALESCE(:routing_attempts, routing_attempts),
-        wanted = COALESCE(:wanted, wanted),
-        next_due_at = CASE WHEN :parked THEN :next_due_at ELSE next_due_at END,
-        closed_at = CASE WHEN :parked THEN :closed_at WHEN :reopened THEN NULL ELSE closed_at END
-    WHERE id = :order_id
-    """
-).bindparams(
-    bindparam("order_id", type_=Text),
-    bindparam("events", type_=JSONB),
-    bindparam("started", type_=JSONB),
-    bindparam("finished", type_=JSONB),
-    bindparam("delivered", type_=JSONB),
-    bindparam("key", type_=Text),
-    bindparam("input_hash", type_=LargeBinary),
-    bindparam("answer", type_=JSONB),
-    bindparam("remember", type_=Boolean),
-    bindparam("seq", type_=BigInteger),
-    bindparam("routing_attempts", type_=BigInteger),
-    bindparam("wanted", type_=ARRAY(Text)),
-    bindparam("parked", type_=Boolean),
-    bindparam("next_due_at", type_=DateTime(timezone=True)),
-    bindparam("closed_at", type_=DateTime(timezone=True)),
-    bindparam("reopened", type_=Boolean),
-)
-
-
-async def close(conn: AsyncConnection, values: dict[str, Any]) -> None:
-    """Write the journal, outbox, flow instances, intake answers, idempotency row and order's row: one statement."""
-    await conn.execute(_CLOSE, values)
 
 
 _FINISHED = text(

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import func, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.digest import canonical
 from orderloom.persistence.ids import uuid7
-from orderloom.persistence.tables.persons import persons, recipients
+from orderloom.persistence.tables.persons import persons
 from orderloom.persistence.vault import DEPLOYMENT, Purpose, Vault
 
 STATUTORY_FIELDS = ("name",)
@@ -47,34 +46,38 @@ def lookup(vault: Vault, channel: str, person: JsonObject) -> bytes | None:
     return None
 
 
-async def keep_person(
-    conn: AsyncConnection, vault: Vault, *, person_id: str, channel: str, customer: JsonObject, now: datetime
-) -> str:
+async def find_person(conn: AsyncConnection, vault: Vault, *, channel: str, customer: JsonObject) -> str | None:
     """
-    Write the person of an order, and return its id.
+    Return the id of a channel's returning customer; None for one who is new.
 
-    When the same customer's first orders come at once, the second finds the first's row: that one is the person.
+    When the same customer's first orders come at once, the second waits for the first's row: that one is the person.
     """
     mark = lookup(vault, channel, customer)
-    known = None
-    if mark is not None:
-        # One at a time for one customer: else two first orders would both find nobody and both add a row.
-        await conn.execute(select(func.pg_advisory_xact_lock(int.from_bytes(mark[:8], "big", signed=True))))
-        query = select(persons.c.id).where(persons.c.channel_id == channel, persons.c.lookup == mark)
-        known = await conn.scalar(query)
-    kept_as = cast("str", known or person_id)
-    sealed = await _sealed(vault, kept_as, customer, {name: customer.get(name) for name in STATUTORY_FIELDS})
-    row = {"id": kept_as, "channel_id": channel, "lookup": mark, "created_at": now, **sealed}
-    statement = upsert(persons).values(row)
-    await conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=sealed))
-    return kept_as
+    if mark is None:
+        return None
+    # One at a time for one customer: else two first orders would both find nobody and both add a row.
+    await conn.execute(_ONE_AT_A_TIME, {"mark": int.from_bytes(mark[:8], "big", signed=True)})
+    return await conn.scalar(_FIND, {"channel": channel, "lookup": mark})
 
 
-async def keep_recipients(
-    conn: AsyncConnection, vault: Vault, *, order_id: str, person_id: str, addresses: Mapping[str, JsonObject]
-) -> None:
-    """Write where an order's delivery groups go, by group id."""
-    rows = [
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:mark)")
+_FIND = text("SELECT id FROM persons WHERE channel_id = :channel AND lookup = :lookup")
+
+
+async def person_row(
+    vault: Vault, *, person_id: str, channel: str, customer: JsonObject, now: datetime
+) -> dict[str, Any]:
+    """Return a person's row of ``persons``."""
+    sealed = await _sealed(vault, person_id, customer, {name: customer.get(name) for name in STATUTORY_FIELDS})
+    mark = lookup(vault, channel, customer)
+    return {"id": person_id, "channel_id": channel, "lookup": mark, "created_at": now, **sealed}
+
+
+async def recipient_rows(
+    vault: Vault, *, order_id: str, person_id: str, addresses: Mapping[str, JsonObject]
+) -> list[dict[str, Any]]:
+    """Return the rows of ``recipients`` that say where an order's delivery groups go, by group id."""
+    return [
         {
             "order_id": order_id,
             "delivery_group_id": group,
@@ -83,8 +86,6 @@ async def keep_recipients(
         }
         for group, address in addresses.items()
     ]
-    if rows:
-        await conn.execute(insert(recipients), rows)
 
 
 async def _sealed(vault: Vault, person_id: str, service: JsonObject, statutory: JsonObject) -> dict[str, bytes]:

@@ -5,9 +5,9 @@ Locations are changed before groups, each by place and SKU, so that no two trans
 A group's counters are the sums of its members'; its reserved counter also holds what is reserved at the group itself.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Text, TextClause, bindparam, select, text
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.inventory import StockMoved
 from orderloom.persistence.tables.inventory import location_group_members
+from orderloom.persistence.writes import at_most
 
 type Key = tuple[str, str]
 """A place (location or group) and a SKU."""
@@ -30,13 +31,24 @@ class Change:
     needed: int | None = None
 
 
-def _statement(table: str, place: str) -> TextClause:
-    """Return the statement that changes many rows of *table*, having locked them in order, and tells which it did."""
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a location's counters change by, and with them those of all its groups."""
+
+    reserved: int = 0
+    on_hand: int = 0
+    own: int | None = None
+    """What the reserved counter of the channel's group changes by, if not as those of the location's other groups."""
+
+
+@cache
+def _statement(table: str, place: str, limit: int) -> TextClause:
+    """Return the statement that changes rows of *table*, having locked them in order, and tells which it did."""
     return text(
         f"""
         WITH wanted AS (
             SELECT * FROM jsonb_to_recordset(:changes)
-                AS w(place text, sku text, reserved int, on_hand int, needed int)
+                AS w(place text, sku text, reserved int, on_hand int, needed int) LIMIT {limit}
         ), locked AS (
             SELECT s.{place} AS place, s.sku FROM {table} s JOIN wanted w ON w.place = s.{place} AND w.sku = s.sku
             ORDER BY s.{place}, s.sku FOR UPDATE OF s
@@ -51,13 +63,53 @@ def _statement(table: str, place: str) -> TextClause:
     ).bindparams(bindparam("changes", type_=JSONB))
 
 
-_CHANGE_LOCATIONS = _statement("stock", "location_id")
-_CHANGE_GROUPS = _statement("group_stock", "group_id")
+_LOCATIONS = ("stock", "location_id")
+_GROUPS = ("group_stock", "group_id")
 
-_RESERVE_AT_GROUP = text(
-    """
+_CHANGE_HELD = """
     WITH wanted AS (
-        SELECT * FROM jsonb_to_recordset(:demand) AS w(sku text, quantity int)
+        SELECT * FROM jsonb_to_recordset(:changes)
+            AS w(place text, sku text, reserved int, on_hand int, own int) LIMIT {limit}
+    ), locked AS (
+        SELECT s.location_id AS place, s.sku FROM stock s JOIN wanted w ON w.place = s.location_id AND w.sku = s.sku
+        ORDER BY s.location_id, s.sku FOR UPDATE OF s
+    ), changed AS (
+        UPDATE stock s SET reserved = s.reserved + w.reserved, on_hand = s.on_hand + w.on_hand
+        FROM wanted w JOIN locked l ON l.place = w.place AND l.sku = w.sku
+        WHERE s.location_id = w.place AND s.sku = w.sku
+            AND (w.reserved <= 0 OR s.on_hand - s.reserved - s.safety >= w.reserved)
+            AND s.on_hand + w.on_hand >= 0 AND s.reserved + w.reserved >= 0
+        RETURNING s.location_id AS place, s.sku
+    ), summed AS (
+        SELECT m.group_id AS place, w.sku, SUM(w.on_hand)::int AS on_hand,
+               SUM(CASE WHEN m.group_id = :own_group THEN COALESCE(w.own, w.reserved)
+                        ELSE w.reserved END)::int AS reserved
+        FROM changed c JOIN wanted w ON w.place = c.place AND w.sku = c.sku
+        JOIN location_group_members m ON m.location_id = w.place
+        GROUP BY m.group_id, w.sku
+    ), groups_wanted AS (
+        SELECT * FROM summed WHERE reserved <> 0 OR on_hand <> 0
+    ), groups_locked AS (
+        SELECT g.group_id AS place, g.sku
+        FROM group_stock g JOIN groups_wanted w ON w.place = g.group_id AND w.sku = g.sku
+        ORDER BY g.group_id, g.sku FOR UPDATE OF g
+    ), groups_changed AS (
+        UPDATE group_stock g SET reserved = g.reserved + w.reserved, on_hand = g.on_hand + w.on_hand
+        FROM groups_wanted w JOIN groups_locked l ON l.place = w.place AND l.sku = w.sku
+        WHERE g.group_id = w.place AND g.sku = w.sku
+            AND (w.reserved <= 0 OR g.on_hand - g.reserved - g.safety >= w.reserved)
+            AND g.on_hand + w.on_hand >= 0 AND g.reserved + w.reserved >= 0
+        RETURNING g.group_id AS place, g.sku
+    )
+    SELECT place, sku FROM (SELECT place, sku FROM wanted EXCEPT SELECT place, sku FROM changed) at_locations
+    UNION ALL
+    SELECT place, sku FROM (SELECT place, sku FROM groups_wanted EXCEPT SELECT place, sku FROM groups_changed) at_groups
+    ORDER BY place, sku
+"""
+
+_RESERVE_AT_GROUP = """
+    WITH wanted AS (
+        SELECT * FROM jsonb_to_recordset(:demand) AS w(sku text, quantity int) LIMIT {limit}
     ), locked AS (
         SELECT g.sku, g.on_hand - g.reserved - g.safety AS free
         FROM group_stock g JOIN wanted w ON w.sku = g.sku
@@ -73,15 +125,45 @@ _RESERVE_AT_GROUP = text(
         WHERE g.group_id = :group_id AND g.sku = w.sku AND NOT EXISTS (SELECT 1 FROM short)
     )
     SELECT sku, quantity FROM short ORDER BY sku
-    """
-).bindparams(bindparam("demand", type_=JSONB), bindparam("group_id", type_=Text))
+"""
+
+
+@cache
+def _sized(statement: str, limit: int) -> TextClause:
+    given = (bindparam("changes", type_=JSONB), bindparam("own_group", type_=Text))
+    if statement is _RESERVE_AT_GROUP:
+        given = (bindparam("demand", type_=JSONB), bindparam("group_id", type_=Text))
+    return text(statement.format(limit=limit)).bindparams(*given)
 
 
 async def reserve_at_group(conn: AsyncConnection, group: str, demand: Mapping[str, int]) -> list[tuple[str, int]]:
     """Reserve *demand* (quantity by SKU) at *group*, all or nothing; return what is short, nothing when it is done."""
     wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in sorted(demand.items())]
-    rows = await conn.execute(_RESERVE_AT_GROUP, {"demand": wanted, "group_id": group})
+    rows = await conn.execute(_sized(_RESERVE_AT_GROUP, at_most(len(wanted))), {"demand": wanted, "group_id": group})
     return [(row.sku, row.quantity) for row in rows]
+
+
+async def change_held(conn: AsyncConnection, changes: Mapping[Key, Held], *, own_group: str) -> None:
+    """
+    Change counters of locations, and of all groups of each by their sums, all or nothing; one statement.
+
+    What is reserved in addition must be available: at the location, and at each group.
+
+    Raises:
+        StockMoved: one has less available than is needed, or is not there.
+    """
+    rows: list[dict[str, Any]] = [
+        {"place": place, "sku": sku, "reserved": held.reserved, "on_hand": held.on_hand, "own": held.own}
+        for (place, sku), held in sorted(changes.items())
+        if held.reserved or held.on_hand
+    ]
+    if not rows:
+        return
+    refused = (
+        await conn.execute(_sized(_CHANGE_HELD, at_most(len(rows))), {"changes": rows, "own_group": own_group})
+    ).all()
+    if refused:
+        raise _moved(refused[0].place, refused[0].sku, len(refused))
 
 
 async def change_locations(conn: AsyncConnection, changes: Mapping[Key, Change]) -> None:
@@ -91,7 +173,7 @@ async def change_locations(conn: AsyncConnection, changes: Mapping[Key, Change])
     Raises:
         StockMoved: one has less available than is needed, or is not there.
     """
-    await _change(conn, _CHANGE_LOCATIONS, changes)
+    await _change(conn, _LOCATIONS, changes)
 
 
 async def change_groups(conn: AsyncConnection, changes: Mapping[Key, Change]) -> None:
@@ -101,10 +183,10 @@ async def change_groups(conn: AsyncConnection, changes: Mapping[Key, Change]) ->
     Raises:
         StockMoved: one has less available than is needed, or is not there.
     """
-    await _change(conn, _CHANGE_GROUPS, changes)
+    await _change(conn, _GROUPS, changes)
 
 
-async def _change(conn: AsyncConnection, statement: TextClause, changes: Mapping[Key, Change]) -> None:
+async def _change(conn: AsyncConnection, counters: tuple[str, str], changes: Mapping[Key, Change]) -> None:
     rows: list[dict[str, Any]] = [
         {
             "place": place,
@@ -118,11 +200,15 @@ async def _change(conn: AsyncConnection, statement: TextClause, changes: Mapping
     ]
     if not rows:
         return
+    statement = _statement(*counters, at_most(len(rows)))
     changed = {(row.place, row.sku) for row in await conn.execute(statement, {"changes": rows})}
     refused = sorted({(row["place"], row["sku"]) for row in rows} - changed)
     if refused:
-        place, sku = refused[0]
-        raise StockMoved(f"{place} no longer has enough of {sku}", place=place, sku=sku, refused=len(refused))
+        raise _moved(*refused[0], len(refused))
+
+
+def _moved(place: str, sku: str, refused: int) -> StockMoved:
+    return StockMoved(f"{place} no longer has enough of {sku}", place=place, sku=sku, refused=refused)
 
 
 _GROUPS_OF = select(location_group_members.c.location_id, location_group_members.c.group_id).where(
@@ -136,16 +222,3 @@ async def groups_of(conn: AsyncConnection, locations: Collection[str]) -> dict[s
     for row in await conn.execute(_GROUPS_OF, {"locations": sorted(locations)}):
         found[row.location_id].append(row.group_id)
     return {location: sorted(groups) for location, groups in found.items()}
-
-
-def summed(
-    quantities: Mapping[Key, int], groups: Mapping[str, Sequence[str]], without: Iterable[str] = ()
-) -> Counter[Key]:
-    """Return what quantities by location and SKU add up to at the locations' groups, except the groups *without*."""
-    left_out = set(without)
-    total: Counter[Key] = Counter()
-    for (location, sku), quantity in quantities.items():
-        for group in groups[location]:
-            if group not in left_out:
-                total[group, sku] += quantity
-    return total

@@ -124,7 +124,7 @@ async def insert_order(conn: Any, lines: dict[str, LineSpec], life_cycle: str) -
 
 
 async def insert_fulfillment_order(unit: Unit, id: str, location: str, units: dict[str, int]) -> None:
-    await unit.conn.execute(
+    await (await unit.written()).execute(
         insert(tables.fulfillment.fulfillment_orders).values(
             id=id,
             order_id=ORDER,
@@ -136,7 +136,7 @@ async def insert_fulfillment_order(unit: Unit, id: str, location: str, units: di
             created_at=NOW,
         )
     )
-    await unit.conn.execute(
+    await (await unit.written()).execute(
         insert(tables.fulfillment.fulfillment_order_lines),
         [
             {"fulfillment_order_id": id, "line_id": line_id, "original_quantity": quantity}
@@ -147,13 +147,15 @@ async def insert_fulfillment_order(unit: Unit, id: str, location: str, units: di
 
 async def reserve(unit: Unit, sku: str, quantity: int, location: str, fulfillment_order: str) -> None:
     stock, groups = tables.inventory.stock, tables.inventory.group_stock
-    await unit.conn.execute(
+    await (await unit.written()).execute(
         update(stock)
         .where(stock.c.location_id == location, stock.c.sku == sku)
         .values(reserved=stock.c.reserved + quantity)
     )
-    await unit.conn.execute(update(groups).where(groups.c.sku == sku).values(reserved=groups.c.reserved + quantity))
-    await unit.conn.execute(
+    await (await unit.written()).execute(
+        update(groups).where(groups.c.sku == sku).values(reserved=groups.c.reserved + quantity)
+    )
+    await (await unit.written()).execute(
         insert(tables.inventory.reservations).values(
             order_id=ORDER,
             line_id=sku,

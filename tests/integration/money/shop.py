@@ -65,7 +65,7 @@ class Shop:
             unit.journal("order.placed", {})
             await unit.move_units([placed(id, line) for id, line in lines.items()])
             total = sum(line.amount + line.tax for line in lines.values())
-            await unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))
+            unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))
             for number, tender in enumerate(tenders, start=1):
                 await self._pay(unit, number, tender)
 
@@ -73,7 +73,7 @@ class Shop:
         payment_id = f"{ORDER}-P{number}"
         reference = f"auth-{number}" if tender.authorised else None
         outside = tender.gateway == "sandbox"
-        await unit.conn.execute(
+        await (await unit.written()).execute(
             insert(tables.payments.payments).values(
                 id=payment_id,
                 order_id=ORDER,
@@ -87,10 +87,10 @@ class Shop:
         )
         if tender.authorised:
             self._give(f"auth-{number}", HoldingKind.AUTHORIZATION, tender)
-            await intents.record_given_authorization(unit, payment_id, tender.amount)
+            intents.record_given_authorization(unit, payment_id, tender.amount)
         if tender.captured:
             self._give(f"cap-{number}", HoldingKind.CAPTURE, tender)
-            await intents.record_given_capture(unit, payment_id, f"cap-{number}", tender.amount)
+            intents.record_given_capture(unit, number, payment_id, f"cap-{number}", tender.amount)
 
     def _give(self, reference: str, kind: HoldingKind, tender: PaymentSpec) -> None:
         self.books.give(
@@ -122,7 +122,7 @@ class Shop:
 
     async def _set_status(self, unit: Unit, fulfillment_order: str, status: str) -> None:
         table = tables.fulfillment.fulfillment_orders
-        await unit.conn.execute(update(table).where(table.c.id == fulfillment_order).values(status=status))
+        await (await unit.written()).execute(update(table).where(table.c.id == fulfillment_order).values(status=status))
 
     async def request(self, body: JsonObject) -> str:
         """Put a command's body into intake, sealed; return its id."""
@@ -250,8 +250,8 @@ class _Opened:
         if error[0] is None:
             for event, cause in unit.buffer.events:
                 values = event.model_dump() | {"order_id": ORDER, "cause": cause}
-                await unit.conn.execute(insert(tables.orders.journal).values(**values))
+                await (await unit.written()).execute(insert(tables.orders.journal).values(**values))
             table = tables.orders.orders
             seq = unit.order.seq + len(unit.buffer.events)
-            await unit.conn.execute(update(table).where(table.c.id == ORDER).values(seq=seq))
+            await (await unit.written()).execute(update(table).where(table.c.id == ORDER).values(seq=seq))
         await self._begun.__aexit__(*error)
