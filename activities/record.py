@@ -66,34 +66,35 @@ async def record(services: Services, request: RecordDelivery) -> Recorded:
     return await _record(services, request.context, request.delivery, by_workflow=True)
 
 
-async def record_delivery(
-    engine: AsyncEngine, vault: Vault, context: Context | None, delivery: Delivery, *, now: datetime | None = None
-) -> Recorded:
+async def record_delivery(engine: AsyncEngine, vault: Vault, context: Context, delivery: Delivery) -> Recorded:
     """
-    Record a delivery; without *context* directly, for the relay, which wakes no workflow.
+    Record a delivery.
 
     Events of the order that came in earlier and are not delivered yet are recorded before it. A command whose
     precondition does not hold is refused. The same delivery again gets the same receipt.
 
+    Raises:
+        NotFound: the order has no such intake row.
+    """
+    return await _record(Services(engine=engine, vault=vault), context, delivery, by_workflow=True)
+
+
+async def record_directly(
+    engine: AsyncEngine, vault: Vault, order_id: str, delivery: Delivery, *, now: datetime
+) -> Recorded:
+    """
+    Record a delivery for the relay, which wakes no workflow.
+
     Args:
-        now: business time of a direct recording; when it came in unless given.
+        now: business time, unless the delivery brings its own.
 
     Raises:
-        WorkflowWanted: a direct recording of what a flow waits for.
-        NotFound: there is no such intake row.
+        WorkflowWanted: a flow waits for it.
+        NotFound: the order has no such intake row.
     """
-    services = Services(engine=engine, vault=vault)
-    if context is not None:
-        return await _record(services, context, delivery, by_workflow=True)
-    query = select(_table.order_id, _table.received_at, _table.business_at).where(_table.id == delivery.intake_id)
-    async with engine.connect() as conn:
-        row = (await conn.execute(query)).one_or_none()
-    if row is None:
-        raise _unknown(delivery)
-    at = now or row.business_at or row.received_at
     nothing = ReleasePin(release="", subscriptions={})
-    direct = Context(order_id=row.order_id, now=at, known_flows=[], pin=nothing)
-    return await _record(services, direct, delivery, by_workflow=False)
+    direct = Context(order_id=order_id, now=delivery.business_at or now, known_flows=[], pin=nothing)
+    return await _record(Services(engine=engine, vault=vault), direct, delivery, by_workflow=False)
 
 
 async def _record(services: Services, context: Context, delivery: Delivery, *, by_workflow: bool) -> Recorded:

@@ -14,7 +14,6 @@ from orderloom.domain.placing import PlaceOrder
 from orderloom.persistence.intake import Submission, Submitted, submit
 from orderloom.readmodels.catalog import ChannelInForce
 from orderloom.readmodels.intake import intake_status
-from orderloom.readmodels.orders import wants
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.telemetry.logs import bind_order
 
@@ -78,8 +77,10 @@ async def answer_command(given: ApiDependencies, request: Request, command: Comm
     return await _answer(given, request, submission, _accepted)
 
 
-async def take_event(given: ApiDependencies, later: BackgroundTasks, event: OutsideEvent) -> EventTaken:
-    """Take an event in; one that its order waits for is delivered right after the answer, others by the relay."""
+async def take_event(
+    given: ApiDependencies, later: BackgroundTasks, event: OutsideEvent, *, wanted: bool
+) -> EventTaken:
+    """Take an event in; one that is *wanted* by its order is delivered right after the answer, others by the relay."""
     submission = Submission(
         kind="event",
         type=event.type,
@@ -90,11 +91,8 @@ async def take_event(given: ApiDependencies, later: BackgroundTasks, event: Outs
         received_at=given.clock.now(),
     )
     taken = await _take_in(given, submission)
-    if taken.answer is None:
-        async with snapshot(given.engine) as conn:
-            wanted = await wants(conn, event.order_id, event.type)
-        if wanted:
-            later.add_task(_deliver, given, taken, event.type)
+    if taken.answer is None and wanted:
+        later.add_task(_deliver, given, taken, event.type)
     links = intake_links(taken.intake_id, taken.order_id)
     return EventTaken(intake=taken.intake_id, order=taken.order_id, links=links)
 

@@ -19,17 +19,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.record import WorkflowWanted, record_delivery
+from activities.record import WorkflowWanted, record_directly
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.contracts.messages import Delivery
 from orderloom.domain.errors import OrderloomError
 from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpone, undelivered
 from orderloom.persistence.locks import RELAY_LEADER
+from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
 from orderloom.telemetry.logs import bind_order
 
-BUSY, IDLE, FOLLOWING = 0.05, 0.25, 2.0
+BUSY, IDLE, FOLLOWING = 0.1, 0.25, 2.0
 """Seconds between looks: after work, without work, and at whether there is a leader."""
 GRACE = 3.0
 """Seconds that what wakes a workflow is left to whoever took it in."""
@@ -133,7 +134,7 @@ class Relay:
             if row.order_id not in self._waking:
                 by_order[row.order_id].append(row)
         delivered = await asyncio.gather(*(self._deliver_in_turn(row) for row in by_order.values()))
-        async with self._engine.begin() as conn:
+        async with single(self._engine) as conn:
             placed = await conn.execute(_POSITION)
         return sum(delivered) + placed.rowcount
 
@@ -249,7 +250,7 @@ class Relay:
         if row.delivery.type == ORDER_PLACED or row.delivery.intake_id in self._left:
             return False
         try:
-            await record_delivery(self._engine, self._vault, None, row.delivery, now=self._clock.now())
+            await record_directly(self._engine, self._vault, row.order_id, row.delivery, now=self._clock.now())
         except WorkflowWanted:
             return False
         return True

@@ -16,6 +16,7 @@ from orderloom.domain.errors import InvalidInput
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.persistence.intake import IntakeDuplicate
+from orderloom.persistence.single import single
 from orderloom.readmodels.fulfillment import (
     FulfillmentOrderView,
     fulfillment_order_by_id,
@@ -55,19 +56,20 @@ async def fulfillment_order(conn: Reading, fulfillment_order: str) -> Fulfillmen
 )
 async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, report: FulfillmentReport) -> EventTaken:
     """Tell what the location did. `id` is the location's own: the same id again gets the same answer."""
-    async with given.engine.connect() as conn:
-        found = await whose(conn, fulfillment_order)
+    type = f"fulfillment.{report.type}"
+    async with single(given.engine) as conn:
+        found = await whose(conn, fulfillment_order, type)
     if found is None:
         raise _unknown(fulfillment_order)
-    order, location = found
+    order, location, wanted = found
     event = OutsideEvent(
-        type=f"fulfillment.{report.type}",
+        type=type,
         order_id=order,
         source=location,
         external_id=report.id,
         body={"fulfillment_order": fulfillment_order, **report.model_dump(mode="json")},
     )
-    return await take_event(given, later, event)
+    return await take_event(given, later, event, wanted=wanted)
 
 
 async def _found(conn: Reading, fulfillment_order: str) -> FulfillmentOrderView:

@@ -11,8 +11,10 @@ from api.openapi import BODY_PROBLEMS, body_examples, problems
 from api.schemas import EventTaken
 from orderloom.contracts.outside import GatewayNotice
 from orderloom.persistence.intake import IntakeDuplicate
+from orderloom.persistence.single import single
 from orderloom.readmodels.payments import order_of_intent
-from orderloom.readmodels.snapshot import snapshot
+
+PAYMENT_UPDATED = "payment.updated"
 
 router = APIRouter(prefix="/v1/gateways", tags=["gateways"], route_class=StrictRoute)
 
@@ -25,15 +27,16 @@ router = APIRouter(prefix="/v1/gateways", tags=["gateways"], route_class=StrictR
 )
 async def webhook(given: Given, later: BackgroundTasks, gateway: str, notice: GatewayNotice) -> EventTaken:
     """Tell what became of an intent: before, after or without the gateway's answer, once or more."""
-    async with snapshot(given.engine) as conn:
-        order = await order_of_intent(conn, gateway, notice.intent_id)
-    if order is None:
+    async with single(given.engine) as conn:
+        found = await order_of_intent(conn, gateway, notice.intent_id, PAYMENT_UPDATED)
+    if found is None:
         raise IntentUnknown(f"{gateway} was never asked {notice.intent_id}")
+    order, wanted = found
     event = OutsideEvent(
-        type="payment.updated",
+        type=PAYMENT_UPDATED,
         order_id=order,
         source=gateway,
         external_id=notice.event_id,
         body=notice.model_dump(mode="json"),
     )
-    return await take_event(given, later, event)
+    return await take_event(given, later, event, wanted=wanted)

@@ -22,11 +22,11 @@ from api.schemas import OrderPlaced, Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.placing import PlaceOrder, TooManyLines
 from orderloom.persistence.intake import OrderExists
+from orderloom.persistence.single import single
 from orderloom.readmodels.journal import JournalEntry, journal_page
 from orderloom.readmodels.order_list import OrderSummary, orders_page
 from orderloom.readmodels.order_view import OrderView, order_view
 from orderloom.readmodels.orders import channel_of
-from orderloom.readmodels.snapshot import snapshot
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=StrictRoute)
 
@@ -42,7 +42,7 @@ _PLACING_PROBLEMS = (ChannelUnknown, SkuUnknown, PriceMismatch, CurrencyMismatch
 )
 async def place_order(given: Given, request: Request, order: PlaceOrder, key: IdempotencyKey) -> Response:
     """Place an order. Refused, it leaves nothing behind; accepted, it is never lost."""
-    async with snapshot(given.engine) as conn:
+    async with single(given.engine) as conn:
         channel = await check_placement(conn, order)
     return await answer_placement(given, request, order, channel, key)
 

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -14,7 +15,7 @@ from orderloom.contracts.messages import Delivery, OrderInput, Receipt, ReleaseP
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound, OrderloomError
-from orderloom.persistence.tables.catalog import channels, releases
+from orderloom.persistence.single import single
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.orders import orders
 
@@ -23,6 +24,18 @@ DELIVER = "deliver"
 WORTH_ANOTHER_TRY = frozenset({RPCStatusCode.ABORTED, RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAVAILABLE})
 """The workflow completed, or the server moved, at that very moment."""
 PAUSE = 0.05
+
+
+_START = text(
+    """
+    SELECT COALESCE(o.pin, r.pin) AS pin, COALESCE(o.policy, c.policy) AS policy, o.id IS NOT NULL AS known
+    FROM (SELECT 1) one
+    LEFT JOIN orders o ON o.id = :order_id
+    LEFT JOIN intake i ON i.id = :intake_id
+    LEFT JOIN channels c ON c.id = i.source
+    LEFT JOIN releases r ON r.hash = c.release
+    """
+).columns(pin=JSONB, policy=JSONB)
 
 
 class NothingInForce(OrderloomError):
@@ -68,7 +81,7 @@ class Courier:
             NotFound: there is no such row.
         """
         query = select(intake.c.order_id, intake.c.type, intake.c.business_at).where(intake.c.id == intake_id)
-        async with self._engine.connect() as conn:
+        async with single(self._engine) as conn:
             row = (await conn.execute(query)).one_or_none()
         if row is None:
             raise NotFound(f"there is no intake {intake_id}", intake=intake_id)
@@ -82,25 +95,15 @@ class Courier:
         Raises:
             NothingInForce: there is neither.
         """
-        async with self._engine.connect() as conn:
-            query = select(orders.c.pin, orders.c.policy).where(orders.c.id == order_id)
-            known = (await conn.execute(query)).one_or_none()
-            found = known
-            if known is None:
-                query = (
-                    select(releases.c.pin, channels.c.policy)
-                    .join(channels, channels.c.release == releases.c.hash)
-                    .join(intake, intake.c.source == channels.c.id)
-                    .where(intake.c.id == intake_id)
-                )
-                found = (await conn.execute(query)).one_or_none()
-        if found is None:
+        async with single(self._engine) as conn:
+            found = (await conn.execute(_START, {"order_id": order_id, "intake_id": intake_id})).one()
+        if found.pin is None:
             raise NothingInForce(f"there is no release in force for order {order_id}", order=order_id)
         return OrderInput(
             order_id=order_id,
             pin=ReleasePin.model_validate(found.pin),
             service_window=ChannelPolicy.model_validate(found.policy).service_window,
-            revived=known is not None,
+            revived=found.known,
             virtual_time=self._virtual,
         )
 
@@ -134,7 +137,7 @@ class Courier:
                 start = start.model_copy(update={"revived": True}) if await self._exists(order_id) else start
 
     async def _exists(self, order_id: str) -> bool:
-        async with self._engine.connect() as conn:
+        async with single(self._engine) as conn:
             return await conn.scalar(select(orders.c.id).where(orders.c.id == order_id)) is not None
 
     async def _send(self, order_id: str, start: OrderInput, delivery: Delivery) -> Receipt:

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import Row, Text, case, false, func, or_, select, union_all, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, LargeBinary, Row, Text, bindparam, case, false, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.contracts.messages import Delivery, Receipt
@@ -19,7 +18,8 @@ from orderloom.domain.model import Frozen, JsonObject
 from orderloom.persistence.digest import canonical, digest
 from orderloom.persistence.ids import uuid7
 from orderloom.persistence.people import key_for
-from orderloom.persistence.tables.intake import intake, order_number
+from orderloom.persistence.single import single
+from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
 
 ORDER_PLACED = "order.placed"
@@ -95,6 +95,27 @@ class Undelivered(Frozen):
     position: int
 
 
+_INSERT = text(
+    """
+    INSERT INTO intake (id, kind, type, source, idempotency_key, external_id, body_hash, order_id, body, key_id,
+                        received_at, business_at, status, due_at)
+    VALUES (:id, :kind, :type, :source, :idempotency_key, :external_id, :body_hash,
+            COALESCE(:order_id, nextval('order_number')::text), :body, :key_id,
+            :received_at, :business_at, 'received', :received_at)
+    ON CONFLICT DO NOTHING
+    RETURNING id, order_id
+    """
+).bindparams(
+    bindparam("order_id", type_=Text),
+    bindparam("idempotency_key", type_=Text),
+    bindparam("external_id", type_=Text),
+    bindparam("body_hash", type_=LargeBinary),
+    bindparam("body", type_=LargeBinary),
+    bindparam("received_at", type_=DateTime(timezone=True)),
+    bindparam("business_at", type_=DateTime(timezone=True)),
+)
+
+
 async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> Submitted:
     """
     Take a submission in, once: the same one again is answered with the first one's row.
@@ -105,26 +126,24 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
         IntakeDuplicate: the source's event id came with another body.
     """
     fingerprint = digest({"type": submission.type, "order": submission.order_id, "body": submission.body})
-    if (known := await _known(engine, submission, fingerprint)) is not None:
-        return known
     person = (submission.person or {}) if _is_personal(submission) else None
+    # A repetition must not make keys for a person who has some; without a person the insert finds out by itself.
+    if person is not None and (known := await _known(engine, submission, fingerprint)) is not None:
+        return known
     key_id = await key_for(engine, vault, submission.source, person, submission.received_at)
     sealed = await vault.seal(key_id, canonical(submission.body))
     row = {
         "id": uuid7(submission.received_at),
         **submission.model_dump(include={"kind", "type", "source", "idempotency_key", "external_id"}),
         "body_hash": fingerprint,
-        "order_id": submission.order_id or func.cast(order_number.next_value(), Text),
+        "order_id": submission.order_id,
         "body": sealed,
         "key_id": key_id,
         "received_at": submission.received_at,
         "business_at": submission.business_at,
-        "status": "received",
-        "due_at": submission.received_at,
     }
-    statement = insert(intake).values(row).on_conflict_do_nothing().returning(intake.c.id, intake.c.order_id)
-    async with engine.begin() as conn:
-        written = (await conn.execute(statement)).one_or_none()
+    async with single(engine) as conn:
+        written = (await conn.execute(_INSERT, row)).one_or_none()
     if written is not None:
         return Submitted(intake_id=written.id, order_id=written.order_id, replayed=False, status="received")
     twin = await _known(engine, submission, fingerprint)
@@ -150,7 +169,7 @@ async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes
         return None
     columns = (intake.c.id, intake.c.order_id, intake.c.status, intake.c.answer, intake.c.body_hash)
     query = select(*columns, by_key.label("by_key")).where(intake.c.source == submission.source, or_(*same))
-    async with engine.connect() as conn:
+    async with single(engine) as conn:
         rows = (await conn.execute(query.order_by(case((by_key, 0), else_=1)))).all()
     for row in rows:
         if row.body_hash != fingerprint:
@@ -194,7 +213,19 @@ async def status(engine: AsyncEngine, intake_id: str) -> Submitted:
     return _submitted(row)
 
 
-_DUE = (intake.c.id, intake.c.type, intake.c.order_id, intake.c.business_at, intake.c.attempts)
+_UNDELIVERED = text(
+    """
+    SELECT id, type, order_id, business_at, attempts, position
+    FROM (
+        (SELECT * FROM intake WHERE status = 'received' AND due_at <= :now AND kind = 'event'
+         ORDER BY position LIMIT :limit)
+        UNION ALL
+        (SELECT * FROM intake WHERE status = 'received' AND due_at <= :now AND kind = 'command'
+         ORDER BY position LIMIT :limit)
+    ) due
+    ORDER BY position
+    """
+).bindparams(bindparam("now", type_=DateTime(timezone=True)))
 
 
 async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 500) -> list[Undelivered]:
@@ -203,17 +234,8 @@ async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 500) -> l
 
     Of events and of commands there are at most *limit* each: no number of the ones hides the others.
     """
-    kinds = [
-        select(*_DUE, intake.c.position)
-        .where(intake.c.status == "received", intake.c.due_at <= now, intake.c.kind == kind)
-        .order_by(intake.c.position)
-        .limit(limit)
-        .subquery()
-        for kind in ("event", "command")
-    ]
-    query = union_all(*map(select, kinds)).order_by("position")
-    async with engine.connect() as conn:
-        rows = (await conn.execute(query)).all()
+    async with single(engine) as conn:
+        rows = (await conn.execute(_UNDELIVERED, {"now": now, "limit": limit})).all()
     return [
         Undelivered(
             order_id=row.order_id,

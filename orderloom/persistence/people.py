@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import select, text
+from sqlalchemy import LargeBinary, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.digest import canonical
 from orderloom.persistence.ids import uuid7
-from orderloom.persistence.tables.persons import persons
+from orderloom.persistence.single import single
 from orderloom.persistence.vault import DEPLOYMENT, Purpose, Vault
 
 STATUTORY_FIELDS = ("name",)
@@ -27,9 +27,8 @@ async def key_for(engine: AsyncEngine, vault: Vault, channel: str, person: JsonO
         return DEPLOYMENT
     mark = lookup(vault, channel, person)
     if mark is not None:
-        query = select(persons.c.id).where(persons.c.channel_id == channel, persons.c.lookup == mark)
-        async with engine.connect() as conn:
-            known = await conn.scalar(query)
+        async with single(engine) as conn:
+            known = await conn.scalar(_FIND, {"channel": channel, "lookup": mark})
         if known is not None:
             return cast("str", known)
     person_id = uuid7(now)
@@ -61,7 +60,9 @@ async def find_person(conn: AsyncConnection, vault: Vault, *, channel: str, cust
 
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:mark)")
-_FIND = text("SELECT id FROM persons WHERE channel_id = :channel AND lookup = :lookup")
+_FIND = text("SELECT id FROM persons WHERE channel_id = :channel AND lookup = :lookup").bindparams(
+    bindparam("lookup", type_=LargeBinary)
+)
 
 
 async def person_row(

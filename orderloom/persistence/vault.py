@@ -14,11 +14,11 @@ from enum import StrEnum
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, LargeBinary, bindparam, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.domain.errors import OrderloomError
+from orderloom.persistence.single import single
 from orderloom.persistence.tables.persons import person_keys
 
 DEPLOYMENT = "deployment"
@@ -53,6 +53,23 @@ class Purpose(StrEnum):
 
     SERVICE = "service"
     STATUTORY = "statutory"
+
+
+_CREATE = text(
+    """
+    INSERT INTO person_keys (id, service, statutory, created_at)
+    VALUES (:id, :service, :statutory, COALESCE(:now, now()))
+    ON CONFLICT DO NOTHING
+    """
+).bindparams(
+    bindparam("service", type_=LargeBinary),
+    bindparam("statutory", type_=LargeBinary),
+    bindparam("now", type_=DateTime(timezone=True)),
+)
+_WRAPPED = {
+    purpose: text(f"SELECT {purpose} FROM person_keys WHERE id = :id")  # noqa: S608  # a column of ours
+    for purpose in Purpose
+}
 
 
 class Vault:
@@ -104,16 +121,9 @@ class Vault:
         await self._create_keys(person_id, now)
 
     async def _create_keys(self, person_id: str, now: datetime | None = None) -> None:
-        wrapped = {purpose: self._wrap(person_id, purpose, os.urandom(KEY_BYTES)) for purpose in Purpose}
-        statement = (
-            insert(person_keys)
-            .values(
-                id=person_id, created_at=now or func.now(), **{purpose.value: wrapped[purpose] for purpose in Purpose}
-            )
-            .on_conflict_do_nothing()
-        )
-        async with self._keys.begin() as conn:
-            await conn.execute(statement)
+        wrapped = {purpose.value: self._wrap(person_id, purpose, os.urandom(KEY_BYTES)) for purpose in Purpose}
+        async with single(self._keys) as conn:
+            await conn.execute(_CREATE, {"id": person_id, "now": now, **wrapped})
 
     def keyed_hash(self, text: str) -> bytes:
         """Return a hash of *text* that cannot be made without the master key: to find a person by an exact value."""
@@ -155,8 +165,8 @@ class Vault:
             raise SealBroken(f"the master key does not open key {key_id!r}", key=key_id) from None
 
     async def _wrapped(self, key_id: str, purpose: Purpose) -> bytes | None:
-        async with self._keys.connect() as conn:
-            return await conn.scalar(select(person_keys.c[purpose.value]).where(person_keys.c.id == key_id))
+        async with single(self._keys) as conn:
+            return await conn.scalar(_WRAPPED[purpose], {"id": key_id})
 
     def _wrap(self, key_id: str, purpose: Purpose, key: bytes) -> bytes:
         return _seal(self._master, key, _bound(key_id, purpose))

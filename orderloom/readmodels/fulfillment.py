@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import AwareDatetime
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, Text, and_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
@@ -93,11 +93,18 @@ async def fulfillment_order_by_id(conn: AsyncConnection, fulfillment_order: str)
     return found[0] if found else None
 
 
-async def whose(conn: AsyncConnection, fulfillment_order: str) -> tuple[str, str] | None:
-    """Return the order and the location of a fulfillment order, or None."""
-    table = fulfillment_orders.c
-    row = (await conn.execute(select(table.order_id, table.location_id).where(table.id == fulfillment_order))).first()
-    return None if row is None else (row.order_id, row.location_id)
+_WHOSE = text(
+    """
+    SELECT f.order_id, f.location_id, :type = ANY(o.wanted) AS wanted
+    FROM fulfillment_orders f JOIN orders o ON o.id = f.order_id WHERE f.id = :id
+    """
+).bindparams(bindparam("type", type_=Text))
+
+
+async def whose(conn: AsyncConnection, fulfillment_order: str, type: str) -> tuple[str, str, bool] | None:
+    """Return order and location of a fulfillment order, and whether *type* wakes the order's workflow; or None."""
+    row = (await conn.execute(_WHOSE, {"id": fulfillment_order, "type": type})).one_or_none()
+    return None if row is None else (row.order_id, row.location_id, row.wanted)
 
 
 async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FulfillmentOrderView]:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities import registry, transaction
-from activities.record import record_delivery
+from activities.record import record_delivery, record_directly
 from activities.unit import Services
 from orderloom.contracts.messages import ActionDone, Context, Delivery, Recorded, ReleasePin, RunAction
 from orderloom.domain.channel import ChannelPolicy
@@ -124,9 +124,10 @@ class Bench:
         return await submit(self.engine, self.vault, self.submission(type, body, **changes))
 
     async def record(self, taken: Submitted, type: str, *, directly: bool = False) -> Recorded:
-        context = None if directly else self.context(taken.order_id)
         delivery = Delivery(intake_id=taken.intake_id, type=type)
-        return await record_delivery(self.engine, self.vault, context, delivery, now=self.now)
+        if directly:
+            return await record_directly(self.engine, self.vault, taken.order_id, delivery, now=self.now)
+        return await record_delivery(self.engine, self.vault, self.context(taken.order_id), delivery)
 
     async def send(self, order: str, type: str, body: dict[str, Any], *, directly: bool = False) -> Recorded:
         """Submit and record something about an order."""
