@@ -75,7 +75,7 @@ class Slow:
     @property
     def detail(self) -> str:
         """How much longer, how long."""
-        return f"slowed connections by {self.delay * 1000:.0f} ms for {self.seconds:.0f} s"
+        return f"slowed connections by {self.delay * 1000:.0f} ms for {self.seconds:.1f} s"
 
     async def fall(self, scene: Scene) -> None:
         """Slow them, then let them be as fast as before."""
@@ -94,7 +94,7 @@ class Hold:
     @property
     def detail(self) -> str:
         """How long."""
-        return f"held up all connections for {self.seconds:.0f} s"
+        return f"held up all connections for {self.seconds:.1f} s"
 
     async def fall(self, scene: Scene) -> None:
         """Hold everything, then let it through."""
@@ -125,7 +125,7 @@ class Crowd:
     @property
     def detail(self) -> str:
         """How long."""
-        return f"left PostgreSQL without a free connection for {self.seconds:.0f} s"
+        return f"left PostgreSQL without a free connection for {self.seconds:.1f} s"
 
     async def fall(self, scene: Scene) -> None:
         """Send everybody away, take what is free, and give it back."""

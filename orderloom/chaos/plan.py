@@ -109,10 +109,10 @@ def _gateway(random: Random) -> list[Blow]:
     said = (Fault(kind=FaultKind.DUPLICATE_WEBHOOK, times=3), Fault(kind=FaultKind.EARLY_WEBHOOK, nth=2, times=3))
     return [
         Kill(GATEWAY, (Victim.GATEWAY,), 2 * random.random()),
-        Trouble((*silent, *said), 1.5),
-        Trouble((Fault(kind=FaultKind.UNAVAILABLE, times=1_000),), 1.5),
+        Trouble((*silent, *said), 1.0),
+        Trouble((Fault(kind=FaultKind.UNAVAILABLE, times=1_000),), 1.0),
     ]
 
 
 def _wire(random: Random) -> list[Blow]:
-    return [Cut(3), Slow(0.02 + random.random() / 10, 2.0), Hold(3.0 + random.random()), Lose()]
+    return [Cut(3), Slow(0.02 + random.random() / 10, 1.5), Lose(), Hold(3.0 + random.random())]

@@ -72,6 +72,7 @@ class Run:
         earlier, promises = list(self._outside.promises), list[Promise]()
         async with asyncio.TaskGroup() as group:
             living: list[asyncio.Task[None]] = []
+            newcomers: list[list[Promise]] = []
 
             def come(count: int) -> list[Promise]:
                 """Let so many orders come, and return what is promised to them."""
@@ -86,10 +87,13 @@ class Run:
                 if not await self._crowd(part, last=left == 1):
                     act.failures.append(f"{len(self._outside.unfinished)} orders are under way, too few to go on")
                     break
-                strike = await self._fall(blow, act, come((part.orders - len(promises)) // left))
-                act.strikes.append(strike)
+                newcomers.append(come((part.orders - len(promises)) // left))
+                act.strikes.append(await self._fall(blow, act))
             fallen = monotonic()
             await self._all_ended(living)
+        for strike, came in zip(act.strikes, newcomers, strict=True):
+            taken = (promise.taken_at or monotonic() for promise in came)
+            strike.taken = max(taken, default=self._began + strike.at) - self._began - strike.at
         act.recovery = max((promise.ended_at or monotonic()) for promise in promises) - fallen
         act.failures += [_where(promise) for promise in promises if not promise.ended]
         act.failures += self._outside.contradictions()
@@ -113,20 +117,15 @@ class Run:
         await asyncio.sleep(self._scene.random.random() * (RUSH if last else MOMENT))
         return True
 
-    async def _fall(self, blow: Blow, act: Act, newcomers: Sequence[Promise]) -> Strike:
+    async def _fall(self, blow: Blow, act: Act) -> Strike:
         began, unfinished = monotonic(), len(self._outside.unfinished)
         try:
             await blow.fall(self._scene)
         except BlowMissed as missed:
             act.failures.append(missed.detail)
         back, at = monotonic() - began, began - self._began
-        await _patiently(lambda: all(promise.placed for promise in newcomers))
-        taken = max((promise.taken_at or monotonic() for promise in newcomers), default=began) - began
-        self._tell(
-            f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s, "
-            f"orders taken in after {taken:.1f} s"
-        )
-        return Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back, taken=taken)
+        self._tell(f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s")
+        return Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back)
 
 
 async def _patiently(true: Callable[[], bool]) -> bool:
