@@ -106,7 +106,7 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
         by_workflow=by_workflow,
     )
     async with services.engine.begin() as conn:
-        locked = await lock(conn, context.order_id, call.key)
+        locked = await lock(conn, context.order_id, call.key, summed=by_workflow)
         order = None if locked is None else order_row(locked)
         if locked is not None and order is not None and locked.answer is not None:
             return _recorded(await repeat(conn, order, locked, call))
@@ -117,7 +117,8 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
             return Recorded(receipt=Receipt.model_validate(rows[-1].answer))
         if not by_workflow:
             call = _direct(call, order, [row.type for row in rows])
-        return await _Recording(services, conn, order, call).record(rows)
+        unit = None if order is None else open_unit(services, conn, order, call, locked.standing if locked else None)
+        return await _Recording(services, conn, unit, call).record(rows)
 
 
 def _direct(call: Call, order: OrderRow | None, types: Sequence[str]) -> Call:
@@ -176,11 +177,11 @@ def _recorded(done: ActionDone) -> Recorded:
 class _Recording:
     """One transaction that records rows of one order, in the order in which they came in."""
 
-    def __init__(self, services: Services, conn: AsyncConnection, order: OrderRow | None, call: Call) -> None:
+    def __init__(self, services: Services, conn: AsyncConnection, unit: Unit | None, call: Call) -> None:
         self._services = services
         self._conn = conn
         self._call = call
-        self._unit = None if order is None else open_unit(services, conn, order, call)
+        self._unit = unit
         self._answers: list[dict[str, Any]] = []
 
     async def record(self, rows: Sequence[Stored]) -> Recorded:

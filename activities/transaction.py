@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
 from activities.arrivals import invalid
-from activities.header import read_header
+from activities.header import header_of
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Applied, Context, Event, ReleasePin, RunAction, SettleAction
@@ -24,6 +24,7 @@ from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again
+from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values
 
@@ -164,13 +165,13 @@ async def transact(services: Services, call: Call, body: Callable[[Unit], Awaita
         ActionFailed: *body* asked to commit and then to fail.
     """
     async with services.engine.begin() as conn:
-        locked = await lock(conn, call.context.order_id, call.key)
+        locked = await lock(conn, call.context.order_id, call.key, summed=call.by_workflow)
         if locked is None:
             raise NotFound(f"there is no order {call.context.order_id}", order=call.context.order_id)
         order = order_row(locked)
         if locked.answer is not None:
             return await repeat(conn, order, locked, call)
-        unit = open_unit(services, conn, order, call)
+        unit = open_unit(services, conn, order, call, locked.standing)
         answer = await body(unit)
         done = await finish(unit, call, answer)
     if answer.failure is not None:
@@ -178,9 +179,12 @@ async def transact(services: Services, call: Call, body: Callable[[Unit], Awaita
     return done
 
 
-def open_unit(services: Services, conn: AsyncConnection, order: OrderRow, call: Call) -> Unit:
+def open_unit(
+    services: Services, conn: AsyncConnection, order: OrderRow, call: Call, standing: Standing | None = None
+) -> Unit:
     """Return the unit of a transaction that holds the order's row."""
-    return Unit(services, conn, order, now=call.context.now, cause=call.cause, key=call.action_key or call.key)
+    key = call.action_key or call.key
+    return Unit(services, conn, order, now=call.context.now, cause=call.cause, key=key, standing=standing)
 
 
 async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
@@ -196,7 +200,10 @@ async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     opened: Values = {"closed_at": None} if call.by_workflow and order.closed_at is not None else {}
     unit.change(orders, {"id": order.id}, {"seq": seq, **opened, **unit.buffer.order, **answer.order})
     conn = await unit.written()
-    applied = await _applied(conn, order, call, events, unit.routing_attempts, seq=seq)
+    if not call.by_workflow:
+        return ActionDone(output=answer.output, requests=answer.requests, applied=Applied(order={}, events=events))
+    header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
+    applied = Applied(order=header, events=events, flows=await unknown_flows(conn, call.context, events))
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
 
 
@@ -223,29 +230,13 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
     events: list[Event] = []
     if answer.last >= answer.first:
         events = await read_events_again(conn, order.id, answer.first, answer.last)
-    return ActionDone(
-        output=answer.output,
-        requests=answer.requests,
-        applied=await _applied(conn, order, call, events, order.routing_attempts, seq=order.seq),
-    )
-
-
-async def _applied(
-    conn: AsyncConnection,
-    order: OrderRow,
-    call: Call,
-    events: list[Event],
-    routing_attempts: int,
-    *,
-    seq: int,
-) -> Applied:
-    if not call.by_workflow:
-        return Applied(order={}, events=events)
-    return Applied(
-        order=await read_header(conn, order, seq=seq, routing_attempts=routing_attempts),
-        events=events,
-        flows=await unknown_flows(conn, call.context, events),
-    )
+    header = {}
+    if call.by_workflow:
+        standing = locked.standing or await read_standing(conn, order.id)
+        header = header_of(order, standing, seq=order.seq, routing_attempts=order.routing_attempts)
+    flows = await unknown_flows(conn, call.context, events) if call.by_workflow else {}
+    applied = Applied(order=header, events=events, flows=flows)
+    return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
 
 
 async def unknown_flows(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> dict[str, str]:

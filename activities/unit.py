@@ -22,11 +22,18 @@ from orderloom.domain.funds import OrderFunds, Posting
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.order import Line
 from orderloom.domain.units import Movement, Pool, UnitState, apply
-from orderloom.persistence.ledgers import movement_rows, posting_rows, read_funds, read_lines_and_pools
+from orderloom.persistence.ledgers import movement_rows, posting_rows, read_lines_and_pools
+from orderloom.persistence.standing import Standing, read_standing
+from orderloom.persistence.tables.fulfillment import fulfillment_orders
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.ledgers import money_entries, unit_entries
+from orderloom.persistence.tables.operations import process_exceptions
+from orderloom.persistence.tables.payments import payment_intents, payments
 from orderloom.persistence.vault import Vault
 from orderloom.persistence.writes import Values, Writes
+
+_SUMMED = frozenset({fulfillment_orders, payment_intents, payments, process_exceptions})
+"""Tables that the order's sums are made of beside the ledgers."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,17 @@ class Unit:
     """
 
     def __init__(
-        self, services: Services, conn: AsyncConnection, order: OrderRow, *, now: datetime, cause: str, key: str
+        self,
+        services: Services,
+        conn: AsyncConnection,
+        order: OrderRow,
+        *,
+        now: datetime,
+        cause: str,
+        key: str,
+        standing: Standing | None = None,
     ) -> None:
-        """Take an open transaction that has locked the row of *order*."""
+        """Take an open transaction that has locked the row of *order*, and how it stands if that is known."""
         self._conn = conn
         self.order = order
         self.now = now
@@ -87,6 +102,7 @@ class Unit:
         """The action's idempotency key; while settling, the one it was prepared with."""
         self.services = services
         self.buffer = Buffer()
+        self._standing = standing
         self._writes = Writes()
         self._savepoints: list[_Savepoint] = []
         self._ledger: tuple[list[Line], list[Pool]] | None = None
@@ -116,6 +132,7 @@ class Unit:
 
     def enter(self, table: Table, *rows: Values) -> None:
         """Enter *rows* into *table*."""
+        self._outdate(table)
         self._writes.enter(table, rows)
 
     def enter_or_change(self, table: Table, row: Values, columns: Sequence[str]) -> None:
@@ -128,7 +145,19 @@ class Unit:
 
     def change(self, table: Table, key: Values, values: Values, *, exact: bool = True) -> None:
         """Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none."""
+        self._outdate(table)
         self._writes.change(table, key, values, exact=exact)
+
+    def _outdate(self, table: Table) -> None:
+        """Let the sums be read anew when a table changes that they are made of."""
+        if table in _SUMMED:
+            self._standing = None
+
+    async def standing(self) -> Standing:
+        """Return how the order stands, with what this transaction has done so far."""
+        if self._standing is None:
+            self._standing = await read_standing(await self.written(), self.order.id)
+        return self._standing
 
     async def written(self) -> AsyncConnection:
         """Write what is to be written, and return the connection: what is read there sees it."""
@@ -174,9 +203,13 @@ class Unit:
         rows = movement_rows(self.order.id, self.seq, movements)
         if not rows:
             return
-        self.enter(unit_entries, *rows)
-        if self._ledger is not None:
+        self._writes.enter(unit_entries, rows)
+        if self._ledger is None:
+            self._standing = None
+        else:
             lines, pools = self._ledger
+            if self._standing is not None:
+                self._standing.move(movements, {line.id for line in lines if line.kind == "product"})
             position = {line.id: line.position for line in lines}
             moved = sorted(apply(pools, movements), key=lambda pool: _rank(pool, position))
             self._ledger = (lines, moved)
@@ -184,11 +217,13 @@ class Unit:
     def post(self, *postings: Posting) -> None:
         """Enter *postings* into the ledger of money, two rows each."""
         if rows := posting_rows(self.order.id, self.seq, postings):
-            self.enter(money_entries, *rows)
+            self._writes.enter(money_entries, rows)
+            if self._standing is not None:
+                self._standing.post(rows)
 
     async def funds(self) -> OrderFunds:
         """Return the order's money: balances by account, payment and document, and what is pending."""
-        return await read_funds(await self.written(), self.order.id)
+        return (await self.standing()).funds()
 
     async def next_number(self, table: Table) -> int:
         """Return one more than *table* has rows of this order. The order's row is locked, so no gap can come."""
@@ -227,6 +262,7 @@ class Unit:
         except BaseException:
             self._writes.forget()
             await savepoint.undo()
+            self._standing = None
             del self.buffer.events[events:]
             self.buffer.order = order
             self._ledger = ledger

@@ -15,6 +15,7 @@ SERVER_SETTINGS = {
     "lock_timeout": "1000",
     "statement_timeout": "3000",
     "application_name": "orderloom",
+    "plan_cache_mode": "force_generic_plan",
 }
 """Milliseconds: a statement that takes longer fails, and its activity is tried again."""
 SILENCE = 5.0

@@ -34,10 +34,16 @@ class _JsonConverter(PydanticJSONPlainPayloadConverter):
         return _adapter(Any if type_hint is None else type_hint).validate_json(payload.data)
 
 
+_CONVERTERS = tuple(
+    _JsonConverter() if isinstance(converter, JSONPlainPayloadConverter) else converter
+    for converter in DefaultPayloadConverter.default_encoding_payload_converters
+)
+"""They hold no state, and Temporal asks for new ones with every command of a workflow."""
+
+
 class _PayloadConverter(CompositePayloadConverter):
     def __init__(self) -> None:
-        standard = DefaultPayloadConverter.default_encoding_payload_converters
-        super().__init__(*(_JsonConverter() if isinstance(c, JSONPlainPayloadConverter) else c for c in standard))
+        super().__init__(*_CONVERTERS)
 
 
 data_converter = DataConverter(payload_converter_class=_PayloadConverter)

@@ -8,20 +8,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.contracts.messages import Event
 from orderloom.domain.model import JsonObject
+from orderloom.persistence.standing import STANDING, STANDING_TYPES, Standing
 from orderloom.persistence.tables.orders import idempotency
 
-_LOCK = text(
-    """
+_LOCK = """
     SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.person_id, o.policy, o.placed_at, o.pin,
            o.seq, o.wanted, o.routing_attempts, o.closed_at, i.input_hash, i.answer,
-           o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited
+           o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited {more}
     FROM orders o LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = :key
     WHERE o.id = :order_id
     FOR UPDATE OF o
-    """
-).columns(
-    policy=JSONB, pin=JSONB, wanted=ARRAY(Text), answer=JSONB, input_hash=LargeBinary, placed_at=DateTime(timezone=True)
-)
+"""
+_TYPES = {
+    "policy": JSONB,
+    "pin": JSONB,
+    "wanted": ARRAY(Text),
+    "answer": JSONB,
+    "input_hash": LargeBinary,
+    "placed_at": DateTime(timezone=True),
+}
+_LOCK_ONLY = text(_LOCK.format(more="")).columns(**_TYPES)
+_LOCK_AND_SUM = text(_LOCK.format(more=f", {STANDING}")).columns(**_TYPES, **STANDING_TYPES)
 
 _REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
     idempotency.c.order_id == bindparam("order_id"), idempotency.c.key == bindparam("key")
@@ -31,25 +38,37 @@ _REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
 class Locked:
     """An order's row under lock, and what was answered before to the same key (None: nothing)."""
 
-    def __init__(self, row: Row[*tuple[Any, ...]], input_hash: bytes | None, answer: JsonObject | None) -> None:
+    def __init__(
+        self,
+        row: Row[*tuple[Any, ...]],
+        input_hash: bytes | None,
+        answer: JsonObject | None,
+        standing: Standing | None = None,
+    ) -> None:
         self.row = row
         self.input_hash = input_hash
         self.answer = answer
+        self.standing = standing
+        """None: it is to be read when it is needed."""
 
 
-async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
+async def lock(conn: AsyncConnection, order_id: str, key: str, *, summed: bool) -> Locked | None:
     """
     Lock an order's row and look its idempotency key up; None when there is no such order.
+
+    With *summed* the order's sums come along, unless the statement had to wait.
 
     A statement that had to wait for the lock sees the new row of the order but, by the rules of READ COMMITTED, the
     other tables as they were before it waited: only then the key is looked up again. Every transaction changes the
     order's row, so a changed row is the sign of having waited.
     """
-    row = (await conn.execute(_LOCK, {"order_id": order_id, "key": key})).one_or_none()
+    statement = _LOCK_AND_SUM if summed else _LOCK_ONLY
+    row = (await conn.execute(statement, {"order_id": order_id, "key": key})).one_or_none()
     if row is None:
         return None
     if not row.waited or row.answer is not None:
-        return Locked(row, row.input_hash, row.answer)
+        standing = Standing(row) if summed and not row.waited else None
+        return Locked(row, row.input_hash, row.answer, standing)
     remembered = (await conn.execute(_REMEMBERED, {"order_id": order_id, "key": key})).one_or_none()
     if remembered is None:
         return Locked(row, None, None)

@@ -135,7 +135,7 @@ FUNDS = """
            WHERE order_id = :order_id AND (operation = 'reverse' OR outcome IN ('requested', 'unknown'))
            GROUP BY payment_id, operation, outcome, document_id) i) AS intents
 """
-"""Columns of a query with parameter ``order_id``, for ``funds_of``."""
+"""Columns of a query with parameter ``order_id``; each may be null. For ``funds_of``."""
 
 FUNDS_TYPES = {"entries": JSONB, "payments": JSONB, "intents": JSONB}
 
@@ -146,23 +146,30 @@ _PENDING = frozenset({Outcome.REQUESTED, Outcome.UNKNOWN})
 
 async def read_funds(conn: AsyncConnection, order_id: str) -> OrderFunds:
     """Return an order's money; one statement."""
-    return funds_of((await conn.execute(_READ_FUNDS, {"order_id": order_id})).one())
+    row = (await conn.execute(_READ_FUNDS, {"order_id": order_id})).one()
+    return funds_of(row.entries or (), row.payments or (), row.intents or ())
 
 
-def funds_of(row: Row[*tuple[Any, ...]]) -> OrderFunds:
-    """Return the money that a row with the columns ``FUNDS`` tells of."""
+def funds_of(
+    balances: Sequence[Sequence[Any]], payments: Sequence[Sequence[Any]], intents: Sequence[Sequence[Any]]
+) -> OrderFunds:
+    """Return the money that the columns ``FUNDS`` tell of; several balances of one account and document add up."""
+    summed: dict[tuple[str, str | None, str | None], int] = {}
+    for account, payment, document, amount in balances:
+        summed[account, payment, document] = summed.get((account, payment, document), 0) + int(amount)
     entries = tuple(
-        LedgerBalance(account=MoneyAccount(account), payment_id=payment, document_id=document, amount=int(amount))
-        for account, payment, document, amount in row.entries or ()
+        LedgerBalance(account=MoneyAccount(account), payment_id=payment, document_id=document, amount=amount)
+        for (account, payment, document), amount in summed.items()
+        if amount
     )
-    asked = _Asked(row.intents or ())
+    asked = _Asked(intents)
     memos: dict[str, int] = {}
-    for _, operation, outcome, document, amount in row.intents or ():
+    for _, operation, outcome, document, amount in intents:
         if operation == GatewayOperation.REFUND and outcome in _PENDING and document is not None:
             memos[document] = memos.get(document, 0) + int(amount)
     return OrderFunds(
         entries=entries,
-        payments=tuple(_payment(payment, entries, asked) for payment in row.payments or ()),
+        payments=tuple(_payment(payment, entries, asked) for payment in payments),
         pending_memo_refunds=memos,
     )
 

@@ -10,11 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities import registry, transaction
+from activities.header import header_of
 from activities.record import record_delivery, record_directly
 from activities.unit import Services
 from orderloom.contracts.messages import ActionDone, Context, Delivery, Recorded, ReleasePin, RunAction
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.persistence.intake import Submission, Submitted, submit
+from orderloom.persistence.journal import lock
+from orderloom.persistence.standing import read_standing
 from orderloom.persistence.vault import Vault
 from orderloom.persistence.world import World, load_world
 
@@ -39,6 +42,8 @@ class Bench:
     pin: ReleasePin = PIN
     group: str = "all"
     keys: Any = field(default_factory=count)
+    checking: bool = True
+    """Look whether every header that is told is true."""
 
     @property
     def services(self) -> Services:
@@ -127,7 +132,21 @@ class Bench:
         delivery = Delivery(intake_id=taken.intake_id, type=type)
         if directly:
             return await record_directly(self.engine, self.vault, taken.order_id, delivery, now=self.now)
-        return await record_delivery(self.engine, self.vault, self.context(taken.order_id), delivery)
+        recorded = await record_delivery(self.engine, self.vault, self.context(taken.order_id), delivery)
+        if recorded.applied is not None:
+            await self.header_is_true(taken.order_id, recorded.applied.order)
+        return recorded
+
+    async def header_is_true(self, order: str, told: dict[str, Any]) -> None:
+        """Check that the header a transaction told, from what it did, is the one that the tables tell."""
+        if not self.checking:
+            return
+        async with self.engine.connect() as conn:
+            locked = await lock(conn, order, "", summed=False)
+            standing = await read_standing(conn, order)
+        assert locked is not None
+        numbers = {"seq": locked.row.seq, "routing_attempts": locked.row.routing_attempts}
+        assert told == header_of(transaction.order_row(locked), standing, **numbers)
 
     async def send(self, order: str, type: str, body: dict[str, Any], *, directly: bool = False) -> Recorded:
         """Submit and record something about an order."""
@@ -151,7 +170,9 @@ class Bench:
         request = RunAction(
             context=self.context(order), key=key or f"key-{next(self.keys)}", input=input or {}, cause="test:1.0.0/do/0"
         )
-        return await transaction.run(self.services, entry.contract, entry.run, request)
+        done = await transaction.run(self.services, entry.contract, entry.run, request)
+        await self.header_is_true(order, done.applied.order)
+        return done
 
     async def route(self, order: str) -> ActionDone:
         """Schedule, find and execute a route."""
