@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from activities.candidates import Waiting, read_waiting
 from activities.registry import implements
@@ -67,11 +67,14 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     return FulfillmentOrdersCreated(fulfillment_orders=[draft.id for draft in drafts[:NAMED]], count=len(drafts))
 
 
+_ANSWER = select(routing_attempts.c.answer).where(
+    routing_attempts.c.order_id == bindparam("of_order"), routing_attempts.c.number == bindparam("of_number")
+)
+
+
 async def _plan(unit: Unit, attempt: int, waiting: Waiting) -> list[tuple[str, str, int]]:
     """Return the attempt's plan as (location, SKU, quantity), if it is still what waits."""
-    table = routing_attempts.c
-    query = select(table.answer).where(table.order_id == unit.order.id, table.number == attempt)
-    stored = (await unit.read(query)).scalar_one_or_none()
+    stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).scalar_one_or_none()
     answer = None if stored is None else RoutingAnswer.model_validate(stored)
     if answer is None or answer.outcome is not RoutingOutcome.ROUTED:
         raise OrderMoved(f"routing attempt {attempt} of order {unit.order.id} has no route", attempt=attempt)

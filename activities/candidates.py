@@ -106,12 +106,16 @@ async def group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
     return free
 
 
+_to = delivery_groups.c
+_DESTINATIONS = (
+    select(_to.latitude, _to.longitude)
+    .where(_to.order_id == bindparam("of_order"), _to.latitude.is_not(None), _to.longitude.is_not(None))
+    .order_by(_to.id)
+)
+
+
 async def _destinations(unit: Unit) -> list[Position]:
-    table = delivery_groups.c
-    query = select(table.latitude, table.longitude).where(
-        table.order_id == unit.order.id, table.latitude.is_not(None), table.longitude.is_not(None)
-    )
-    rows = await unit.read(query.order_by(table.id))
+    rows = await unit.read(_DESTINATIONS, {"of_order": unit.order.id})
     return [Position(latitude=row.latitude, longitude=row.longitude) for row in rows]
 
 

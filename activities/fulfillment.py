@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, text
 
 from activities.arrivals import Arrival, body_as
 from activities.registry import implements
@@ -56,9 +56,13 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     return seq
 
 
+_ONE = (
+    text("SELECT id, status, location_id FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order")
+).columns(_orders.id, _orders.status, _orders.location_id)
+
+
 async def _fulfillment_order(unit: Unit, name: str) -> Row[str, str, str] | None:
-    query = select(_orders.id, _orders.status, _orders.location_id)
-    return (await unit.read(query.where(_orders.id == name, _orders.order_id == unit.order.id))).one_or_none()
+    return (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": name})).one_or_none()
 
 
 async def stoppable(unit: Unit) -> set[str]:

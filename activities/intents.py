@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Text, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from activities.unit import Unit
 from orderloom.contracts.outside import GatewayNotice, GatewayOperation, GatewayOutcome, GatewayRequest, Outcome
@@ -154,19 +155,44 @@ def record_given_capture(unit: Unit, number: int, payment_id: str, reference: st
     unit.post(Posting(debit=Account.GATEWAY, credit=Account.CAPTURED, amount=amount, payment_id=payment_id))
 
 
+_columns = payment_intents.c
+_SELECTED = (
+    select(
+        _columns.id,
+        _columns.payment_id,
+        _columns.operation,
+        _columns.amount,
+        _columns.document_id,
+        _columns.outcome,
+        _columns.reference,
+        _columns.capture_ref,
+        _columns.code,
+        payments.c.gateway,
+        payments.c.token,
+        payments.c.authorization_ref,
+    )
+    .join(payments, payments.c.id == _columns.payment_id)
+    .where(_columns.order_id == bindparam("of_order"))
+    .order_by(func.length(_columns.id), _columns.id)
+)
+_OF_ACTION = _SELECTED.where(_columns.action_key == bindparam("action_key"))
+_OF_OPERATION = _SELECTED.where(_columns.operation == bindparam("operation"))
+_OF_IDS = _SELECTED.where(_columns.id == any_(bindparam("ids", type_=ARRAY(Text))))
+
+
 async def action_intents(unit: Unit) -> list[Intent]:
     """Return the intents that this action's prepare phase wrote, in the order of their writing."""
-    return await _read(unit, _selected(unit).where(payment_intents.c.action_key == unit.key))
+    return await _read(unit, _OF_ACTION, action_key=unit.key)
 
 
 async def order_intents(unit: Unit, operation: GatewayOperation) -> list[Intent]:
     """Return all of the order's intents of one operation, in the order of their writing."""
-    return await _read(unit, _selected(unit).where(payment_intents.c.operation == operation.value))
+    return await _read(unit, _OF_OPERATION, operation=operation.value)
 
 
 async def intents_of(unit: Unit, intent_ids: Sequence[str]) -> list[Intent]:
     """Return the order's intents with these ids, in the order of their writing."""
-    return await _read(unit, _selected(unit).where(payment_intents.c.id.in_(intent_ids)))
+    return await _read(unit, _OF_IDS, ids=list(intent_ids))
 
 
 def _transition(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> None:
@@ -252,30 +278,7 @@ def _request(unit: Unit, intent: Intent, *, asked: bool) -> GatewayRequest:
     )
 
 
-def _selected(unit: Unit) -> Select[*tuple[Any, ...]]:
-    columns = payment_intents.c
-    return (
-        select(
-            columns.id,
-            columns.payment_id,
-            columns.operation,
-            columns.amount,
-            columns.document_id,
-            columns.outcome,
-            columns.reference,
-            columns.capture_ref,
-            columns.code,
-            payments.c.gateway,
-            payments.c.token,
-            payments.c.authorization_ref,
-        )
-        .join(payments, payments.c.id == columns.payment_id)
-        .where(columns.order_id == unit.order.id)
-        .order_by(func.length(columns.id), columns.id)
-    )
-
-
-async def _read(unit: Unit, query: Select[*tuple[Any, ...]]) -> list[Intent]:
+async def _read(unit: Unit, query: Select[*tuple[Any, ...]], **values: Any) -> list[Intent]:
     return [
         Intent(
             id=row.id,
@@ -291,5 +294,5 @@ async def _read(unit: Unit, query: Select[*tuple[Any, ...]]) -> list[Intent]:
             token=row.token,
             authorization_ref=row.authorization_ref,
         )
-        for row in await unit.read(query)
+        for row in await unit.read(query, {"of_order": unit.order.id, **values})
     ]

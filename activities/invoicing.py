@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from activities.registry import implements
 from activities.unit import Unit
@@ -67,14 +67,15 @@ async def create_credit_memo(unit: Unit, command: ForChangeOrder) -> CreditMemoC
     return CreditMemoCreated(credit_memo=memo, total=amount + tax)
 
 
+_INVOICED = (
+    select(fulfillment_orders.c.id, invoices.c.id.label("invoice"))
+    .outerjoin(invoices, invoices.c.fulfillment_order_id == fulfillment_orders.c.id)
+    .where(fulfillment_orders.c.id == bindparam("of_id"), fulfillment_orders.c.order_id == bindparam("of_order"))
+)
+
+
 async def _refuse_second_invoice(unit: Unit, fulfillment_order: str) -> None:
-    found = (
-        await unit.read(
-            select(fulfillment_orders.c.id, invoices.c.id.label("invoice"))
-            .outerjoin(invoices, invoices.c.fulfillment_order_id == fulfillment_orders.c.id)
-            .where(fulfillment_orders.c.id == fulfillment_order, fulfillment_orders.c.order_id == unit.order.id)
-        )
-    ).one_or_none()
+    found = (await unit.read(_INVOICED, {"of_id": fulfillment_order, "of_order": unit.order.id})).one_or_none()
     if found is None:
         detail = f"order {unit.order.id} has no fulfillment order {fulfillment_order}"
         raise NotFound(detail, fulfillment_order=fulfillment_order)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from activities.intents import IntentDraft, action_intents, order_intents, write_intents
 from activities.registry import prepares, settles
@@ -139,11 +139,13 @@ def _capture(payment_id: str, amount: int, invoice: str | None = None) -> Intent
     return IntentDraft(payment_id=payment_id, operation=GatewayOperation.CAPTURE, amount=amount, document_id=invoice)
 
 
+_TOTAL = select(invoices.c.amount + invoices.c.tax).where(
+    invoices.c.id == bindparam("of_id"), invoices.c.order_id == bindparam("of_order")
+)
+
+
 async def _invoice_total(unit: Unit, invoice: str) -> int:
-    query = select(invoices.c.amount + invoices.c.tax)
-    total = (
-        await unit.read(query.where(invoices.c.id == invoice, invoices.c.order_id == unit.order.id))
-    ).scalar_one_or_none()
+    total = (await unit.read(_TOTAL, {"of_id": invoice, "of_order": unit.order.id})).scalar_one_or_none()
     if total is None:
         raise NotFound(f"order {unit.order.id} has no invoice {invoice}", invoice=invoice)
     return int(total)

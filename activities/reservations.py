@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from activities.registry import implements
 from activities.unit import Unit
@@ -107,6 +107,13 @@ async def lower_at_locations(unit: Unit, taken: Iterable[Taken], *, shipped: boo
     await change_held(await unit.connection(), lowered, own_group=unit.order.policy.location_group)
 
 
+_ACTIVE = (
+    select(_held.id, _held.line_id, _held.sku, _held.group_id, _held.location_id, _held.quantity)
+    .where(_held.order_id == bindparam("of_order"), _held.status == "active")
+    .order_by(_held.id)
+)
+
+
 async def take(
     unit: Unit, quantities: Mapping[str, int] | None, status: str, *where: ColumnElement[bool]
 ) -> list[Taken]:
@@ -118,12 +125,10 @@ async def take(
     Raises:
         OrderMoved: less is reserved than *quantities* (by line) asks for.
     """
-    query = select(_held.id, _held.line_id, _held.sku, _held.group_id, _held.location_id, _held.quantity).where(
-        _held.order_id == unit.order.id, _held.status == "active", *where
-    )
+    query = _ACTIVE.where(*where)
     left = None if quantities is None else Counter(quantities)
     taken: list[Taken] = []
-    for row in await unit.read(query.order_by(_held.id)):
+    for row in await unit.read(query, {"of_order": unit.order.id}):
         quantity = row.quantity if left is None else min(row.quantity, left[row.line_id])
         if quantity <= 0:
             continue

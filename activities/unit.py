@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, cast
 
 from pydantic import AwareDatetime
-from sqlalchemy import CursorResult, Executable, Table, func, select
+from sqlalchemy import CursorResult, Executable, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from orderloom.contracts.messages import Event, ReleasePin
@@ -227,8 +228,7 @@ class Unit:
 
     async def next_number(self, table: Table) -> int:
         """Return one more than *table* has rows of this order. The order's row is locked, so no gap can come."""
-        query = select(func.count()).select_from(table).where(table.c.order_id == self.order.id)
-        return 1 + (await self.read(query)).scalar_one()
+        return 1 + (await self.read(_count_of(table), {"of_order": self.order.id})).scalar_one()
 
     async def request(self, event_id: str) -> JsonObject:
         """
@@ -269,6 +269,11 @@ class Unit:
             raise
         finally:
             self._savepoints.remove(savepoint)
+
+
+@cache
+def _count_of(table: Table) -> Select[int]:
+    return select(func.count()).select_from(table).where(table.c.order_id == bindparam("of_order"))
 
 
 class _Savepoint:

@@ -30,8 +30,8 @@ from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
 from orderloom.telemetry.logs import bind_order
 
-BUSY, IDLE, FOLLOWING = 0.1, 0.25, 2.0
-"""Seconds between looks: after work, without work, and at whether there is a leader."""
+LOOK, FOLLOWING = 0.25, 2.0
+"""Seconds between looks: at what is due, and at whether there is a leader."""
 GRACE = 3.0
 """Seconds that what wakes a workflow is left to whoever took it in."""
 STALLED = 60.0
@@ -183,9 +183,9 @@ class Relay:
         repeating = asyncio.create_task(self._keep_repeating())
         try:
             while not self._stopping.is_set():
-                worked = await self.turn()
+                await self.turn()
                 await leader.execute(text("SELECT 1"))
-                await self._pause(BUSY if worked else IDLE)
+                await self._pause(LOOK)
         finally:
             ending: list[asyncio.Task[Any]] = [repeating, *self._waking.values()]
             for task in ending:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import DateTime, LargeBinary, Row, Text, bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Boolean, DateTime, Row, bindparam, column, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.contracts.messages import Event
 from orderloom.domain.model import JsonObject
-from orderloom.persistence.standing import STANDING, STANDING_TYPES, Standing
-from orderloom.persistence.tables.orders import idempotency
+from orderloom.persistence.standing import STANDING, STANDING_COLUMNS, Standing
+from orderloom.persistence.tables.orders import idempotency, orders
 
 _LOCK = """
     SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.person_id, o.policy, o.placed_at, o.pin,
@@ -19,16 +19,32 @@ _LOCK = """
     WHERE o.id = :order_id
     FOR UPDATE OF o
 """
-_TYPES = {
-    "policy": JSONB,
-    "pin": JSONB,
-    "wanted": ARRAY(Text),
-    "answer": JSONB,
-    "input_hash": LargeBinary,
-    "placed_at": DateTime(timezone=True),
-}
-_LOCK_ONLY = text(_LOCK.format(more="")).columns(**_TYPES)
-_LOCK_AND_SUM = text(_LOCK.format(more=f", {STANDING}")).columns(**_TYPES, **STANDING_TYPES)
+_LOCKED = (
+    *(
+        orders.c[name]
+        for name in (
+            "id",
+            "channel_id",
+            "external_id",
+            "currency",
+            "life_cycle",
+            "person_id",
+            "policy",
+            "placed_at",
+            "pin",
+            "seq",
+            "wanted",
+            "routing_attempts",
+            "closed_at",
+        )
+    ),
+    idempotency.c.input_hash,
+    idempotency.c.answer,
+    column("waited", Boolean),
+)
+"""In the order of the statement: SQLAlchemy then need not work out anew at every execution which column is which."""
+_LOCK_ONLY = text(_LOCK.format(more="")).columns(*_LOCKED)
+_LOCK_AND_SUM = text(_LOCK.format(more=f", {STANDING}")).columns(*_LOCKED, *STANDING_COLUMNS)
 
 _REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
     idempotency.c.order_id == bindparam("order_id"), idempotency.c.key == bindparam("key")

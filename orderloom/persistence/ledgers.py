@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, case, func, select, text
+from sqlalchemy import Row, Text, bindparam, case, column, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -137,9 +137,9 @@ FUNDS = """
 """
 """Columns of a query with parameter ``order_id``; each may be null. For ``funds_of``."""
 
-FUNDS_TYPES = {"entries": JSONB, "payments": JSONB, "intents": JSONB}
+FUNDS_COLUMNS = (column("entries", JSONB), column("payments", JSONB), column("intents", JSONB))
 
-_READ_FUNDS = text(f"SELECT {FUNDS}").columns(**FUNDS_TYPES)  # a constant of this module
+_READ_FUNDS = text(f"SELECT {FUNDS}").columns(*FUNDS_COLUMNS)  # a constant of this module
 
 _PENDING = frozenset({Outcome.REQUESTED, Outcome.UNKNOWN})
 

@@ -8,13 +8,13 @@ most transactions need not read them again to tell what they led to.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Integer, Row, text
+from sqlalchemy import BigInteger, Integer, Row, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.funds import OrderFunds
 from orderloom.domain.units import Account, Movement, UnitState
-from orderloom.persistence.ledgers import FUNDS, FUNDS_TYPES, funds_of
+from orderloom.persistence.ledgers import FUNDS, FUNDS_COLUMNS, funds_of
 
 STANDING = f"""
     {FUNDS},
@@ -31,9 +31,15 @@ STANDING = f"""
 """  # noqa: S608  # constants of this project
 """Columns of a query with parameter ``order_id``, for ``Standing``."""
 
-STANDING_TYPES = {**FUNDS_TYPES, "units": JSONB, "fulfilling": Integer, "exceptions": Integer}
+STANDING_COLUMNS = (
+    *FUNDS_COLUMNS,
+    column("units", JSONB),
+    column("grand_total", BigInteger),
+    column("fulfilling", Integer),
+    column("exceptions", Integer),
+)
 
-_READ = text(f"SELECT {STANDING}").columns(**STANDING_TYPES)
+_READ = text(f"SELECT {STANDING}").columns(*STANDING_COLUMNS)
 
 _NOT_OWED = frozenset({UnitState.SOURCE, UnitState.CANCELLED, UnitState.RETURNED})
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, TextClause, bindparam, select, text
+from sqlalchemy import Executable, Integer, Text, TextClause, bindparam, column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -129,11 +129,13 @@ _RESERVE_AT_GROUP = """
 
 
 @cache
-def _sized(statement: str, limit: int) -> TextClause:
+def _sized(statement: str, limit: int) -> Executable:
     given = (bindparam("changes", type_=JSONB), bindparam("own_group", type_=Text))
+    told = (column("place", Text), column("sku", Text))
     if statement is _RESERVE_AT_GROUP:
         given = (bindparam("demand", type_=JSONB), bindparam("group_id", type_=Text))
-    return text(statement.format(limit=limit)).bindparams(*given)
+        told = (column("sku", Text), column("quantity", Integer))
+    return text(statement.format(limit=limit)).bindparams(*given).columns(*told)
 
 
 async def reserve_at_group(conn: AsyncConnection, group: str, demand: Mapping[str, int]) -> list[tuple[str, int]]:

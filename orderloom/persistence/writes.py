@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, Table, TextClause, bindparam, text
+from sqlalchemy import Column, Executable, Integer, LargeBinary, Table, bindparam, column, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -123,12 +123,13 @@ def at_most(count: int) -> int:
 
 
 @cache
-def _statement(shapes: tuple[tuple[_Shape, int], ...]) -> TextClause:
+def _statement(shapes: tuple[tuple[_Shape, int], ...]) -> Executable:
     """Return the statement that writes parts of these shapes and sizes, and answers how many rows each wrote."""
     parts = ", ".join(f"part_{number} AS ({_part(number, *shape)} RETURNING 1)" for number, shape in enumerate(shapes))
     counts = ", ".join(f"(SELECT COUNT(*)::int FROM part_{number})" for number in range(len(shapes)))  # noqa: S608
     names = [bindparam(f"rows_{number}", type_=JSONB) for number in range(len(shapes))]
-    return text(f"WITH {parts} SELECT {counts}").bindparams(*names)
+    counted = [column(f"part_{number}", Integer) for number in range(len(shapes))]
+    return text(f"WITH {parts} SELECT {counts}").bindparams(*names).columns(*counted)
 
 
 def _part(number: int, shape: _Shape, limit: int) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
@@ -48,12 +48,13 @@ async def backlog(conn: AsyncConnection, now: datetime) -> Backlog:
 
 
 def _counts(now: datetime) -> Select[int, datetime | None, int, int, int]:
-    waiting = intake.c.status == "received"
+    # Written out: a partial index is for the statement that names its condition, whatever the parameters are.
+    waiting = intake.c.status == literal_column("'received'")
     overdue = and_(orders.c.closed_at.is_(None), orders.c.next_due_at < now - LATE)
     return select(
         select(func.count()).where(waiting).scalar_subquery().label("undelivered"),
         select(func.min(intake.c.received_at)).where(waiting).scalar_subquery().label("oldest"),
-        select(func.count()).where(intake.c.status == "dead").scalar_subquery().label("dead"),
+        select(func.count()).where(intake.c.status == literal_column("'dead'")).scalar_subquery().label("dead"),
         select(func.count()).where(outbox.c.position.is_(None)).scalar_subquery().label("unpublished"),
         select(func.count()).where(overdue).scalar_subquery().label("overdue"),
     )

@@ -1,17 +1,22 @@
 """Process exceptions, for people to see and act on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import AwareDatetime
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Frozen
 from orderloom.persistence.tables.operations import process_exceptions
 
-OPEN = ("new", "triaged")
-"""The statuses of an exception that waits for somebody."""
+OPEN: Sequence[ColumnElement[str]] = (literal_column("'new'", Text), literal_column("'triaged'", Text))
+"""
+The statuses of an exception that waits for somebody.
+
+Written out: a partial index is for the statement that names its condition, whatever the parameters are.
+"""
 
 
 class ExceptionView(Frozen):
