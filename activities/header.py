@@ -16,23 +16,27 @@ from orderloom.contracts.header import (
 )
 from orderloom.domain.funds import OrderFunds
 from orderloom.domain.model import JsonObject
-from orderloom.domain.order import order_status, quantities
-from orderloom.domain.units import Account, Pool, UnitState
+from orderloom.domain.order import order_status, quantities_of
+from orderloom.domain.units import UnitState
 from orderloom.persistence.standing import Standing
 
 _DURATION = TypeAdapter(timedelta)
 
 
 def header_of(order: OrderRow, standing: Standing, *, seq: int, routing_attempts: int) -> JsonObject:
-    """Return the header of *order*, numbered *seq*."""
-    header = OrderHeader(
+    """
+    Return the header of *order*, numbered *seq*.
+
+    It is made of what is known to be right, after every transaction: the models check nothing here.
+    """
+    header = OrderHeader.model_construct(
         id=order.id,
         channel=order.channel_id,
         currency=order.currency,
         life_cycle=order.life_cycle,
-        status=order_status(quantities(_product_units(standing.units))),
+        status=order_status(quantities_of(standing.units)),
         seq=seq,
-        policy=PolicyHeader(
+        policy=PolicyHeader.model_construct(
             reserve=order.policy.reserve,
             when_short=order.policy.when_short,
             remorse=duration(order.policy.remorse),
@@ -40,9 +44,9 @@ def header_of(order: OrderRow, standing: Standing, *, seq: int, routing_attempts
         ),
         units=_units(standing.units),
         money=_money(standing.funds(), standing.grand_total),
-        routing=RoutingHeader(attempts=routing_attempts),
-        fulfillment=OpenHeader(open=standing.fulfilling),
-        exceptions=OpenHeader(open=standing.exceptions),
+        routing=RoutingHeader.model_construct(attempts=routing_attempts),
+        fulfillment=OpenHeader.model_construct(open=standing.fulfilling),
+        exceptions=OpenHeader.model_construct(open=standing.exceptions),
     )
     return header.model_dump(mode="json")
 
@@ -52,22 +56,14 @@ def duration(seconds: float) -> str:
     return _DURATION.dump_python(timedelta(seconds=seconds), mode="json")
 
 
-def _product_units(units: Mapping[UnitState, int]) -> list[Pool]:
-    return [
-        Pool(line_id="", account=Account(state=state), quantity=count, amount=0, tax=0)
-        for state, count in units.items()
-        if state is not UnitState.SOURCE
-    ]
-
-
 def _units(units: Mapping[UnitState, int]) -> UnitsHeader:
     states = [state for state in UnitState if state is not UnitState.SOURCE]
     counts = {state.value: units.get(state, 0) for state in states}
-    return UnitsHeader(ordered=sum(counts.values()), **counts)
+    return UnitsHeader.model_construct(ordered=sum(counts.values()), **counts)
 
 
 def _money(funds: OrderFunds, grand_total: int) -> MoneyHeader:
-    return MoneyHeader(
+    return MoneyHeader.model_construct(
         grand_total=grand_total,
         ordered=funds.ordered,
         invoiced=funds.invoiced,

@@ -1,6 +1,6 @@
 """Orders: lines, and the quantities, statuses and totals that are derived from the ledger of units."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -123,6 +123,12 @@ def quantities(pools: Iterable[Pool]) -> Quantities:
     held = dict.fromkeys(UnitState, 0)
     for pool in pools:
         held[pool.account.state] += pool.quantity
+    return quantities_of(held)
+
+
+def quantities_of(units: Mapping[UnitState, int]) -> Quantities:
+    """Return the quantities of units counted by state."""
+    held = {state: units.get(state, 0) for state in UnitState}
     returned = held[UnitState.RETURNED]
     return_initiated = returned + held[UnitState.RETURN_INITIATED]
     fulfilled = return_initiated + held[UnitState.FULFILLED]

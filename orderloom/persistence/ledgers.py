@@ -82,8 +82,12 @@ def line_of(row: Row[*tuple[Any, ...]]) -> Line:
 
 
 def _pool(row: Row[*tuple[Any, ...]]) -> Pool:
-    account = Account(state=UnitState(row.state), place=row.place, fulfillment_order=row.fulfillment_order_id)
-    return Pool(line_id=row.id, account=account, quantity=int(row.units), amount=int(row.money), tax=int(row.tax_money))
+    account = Account.model_construct(
+        state=UnitState(row.state), place=row.place, fulfillment_order=row.fulfillment_order_id
+    )
+    return Pool.model_construct(
+        line_id=row.id, account=account, quantity=int(row.units), amount=int(row.money), tax=int(row.tax_money)
+    )
 
 
 def movement_rows(order_id: str, seq: int, movements: Sequence[Movement]) -> list[dict[str, Any]]:
@@ -158,7 +162,9 @@ def funds_of(
     for account, payment, document, amount in balances:
         summed[account, payment, document] = summed.get((account, payment, document), 0) + int(amount)
     entries = tuple(
-        LedgerBalance(account=MoneyAccount(account), payment_id=payment, document_id=document, amount=amount)
+        LedgerBalance.model_construct(
+            account=MoneyAccount(account), payment_id=payment, document_id=document, amount=amount
+        )
         for (account, payment, document), amount in summed.items()
         if amount
     )
@@ -206,7 +212,7 @@ def _payment(row: Sequence[Any], entries: Sequence[LedgerBalance], asked: _Asked
     taken = captured + applied + refunded
     asking = asked.pending(payment, GatewayOperation.AUTHORIZE)
     on_account = method == "account"
-    return PaymentBalance(
+    return PaymentBalance.model_construct(
         payment_id=payment,
         position=position,
         method=method,
