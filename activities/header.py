@@ -59,7 +59,7 @@ def duration(seconds: float) -> str:
 def _units(units: Mapping[UnitState, int]) -> UnitsHeader:
     states = [state for state in UnitState if state is not UnitState.SOURCE]
     counts = {state.value: units.get(state, 0) for state in states}
-    return UnitsHeader.model_construct(ordered=sum(counts.values()), **counts)
+    return UnitsHeader(ordered=sum(counts.values()), **counts)
 
 
 def _money(funds: OrderFunds, grand_total: int) -> MoneyHeader:
