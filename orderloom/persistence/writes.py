@@ -6,7 +6,7 @@ on which columns are written and not on how many rows: few texts, prepared once 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -40,6 +40,10 @@ class Writes:
     """Rows to enter and to change. A change of a row that is still to be written changes what is written."""
 
     _parts: dict[_Shape, list[Values]] = field(default_factory=dict[_Shape, list[Values]])
+    _changed: dict[tuple[Any, ...], tuple[_Shape, Values]] = field(
+        default_factory=dict[tuple[Any, ...], tuple[_Shape, Values]]
+    )
+    """Changes by table and key."""
 
     def __bool__(self) -> bool:
         """Return whether anything is to be written."""
@@ -56,25 +60,39 @@ class Writes:
 
     def change(self, table: Table, key: Values, values: Values, *, exact: bool = True) -> None:
         """Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none."""
-        for shape, rows in self._parts.items():
-            for row in rows:
-                if shape.table is table and key.items() <= row.items():
-                    self._merge(shape, row, values)
-                    return
-        shape = _Shape(table, (*key, *values), tuple(key), exact)
-        self._parts.setdefault(shape, []).append({**key, **values})
+        at = (table, *sorted(key.items()))
+        shape, row = self._changed.get(at) or self._entered(table, key) or (None, key)
+        if shape is None:
+            shape = _Shape(table, (*key, *values), tuple(key), exact)
+        else:
+            self._take_out(shape, row)
+            shape = replace(shape, columns=tuple({**row, **values}))
+        row = {**row, **values}
+        self._parts.setdefault(shape, []).append(row)
+        if shape.key:
+            self._changed[at] = (shape, row)
 
-    def _merge(self, shape: _Shape, row: Values, values: Values) -> None:
+    def _entered(self, table: Table, key: Values) -> tuple[_Shape, Values] | None:
+        return next(
+            (
+                (shape, row)
+                for shape, rows in self._parts.items()
+                if shape.table is table and not shape.key
+                for row in rows
+                if key.items() <= row.items()
+            ),
+            None,
+        )
+
+    def _take_out(self, shape: _Shape, row: Values) -> None:
         rows = self._parts[shape]
         rows.remove(row)
         if not rows:
             del self._parts[shape]
-        merged = {**row, **values}
-        self._parts.setdefault(_Shape(shape.table, tuple(merged), shape.key, shape.exact), []).append(merged)
 
     def forget(self) -> None:
         """Drop what is to be written."""
-        self._parts.clear()
+        self._parts, self._changed = {}, {}
 
     async def write(self, conn: AsyncConnection) -> None:
         """
@@ -85,7 +103,8 @@ class Writes:
         """
         if not self._parts:
             return
-        parts, self._parts = self._parts, {}
+        parts = self._parts
+        self.forget()
         rows = {f"rows_{number}": _as_json(shape, rows) for number, (shape, rows) in enumerate(parts.items())}
         # Only keys are looked up: of rows that are entered no statement needs to know how many there are.
         shapes = tuple((shape, at_most(len(rows)) if shape.key else 0) for shape, rows in parts.items())
