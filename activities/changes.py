@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
-
+from activities.fulfillment import stoppable
 from activities.registry import implements
 from activities.reservations import Taken, lower_at_locations, release_at_group, take
 from activities.unit import Unit
@@ -12,7 +11,7 @@ from orderloom.contracts import actions
 from orderloom.contracts.actions import ForRequest, ItemsChanged
 from orderloom.domain import ids
 from orderloom.domain.changes import CancelPlan, ReturnPlan, plan_cancel, plan_return
-from orderloom.domain.fulfillment import STOPPABLE, FulfillmentStatus
+from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.placing import CancelItems, ReturnItems
 from orderloom.domain.units import Movement, UnitState
@@ -40,7 +39,7 @@ async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
         await unit.pools(),
         request,
         unit.order.life_cycle,
-        await _stoppable(unit),
+        await stoppable(unit),
         funds=await unit.funds(),
     )
     change_order = await _next_change_order(unit)
@@ -73,12 +72,6 @@ async def return_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     await unit.move_units(plan.movements)
     _write(unit, change_order, "return", command.request, plan)
     return await _changed(unit, change_order, plan)
-
-
-async def _stoppable(unit: Unit) -> set[str]:
-    columns = fulfillment_orders.c
-    query = select(columns.id).where(columns.order_id == unit.order.id, columns.status.in_(STOPPABLE))
-    return set((await unit.read(query)).scalars())
 
 
 async def _next_change_order(unit: Unit) -> str:
