@@ -53,7 +53,7 @@ def chaos(
 
     async def work() -> None:
         from orderloom.chaos.plan import Plan  # noqa: PLC0415  # it needs the development group
-        from orderloom.chaos.run import prepared  # noqa: PLC0415
+        from orderloom.chaos.run import prepared  # noqa: PLC0415  # likewise
 
         plan = Plan(randbelow(1_000_000) if seed is None else seed, orders)
         tell(f"seed {plan.seed}, {plan.orders} orders; logs are in {directory}")
@@ -71,7 +71,7 @@ def chaos(
 
 
 def _show(report: "Report", console: Console) -> None:
-    from orderloom.chaos.report import tables  # noqa: PLC0415
+    from orderloom.chaos.report import tables  # noqa: PLC0415  # likewise
 
     for table in tables(report):
         console.print(table)
