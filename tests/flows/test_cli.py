@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows_dsl import prebuilt
-from orderloom.cli.flows import check
+from orderloom.cli.flows.check import check
 
 
 def _status(*files: Path, format: str = "human") -> int | str | None:

@@ -1,16 +1,15 @@
-"""`orderloom flows …`: what authors of flows use at their desk."""
+"""`orderloom flows check`: what is wrong with a flow, before it is published."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from flows_dsl.check import check_text
 from flows_dsl.findings import Finding
-
-flows_app = App(name="flows", help="Check flows before they are published.")
+from orderloom.cli.flows.app import flows_app
 
 
 @flows_app.command
