@@ -6,6 +6,7 @@ A posting takes an amount out of one account and puts it into another, so that a
 """
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
@@ -66,6 +67,8 @@ class OrderFunds(Frozen):
 
     def balance(self, account: Account, *, payment_id: str | None = None, document_id: str | None = None) -> int:
         """Return the balance of *account*: of the order, or of one payment or document of it."""
+        if payment_id is None and document_id is None:
+            return self._sums.get(account, 0)
         return sum(
             entry.amount
             for entry in self.entries
@@ -73,6 +76,13 @@ class OrderFunds(Frozen):
             and payment_id in {None, entry.payment_id}
             and document_id in {None, entry.document_id}
         )
+
+    @cached_property
+    def _sums(self) -> dict[Account, int]:
+        sums: dict[Account, int] = {}
+        for entry in self.entries:
+            sums[entry.account] = sums.get(entry.account, 0) + entry.amount
+        return sums
 
     @property
     def ordered(self) -> int:

@@ -173,7 +173,7 @@ def funds_of(
     for _, operation, outcome, document, amount in intents:
         if operation == GatewayOperation.REFUND and outcome in _PENDING and document is not None:
             memos[document] = memos.get(document, 0) + int(amount)
-    return OrderFunds(
+    return OrderFunds.model_construct(
         entries=entries,
         payments=tuple(_payment(payment, entries, asked) for payment in payments),
         pending_memo_refunds=memos,

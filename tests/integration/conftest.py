@@ -13,6 +13,7 @@ from activities import registry, transaction
 from activities.header import header_of
 from activities.record import record_delivery, record_directly
 from activities.unit import Services
+from orderloom.contracts.header import OrderHeader
 from orderloom.contracts.messages import ActionDone, Context, Delivery, Recorded, ReleasePin, RunAction
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.persistence.intake import Submission, Submitted, submit
@@ -138,7 +139,7 @@ class Bench:
         return recorded
 
     async def header_is_true(self, order: str, told: dict[str, Any]) -> None:
-        """Check that the header a transaction told, from what it did, is the one that the tables tell."""
+        """Check that the header a transaction told, from what it did, is whole and the one that the tables tell."""
         if not self.checking:
             return
         async with self.engine.connect() as conn:
@@ -147,6 +148,7 @@ class Bench:
         assert locked is not None
         numbers = {"seq": locked.row.seq, "routing_attempts": locked.row.routing_attempts}
         assert told == header_of(transaction.order_row(locked), standing, **numbers)
+        assert OrderHeader.model_validate(told).model_dump(mode="json") == told
 
     async def send(self, order: str, type: str, body: dict[str, Any], *, directly: bool = False) -> Recorded:
         """Submit and record something about an order."""
