@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, cast
 
+from flows_dsl import compensating
 from flows_dsl.canonical import size
 from flows_dsl.compiled import (
     CONTINUE,
@@ -57,9 +58,11 @@ async def _call(turn: Turn) -> Outcome:
     body, active = cast("Call", turn.task.body), turn.active
     arguments = active.arguments if active.arguments is not None else turn.evaluate(body.arguments, active.input)
     assert isinstance(arguments, dict)
-    active.called = True
+    active.called, active.asked = True, arguments
+    compensating.begun(turn, body.action, arguments)
     result = await turn.runner.call(turn.step(), body.action, arguments, body.retry)
-    active.called = False
+    compensating.done(turn, body.action, arguments, result)
+    active.called, active.asked = False, None
     if (bytes_ := size(result)) > MAX_RESULT:
         raise too_large(f"The result of {body.action}", bytes_, MAX_RESULT, turn.task.reference)
     return Done(result)
@@ -74,9 +77,9 @@ async def _emit(turn: Turn) -> Outcome:
         raise expression_failure("An event needs a type (a string) and data (an object).", turn.task.reference)
     if (bytes_ := size(data)) > MAX_DATA:
         raise too_large("The event's data", bytes_, MAX_DATA, turn.task.reference)
-    active.called = True
+    active.called, active.asked = True, {"type": type_, "data": data}
     await turn.runner.emit(turn.step(), type_, data)
-    active.called = False
+    active.called, active.asked = False, None
     return Done(active.input)
 
 

@@ -38,8 +38,12 @@ class Active(_State):
     """Its raw output, once it has one."""
     then: str | None = None
     """Where a ``switch`` leads."""
+    tried: int = 0
+    """How often its work was tried and failed, by the runner's attempts and by operators."""
     called: bool = False
     """Whether its action or event was asked for and failed, so that asking again needs another key."""
+    asked: JsonObject | None = None
+    """The arguments that its action was called with, or the event that it emits, until that has succeeded."""
     arguments: JsonObject | None = None
     """What an operator gave instead of the evaluated arguments."""
     fault: Problem | None = None
@@ -61,6 +65,30 @@ class Frame(_State):
     active: Active | None = None
 
 
+class Done(_State):
+    """A call that was done, or that may have moved money before it failed: as much of it as undoing it takes."""
+
+    key: str
+    """Of its step, without the instance."""
+    task: str
+    """JSON pointer of the task, as people see it."""
+    action: str
+    arguments: JsonObject = {}
+    """Of the action that undoes it."""
+
+
+class Undone(_State):
+    """What became of undoing one call."""
+
+    task: str
+    action: str
+    outcome: Literal["undone", "skipped", "final"]
+    """``skipped``: an operator left it as it is. ``final``: nothing undoes it."""
+    by: str | None = None
+    """The action that undid it."""
+    reason: str | None = None
+
+
 class InstanceState(_State):
     """A flow instance: dump it when the instance is quiet, and another ``FlowInstance`` goes on with the same keys."""
 
@@ -71,7 +99,7 @@ class InstanceState(_State):
     events: list[JsonObject]
     """The input of the workflow: the events that started it."""
     started_at: AwareDatetime
-    phase: Literal["begin", "tasks", "end", "done"] = "begin"
+    phase: Literal["begin", "tasks", "end", "undo", "done"] = "begin"
     frames: list[Frame] = []
     value: Json = None
     """The filtered input, later the output."""
@@ -83,6 +111,11 @@ class InstanceState(_State):
     """How often the task at each path was entered, in a loop that listens since its last event."""
     generations: dict[str, int] = {}
     """How often operators had each task done again."""
+    calls: list[Done] = []
+    """What it has done, oldest first; while it is undone, what is still to be."""
+    undone: list[Undone] = []
+    undo: str | None = None
+    """The process exception at which an operator asked for everything to be undone."""
     faults: dict[str, int] = {}
     """How often each task has waited for an operator before."""
     consumed: dict[str, str] = {}

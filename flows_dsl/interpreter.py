@@ -10,13 +10,23 @@ from typing import Literal, cast
 
 from flows_dsl.canonical import size
 from flows_dsl.catching import catches, retry_at
+from flows_dsl.compensating import close, path_of, undo
 from flows_dsl.compiled import CONTINUE, END, EXIT, CompiledFlow, Try
 from flows_dsl.durations import NotDuration, duration
 from flows_dsl.executors import EXECUTORS, TIMED, Enter, Outcome
 from flows_dsl.expressions import ExpressionFailed, Template
+from flows_dsl.faulting import fault_of, go_to, retry, root_fault, skip
 from flows_dsl.frames import Frame, InstanceState
-from flows_dsl.problems import FlowCancelled, as_variable, expression_failure, timeout_failure, too_large
-from flows_dsl.runner import FlowFailure, Step, StepRunner
+from flows_dsl.problems import (
+    CompensationAsked,
+    FlowCancelled,
+    FlowUndone,
+    as_variable,
+    expression_failure,
+    timeout_failure,
+    too_large,
+)
+from flows_dsl.runner import FlowFailure, Resolution, Step, StepRunner
 from flows_dsl.turn import TimeIsUp, Turn, earliest_deadline, root_scope
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json, JsonObject
@@ -43,12 +53,15 @@ class FlowInstance:
 
         Raises:
             FlowCancelled: an operator ended it at an error.
+            FlowUndone: an operator ended it, and what it had done is undone.
         """
         state = self.state
         while state.phase != "done":
             try:
                 if state.fault is not None:
                     await self._resolve_root(state.fault)
+                elif state.phase == "undo":
+                    await self._undo()
                 elif state.phase == "begin":
                     self._begin()
                 elif state.phase == "end":
@@ -57,7 +70,16 @@ class FlowInstance:
                     await self._advance()
             except FlowFailure as failure:
                 state.fault = failure.problem
+            except CompensationAsked as asked:
+                state.phase, state.frames, state.deadline = "undo", [], None
+                state.undo = asked.exception
+        if state.undo is not None:
+            raise FlowUndone
         return state.value
+
+    async def _undo(self) -> None:
+        await undo(self.state, self._runner)
+        self.state.phase = "done"
 
     def _begin(self) -> None:
         state, flow = self.state, self._flow
@@ -91,16 +113,37 @@ class FlowInstance:
     async def _resolve_root(self, problem: Problem) -> None:
         """Ask an operator about an error outside any task: retry evaluates again, skip sets the value."""
         state = self.state
-        step = Step(instance=state.instance, path="", generation=state.generations.get("", 0))
-        resolution = await self._runner.fault(step, problem, state.value)
+        path = path_of(state) if state.phase == "undo" else ""
+        step = Step(instance=state.instance, path=path, generation=state.generations.get(path, 0))
+        decision = await self._runner.fault(step, root_fault(self._flow, state, problem, step.generation))
         state.fault = None
-        if resolution.kind == "cancel":
+        state.generations[path] = step.generation + 1
+        if decision.kind == "cancel":
             raise FlowCancelled(problem)
-        state.generations[""] = step.generation + 1
-        if resolution.kind == "skip":
-            state.value, state.deadline = resolution.output, None
+        if state.phase == "undo":
+            self._resolve_undo(decision)
+        elif decision.kind == "compensate":
+            raise CompensationAsked(problem, decision.exception)
+        elif decision.kind == "skip":
+            state.value, state.deadline = decision.output, None
             state.phase = "done"
-        elif state.phase == "tasks" and self._flow.timeout is not None:
+        else:
+            self._resume_root(decision)
+
+    def _resolve_undo(self, decision: Resolution) -> None:
+        """Leave a call as it is, or try once more to undo it."""
+        if decision.kind == "skip" and self.state.calls:
+            close(self.state, "skipped")
+        elif decision.kind == "skip":
+            self.state.phase = "done"
+
+    def _resume_root(self, decision: Resolution) -> None:
+        state = self.state
+        if decision.kind == "goto":
+            state.frames = state.frames[:1] or [Frame(path="/do", input=state.value)]
+            go_to(self._flow, state, state.frames, decision)
+            state.phase = "tasks"
+        if state.phase == "tasks" and self._flow.timeout is not None:
             state.deadline = self._runner.now() + self._allowed(self._flow.timeout)
 
     def _turn(self, depth: int) -> Turn:
@@ -123,6 +166,7 @@ class FlowInstance:
         except TimeIsUp as up:
             self._expire(up.frame)
         except FlowFailure as failure:
+            turn.active.tried += failure.attempts
             self._fail(failure.problem)
 
     async def _work(self, turn: Turn) -> None:
@@ -255,19 +299,21 @@ class FlowInstance:
 
     async def _resolve(self, turn: Turn) -> None:
         """Raise a process exception for an error that nobody caught, and do what an operator decides."""
-        active, state = turn.active, self.state
-        assert active.fault is not None
-        problem = active.fault
-        resolution = await self._runner.fault(turn.fault_step(), problem, active.input)
-        state.faults[turn.task.path] = state.faults.get(turn.task.path, 0) + 1
+        active, state, path = turn.active, self.state, turn.task.path
+        fault = fault_of(turn, state.frames)
+        decision = await self._runner.fault(turn.fault_step(), fault)
+        state.faults[path] = state.faults.get(path, 0) + 1
         active.fault = None
-        if resolution.kind == "cancel":
-            raise FlowCancelled(problem)
-        if resolution.kind == "skip":
-            self._go(turn.frame, resolution.output, turn.task.then)
-            return
-        if active.called or resolution.input is not None:
-            state.generations[turn.task.path] = state.generations.get(turn.task.path, 0) + 1
-        active.called, active.arguments = False, resolution.input
-        active.phase = "finish" if active.finished and resolution.input is None else "ready"
-        active.until, active.received = None, []
+        match decision.kind:
+            case "cancel":
+                raise FlowCancelled(fault.problem)
+            case "compensate":
+                raise CompensationAsked(fault.problem, decision.exception)
+            case "goto":
+                go_to(self._flow, state, state.frames, decision)
+            case "skip" if active.finished:
+                self._go(turn.frame, decision.output, self._direction(turn))
+            case "skip":
+                skip(turn, decision)
+            case "retry":
+                retry(turn, decision)

@@ -19,6 +19,19 @@ class FlowCancelled(Exception):
         self.problem = problem
 
 
+class CompensationAsked(FlowCancelled):
+    """An operator decided that the instance ends where it failed, and that all it has done is to be undone."""
+
+    def __init__(self, problem: Problem, exception: str | None) -> None:
+        super().__init__(problem)
+        self.exception = exception
+        """The process exception that this was decided about."""
+
+
+class FlowUndone(Exception):
+    """The instance has ended, and what it had done is undone."""
+
+
 def expression_failure(detail: str, instance: str | None = None) -> FlowFailure:
     """Return the specification's error for an expression that has no value."""
     return FlowFailure(

@@ -35,6 +35,18 @@ class Step(Frozen):
         )
 
 
+class Compensation(Frozen):
+    """One call that an instance has done, and what undoes it."""
+
+    task: str
+    """JSON pointer of the task that called, as people see it."""
+    action: str
+    undone_by: str | None = None
+    """The action that undoes it; None when nothing does."""
+    reason: str | None = None
+    """Why nothing undoes it."""
+
+
 class Retry(Frozen):
     """Attempts of one call, as the author asked: seconds, factor, and limits."""
 
@@ -47,19 +59,45 @@ class Retry(Frozen):
 class FlowFailure(Exception):
     """An error inside a flow, as problem details; what ``catch`` filters on."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, attempts: int = 1) -> None:
         super().__init__(f"{problem.code}: {problem.detail}")
         self.problem = problem
+        self.attempts = attempts
+        """How often the runner has tried before it gave up."""
+
+
+class Fault(Frozen):
+    """An error that nobody caught: what an operator is shown of it, and what the instance can do next."""
+
+    problem: Problem
+    task: str = ""
+    """JSON pointer of the task, as people see it; empty when it is an expression of the flow itself."""
+    input: Json = None
+    """The arguments of the action or event, where there are any, else the task's input."""
+    attempts: int = 1
+    """How often the task has been tried, operators' retries included."""
+    action: str | None = None
+    """The core action that failed, with its major; its contract says which input and output are valid."""
+    finished: bool = False
+    """The task's work was done: it failed in what its output becomes, and *skip* gives that."""
+    within: tuple[str, ...] = ()
+    """The tasks that the instance can go to: of the task's own list first, then of the lists around it."""
+    compensations: tuple[Compensation, ...] = ()
+    """What *compensate* would do, in its order."""
 
 
 class Resolution(Frozen):
     """What an operator decided about a fault."""
 
-    kind: Literal["retry", "skip", "cancel"]
+    kind: Literal["retry", "skip", "goto", "compensate", "cancel"]
     input: JsonObject | None = None
-    """With ``retry``: the action's arguments, instead of the evaluated ones."""
+    """With ``retry``: the action's arguments, or the task's input. With ``goto``: the input of that task."""
     output: Json = None
-    """With ``skip``: the task's output."""
+    """With ``skip``: what the task is taken to have returned."""
+    task: str | None = None
+    """With ``goto``: one of the fault's ``within``."""
+    exception: str | None = None
+    """The process exception that this is decided about."""
 
 
 class StepRunner(Protocol):
@@ -96,6 +134,6 @@ class StepRunner(Protocol):
         """Return when business time has reached *until*."""
         ...
 
-    async def fault(self, step: Step, problem: Problem, input: Json) -> Resolution:
+    async def fault(self, step: Step, fault: Fault) -> Resolution:
         """Raise a process exception for an error that nobody caught, and return what an operator decides."""
         ...

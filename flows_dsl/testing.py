@@ -13,7 +13,7 @@ from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.loader import load
 from flows_dsl.problems import OURS
-from flows_dsl.runner import FlowFailure, Resolution, Retry, Step
+from flows_dsl.runner import Fault, FlowFailure, Resolution, Retry, Step
 from orderloom.contracts.messages import Event
 from orderloom.domain.errors import OrderloomError, Problem
 from orderloom.domain.model import Frozen, Json, JsonObject
@@ -65,6 +65,7 @@ class ScriptedRunner:
     stop_at: int | None = None
     clock: datetime = START
     asked: list[Asked] = field(default_factory=list[Asked])
+    faults: list[Fault] = field(default_factory=list[Fault])
     quiet: int = 0
     _used: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -113,12 +114,13 @@ class ScriptedRunner:
         self.asked.append(Asked(kind="wait", key=step.key, what=until.isoformat()))
         self.clock = max(self.clock, until)
 
-    async def fault(self, step: Step, problem: Problem, input: Json) -> Resolution:
+    async def fault(self, step: Step, fault: Fault) -> Resolution:
         """Return the next decision of the script."""
         self._quiet()
-        self.asked.append(Asked(kind="fault", key=step.key, what=problem.code, arguments=input))
+        self.asked.append(Asked(kind="fault", key=step.key, what=fault.problem.code, arguments=fault.input))
+        self.faults.append(fault)
         if not self.resolutions:
-            raise Stuck(f"{problem.instance}: {problem.type}: {problem.detail}")
+            raise Stuck(f"{fault.problem.instance}: {fault.problem.type}: {fault.problem.detail}")
         return self.resolutions.pop(0)
 
     def _quiet(self, until: datetime | None = None) -> None:

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
-from flows_dsl.runner import FlowFailure, Resolution, Retry, Step
+from flows_dsl.runner import Fault, FlowFailure, Resolution, Retry, Step
 from orderloom.contracts.actions import CORE_ACTIONS, Runs, raise_exception
 from orderloom.contracts.messages import ActionDone, Event, RunAction, SettleAction
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
@@ -98,7 +98,8 @@ class InstanceRunner:
             key = f"{step.key}!{attempt}" if attempt else step.key
             try:
                 return await self._attempt(step, action, arguments, key)
-            except FlowFailure:
+            except FlowFailure as failure:
+                failure.attempts = attempt + 1
                 if retry is None or attempt == attempts - 1:
                     raise
                 delay = min(retry.delay * retry.factor**attempt, retry.limit)
@@ -143,10 +144,9 @@ class InstanceRunner:
         del step
         await self._order.deadlines.wait(until)
 
-    async def fault(self, step: Step, problem: Problem, input: Json) -> Resolution:
+    async def fault(self, step: Step, fault: Fault) -> Resolution:
         """Raise a process exception and wait for an operator."""
-        del input
-        exception = await self._raise(step, problem)
+        exception = await self._raise(step, fault.problem)
         event = await self._order.resolution(exception)
         return _resolution(event.data)
 

@@ -5,50 +5,26 @@ Behaviour within a major version does not change. Inputs are selectors and ids; 
 The functions that keep these contracts stand in ``activities/``.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from orderloom.contracts.contract import ActionContract, Runs
+from orderloom.contracts.undoing import (
+    Amount,
+    Count,
+    cancel_fulfillment_orders,
+    give_back_payment,
+    void_invoice,
+    withdraw_routing,
+)
 from orderloom.domain.changes import ChangeRefused, QuantityUnavailable
-from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.errors import NotFound
 from orderloom.domain.inventory import StockMoved
 from orderloom.domain.invoicing import AlreadyInvoiced
 from orderloom.domain.model import Frozen
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.payments import FundsInsufficient, PaymentDeclined, RefundExceedsPaid
-
-
-class Runs(StrEnum):
-    """Where an action runs (design, section 5)."""
-
-    LOCAL = "local"
-    """One transaction in our PostgreSQL."""
-    OUTSIDE = "outside"
-    """A transaction that writes intents, calls to the gateway, a transaction that records the outcomes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionContract[I: Frozen, O: Frozen]:
-    """One core action, as authors of flows see it."""
-
-    name: str
-    input: type[I]
-    output: type[O]
-    changes: str
-    """What it changes, in one sentence."""
-    major: int = 1
-    errors: tuple[type[OrderloomError], ...] = ()
-    compensation: str | None = None
-    """The action that undoes it, or None where nothing needs undoing or nothing can."""
-    runs: Runs = Runs.LOCAL
-
-    @property
-    def activity(self) -> str:
-        """Return its name among Temporal's activities."""
-        return f"{self.name}@{self.major}"
-
 
 Schedule = Annotated[int, Field(ge=1, description="Number of the routing schedule within the order.")]
 
@@ -132,12 +108,6 @@ class AbandonRouting(Frozen):
 
 class AuthorizePayment(Frozen):
     """Authorise what the order's payments still lack."""
-
-
-class Amount(Frozen):
-    """Minor units of the order's currency."""
-
-    amount: int
 
 
 class ForFulfillmentOrder(Frozen):
@@ -225,12 +195,6 @@ class ResolveExceptions(Frozen):
     code: str
 
 
-class Count(Frozen):
-    """How many."""
-
-    count: int
-
-
 create_reservation = ActionContract(
     name="create-reservation",
     input=Nothing,
@@ -243,18 +207,22 @@ release_reservation = ActionContract(
     input=Nothing,
     output=Released,
     changes="Gives back what is reserved for items that are not allocated.",
+    final="What was given back may be sold to others; create-reservation asks for it again.",
 )
 schedule_routing = ActionContract(
     name="schedule-routing",
     input=ScheduleRouting,
     output=RoutingScheduled,
     changes="Adds a routing schedule, unless one is planned already.",
+    compensation="withdraw-routing",
+    undo_with={"schedule": "output.schedule"},
 )
 find_routes = ActionContract(
     name="find-routes",
     input=FindRoutes,
     output=RouteFound,
     changes="Completes the schedule and stores a routing attempt with its plan and reasons; reserves nothing.",
+    final="It only looks: nothing is reserved by it.",
 )
 create_fulfillment_orders = ActionContract(
     name="create-fulfillment-orders",
@@ -262,12 +230,15 @@ create_fulfillment_orders = ActionContract(
     output=FulfillmentOrdersCreated,
     changes="Transfers the reservation to the plan's locations and creates a fulfillment order at each.",
     errors=(StockMoved, OrderMoved),
+    compensation="cancel-fulfillment-orders",
+    undo_with={"attempt": "input.attempt"},
 )
 abandon_routing = ActionContract(
     name="abandon-routing",
     input=AbandonRouting,
     output=Released,
     changes="Marks the schedule abandoned; releases the reservation if the channel's policy says so.",
+    final="Routing stays abandoned; it can be asked for again at any time.",
 )
 authorize_payment = ActionContract(
     name="authorize-payment",
@@ -275,8 +246,9 @@ authorize_payment = ActionContract(
     output=Amount,
     changes="Authorises the order's payments that the channel has not authorised.",
     errors=(PaymentDeclined,),
-    compensation="reverse-authorization",
     runs=Runs.OUTSIDE,
+    compensation="give-back-payment",
+    undo_with={"call": "call"},
 )
 capture_payment = ActionContract(
     name="capture-payment",
@@ -285,6 +257,8 @@ capture_payment = ActionContract(
     changes="Captures the order's grand total without an invoice, as far as it is not captured yet.",
     errors=(PaymentDeclined, FundsInsufficient),
     runs=Runs.OUTSIDE,
+    compensation="give-back-payment",
+    undo_with={"call": "call"},
 )
 create_invoice = ActionContract(
     name="create-invoice",
@@ -292,6 +266,8 @@ create_invoice = ActionContract(
     output=InvoiceCreated,
     changes="Invoices a fulfillment order's items at their share of the order's amounts.",
     errors=(NotFound, AlreadyInvoiced),
+    compensation="void-invoice",
+    undo_with={"invoice": "output.invoice"},
 )
 ensure_funds = ActionContract(
     name="ensure-funds",
@@ -300,6 +276,8 @@ ensure_funds = ActionContract(
     changes="Applies captured funds to an invoice and captures what is missing.",
     errors=(NotFound, OrderMoved, FundsInsufficient, PaymentDeclined),
     runs=Runs.OUTSIDE,
+    compensation="give-back-payment",
+    undo_with={"call": "call", "invoice": "input.invoice"},
 )
 ensure_refunds = ActionContract(
     name="ensure-refunds",
@@ -308,6 +286,7 @@ ensure_refunds = ActionContract(
     changes="Refunds a credit memo or excess funds to the payments they came from.",
     errors=(NotFound, RefundExceedsPaid, PaymentDeclined),
     runs=Runs.OUTSIDE,
+    final="The money is with the customer again.",
 )
 reverse_authorization = ActionContract(
     name="reverse-authorization",
@@ -316,6 +295,7 @@ reverse_authorization = ActionContract(
     changes="Gives back the authorised amounts that the order can no longer need.",
     errors=(PaymentDeclined,),
     runs=Runs.OUTSIDE,
+    final="The authorisation is gone; only a new one can take its place.",
 )
 fulfill_reservation = ActionContract(
     name="fulfill-reservation",
@@ -323,6 +303,7 @@ fulfill_reservation = ActionContract(
     output=Released,
     changes="Takes a shipped fulfillment order's units off the location's stock and its reservation.",
     errors=(NotFound,),
+    final="The goods have left; they come back by a return.",
 )
 cancel_items = ActionContract(
     name="cancel-items",
@@ -330,6 +311,7 @@ cancel_items = ActionContract(
     output=ItemsChanged,
     changes="Cancels the items of a cancel command in a change order; allocated ones are given back first.",
     errors=(QuantityUnavailable, ChangeRefused),
+    final="Cancelled items stay cancelled; they can be ordered anew.",
 )
 return_items = ActionContract(
     name="return-items",
@@ -337,6 +319,7 @@ return_items = ActionContract(
     output=ItemsChanged,
     changes="Returns the items of a return command in a change order.",
     errors=(QuantityUnavailable, ChangeRefused),
+    final="A change order is never taken back.",
 )
 create_credit_memo = ActionContract(
     name="create-credit-memo",
@@ -344,18 +327,21 @@ create_credit_memo = ActionContract(
     output=CreditMemoCreated,
     changes="Credits a change order of fulfilled items.",
     errors=(NotFound,),
+    final="A credit memo is never taken back.",
 )
 raise_exception = ActionContract(
     name="raise-exception",
     input=RaiseException,
     output=ExceptionRaised,
     changes="Records a process exception on the order.",
+    final="What people have been told stays on record.",
 )
 resolve_exceptions = ActionContract(
     name="resolve-exceptions",
     input=ResolveExceptions,
     output=Count,
     changes="Resolves the order's open process exceptions of one code.",
+    final="What is resolved stays resolved.",
 )
 
 CORE_ACTIONS: tuple[ActionContract[Frozen, Frozen], ...] = (  # pyright: ignore[reportAssignmentType]
@@ -377,5 +363,16 @@ CORE_ACTIONS: tuple[ActionContract[Frozen, Frozen], ...] = (  # pyright: ignore[
     create_credit_memo,
     raise_exception,
     resolve_exceptions,
+    withdraw_routing,
+    cancel_fulfillment_orders,
+    void_invoice,
+    give_back_payment,
 )
-"""Every core action, by the order in which an order meets them."""
+"""Every core action, by the order in which an order meets them; last those that only undo others."""
+
+_CONTRACTS = {contract.activity: contract for contract in CORE_ACTIONS}
+
+
+def contract_of(activity: str) -> ActionContract[Frozen, Frozen] | None:
+    """Return the contract of the core action ``name@major``, or None."""
+    return _CONTRACTS.get(activity)

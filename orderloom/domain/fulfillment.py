@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
+from orderloom.domain.errors import OrderloomError
 from orderloom.domain.units import Account, Movement, Pool, UnitState, UnitsUnavailable, move
 
 
@@ -39,6 +40,17 @@ OPEN = frozenset(status for status, following in TRANSITIONS.items() if followin
 
 ReportType = Literal["accepted", "rejected", "picked", "shipped"]
 """What a location can say of a fulfillment order."""
+
+
+class FulfillmentUnderWay(OrderloomError):
+    """A location has begun what cannot be stopped any more.
+
+    Ask the location to reject the fulfillment order, or let it ship and return the goods; then decide again.
+    """
+
+    code = "fulfillment_order.under_way"
+    status = 409
+
 
 _MEANS: dict[ReportType, FulfillmentStatus] = {
     "accepted": FulfillmentStatus.ACCEPTED,

@@ -11,3 +11,13 @@ class AlreadyInvoiced(OrderloomError):
 
     code = "invoice.exists"
     status = 409
+
+
+class InvoiceTaken(OrderloomError):
+    """The invoice is paid or credited, in full or in part.
+
+    Give the money back first; what was credited stays as it is.
+    """
+
+    code = "invoice.taken"
+    status = 409

@@ -72,12 +72,15 @@ async def test_an_operator_may_retry_with_other_arguments() -> None:
 
 
 async def test_an_operator_may_skip_with_an_output() -> None:
-    """Skip gives the task an output and follows its `then`."""
+    """What the operator gives stands in for what the action returns: `output.as` and `then` follow."""
     compiled = draft(
         '  - a: {call: act, output: {as: "${ output.z }"}, then: c}\n  - b: {call: never}\n'
         '  - c: {call: after, with: {y: "${ input.y }"}}\n'
     )
-    runner = ScriptedRunner(answers={"act": [failure()]}, resolutions=[Resolution(kind="skip", output={"y": 7})])
+    runner = ScriptedRunner(
+        answers={"act": [failure()]},
+        resolutions=[Resolution(kind="skip", output={"z": {"y": 7}})],
+    )
 
     await run(compiled, runner, PLACED)
 

@@ -1,0 +1,91 @@
+"""What an operator is told of an error that nobody caught, and what the instance does when one has decided."""
+
+from typing import cast
+
+from flows_dsl.compensating import planned
+from flows_dsl.compiled import Call, CompiledFlow, Emit
+from flows_dsl.frames import Frame, InstanceState
+from flows_dsl.runner import Fault, Resolution
+from flows_dsl.turn import Turn
+from orderloom.domain.errors import Problem
+from orderloom.domain.model import Json
+
+
+def fault_of(turn: Turn, frames: list[Frame]) -> Fault:
+    """Return the error that the task at *turn* waits with; *frames* lead to it, the outermost first."""
+    active, body = turn.active, turn.task.body
+    assert active.fault is not None
+    asked: Json = active.arguments if active.arguments is not None else active.asked
+    return Fault(
+        problem=active.fault,
+        task=turn.task.reference,
+        input=active.input if asked is None or active.finished else asked,
+        attempts=max(1, active.tried),
+        action=body.action if isinstance(body, Call) else None,
+        finished=active.finished,
+        within=within(turn.flow, frames),
+        compensations=planned(turn.state),
+    )
+
+
+def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decided: int) -> Fault:
+    """
+    Return an error outside any task: of an expression of the flow, of its timeout, or of undoing a call.
+
+    Args:
+        decided: how often operators have decided about it before.
+    """
+    undoing = state.phase == "undo"
+    return Fault(
+        problem=problem,
+        task=state.calls[-1].task if undoing and state.calls else "",
+        input=state.calls[-1].arguments if undoing and state.calls else state.value,
+        attempts=decided + 1,
+        within=() if undoing else within(flow, [Frame(path="/do")]),
+        compensations=planned(state),
+    )
+
+
+def within(flow: CompiledFlow, frames: list[Frame]) -> tuple[str, ...]:
+    """Return the names of the tasks that can be gone to from the innermost of *frames*: its own list's first."""
+    names = (task.name for frame in reversed(frames) for task in flow.lists[frame.path].tasks)
+    return tuple(dict.fromkeys(names))
+
+
+def go_to(flow: CompiledFlow, state: InstanceState, frames: list[Frame], decision: Resolution) -> None:
+    """Leave what runs in *frames* for the task that was decided on, with the input given or the list's own."""
+    name = cast("str", decision.task)
+    depth = max(depth for depth, frame in enumerate(frames) if name in flow.lists[frame.path].index)
+    del frames[depth + 1 :]
+    frame, target = frames[depth], flow.lists[frames[depth].path]
+    frame.active, frame.index = None, target.index[name]
+    if decision.input is not None:
+        frame.input = decision.input
+    again(state, target.tasks[frame.index].path)
+
+
+def again(state: InstanceState, path: str) -> None:
+    """Let what the task at *path* asks for be asked for anew."""
+    state.generations[path] = state.generations.get(path, 0) + 1
+
+
+def retry(turn: Turn, decision: Resolution) -> None:
+    """Have the task done again; what was done already is asked for under another key, or not at all."""
+    active = turn.active
+    if active.called or decision.input is not None:
+        again(turn.state, turn.task.path)
+    active.called, active.arguments = False, None
+    if decision.input is not None and isinstance(turn.task.body, Call | Emit):
+        active.arguments = decision.input
+    elif decision.input is not None:
+        turn.frame.input = decision.input
+    active.phase = "finish" if active.finished and decision.input is None else "ready"
+    active.until, active.received = None, []
+
+
+def skip(turn: Turn, decision: Resolution) -> None:
+    """Take the output given for what the task has returned; its ``output.as`` and ``export.as`` follow."""
+    active = turn.active
+    active.output, active.phase = decision.output, "finish"
+    if active.input is None:
+        active.input = turn.frame.input
