@@ -1,20 +1,26 @@
 """Process exceptions: raised by flows, resolved by flows and by people."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, select
 
-from activities.arrivals import Arrival
+from activities.arrivals import Arrival, body_as
+from activities.deciding import examine
 from activities.registry import implements
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import Count, ExceptionRaised, RaiseException, ResolveExceptions
 from orderloom.domain import ids
-from orderloom.domain.order import OrderMoved
+from orderloom.domain.exceptions import Decision, ExceptionDecided, ExceptionUnknown, NobodyWaits
 from orderloom.persistence.tables.operations import process_exceptions
+from orderloom.persistence.tables.orders import flow_instances
 
 OPEN = ("new", "triaged", "paused")
 """Statuses of an exception that somebody has still to see to."""
+
+LIVE = ("running", "faulted")
+"""Statuses of an instance that has not ended."""
 
 _table = process_exceptions.c
 
@@ -28,7 +34,9 @@ async def raise_exception(unit: Unit, command: RaiseException) -> ExceptionRaise
     number = await unit.next_number(process_exceptions)
     exception = ids.exception_id(unit.order.id, number)
     unit.journal("exception.raised", {"exception": exception, "code": command.code, "category": command.category})
-    row = {"id": exception, "order_id": unit.order.id, "number": number, "status": "new", "flow": unit.cause}
+    flow, slash, task = unit.cause.partition("/")
+    where = {"flow": flow, "task": f"{slash}{task}" or None}
+    row = {"id": exception, "order_id": unit.order.id, "number": number, "status": "new", **where}
     unit.enter(process_exceptions, {**row, "created_at": unit.now, **command.model_dump()})
     return ExceptionRaised(exception=exception)
 
@@ -39,21 +47,73 @@ async def resolve_exceptions(unit: Unit, command: ResolveExceptions) -> Count:
     return Count(count=_resolve(unit, await _open(unit, _table.code == command.code)))
 
 
+_instance = flow_instances.c
+_ONE = (
+    select(
+        _table.id,
+        _table.status,
+        _table.decision,
+        _table.ended_at,
+        _table.waiting,
+        _table.task,
+        _table.instance,
+        _instance.status.label("flow"),
+    )
+    .outerjoin(flow_instances, and_(_instance.order_id == _table.order_id, _instance.instance == _table.instance))
+    .where(_table.order_id == bindparam("of_order"), _table.id == bindparam("of_id"))
+)
+_OTHERS = select(_table.id).where(
+    _table.order_id == bindparam("of_order"), _table.instance == bindparam("instance"), _table.status.in_(OPEN)
+)
+
+
 async def record_resolution(unit: Unit, arrival: Arrival) -> int:
     """
-    Journal what a person decided about an exception, and resolve it.
+    Journal what a person decided about an exception, and resolve it. What cannot be done changes nothing.
 
     Raises:
-        OrderMoved: the order has no such exception that is open.
+        ExceptionUnknown: the order has no such exception.
+        ExceptionDecided: it is not open any more.
+        NobodyWaits: no flow waits at it, and the decision is one for a flow.
+        AlreadyUndoing, TaskOutOfReach, InvalidInput: the flow that waits cannot do what was decided.
     """
-    exception = str(arrival.body.get("exception", ""))
-    found = await _open(unit, _table.id == exception)
-    if not found:
-        raise OrderMoved(f"order {unit.order.id} has no open exception {exception}", exception=exception)
-    decided = ("exception", "kind", "input", "output")
-    seq = arrival.enter(unit, {name: arrival.body[name] for name in decided if arrival.body.get(name) is not None})
-    _resolve(unit, found)
+    decision = body_as(arrival, Decision)
+    row = (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": decision.exception})).one_or_none()
+    if row is None:
+        detail = f"order {unit.order.id} has no process exception {decision.exception}"
+        raise ExceptionUnknown(detail, exception=decision.exception)
+    if row.status not in OPEN:
+        raise _decided(row)
+    if row.waiting is not None and row.flow in LIVE:
+        examine(decision, row.waiting, row.task)
+    elif decision.kind != "resolved":
+        detail = f"no flow waits at {decision.exception}"
+        raise NobodyWaits(detail, exception=decision.exception)
+    told = decision.model_dump(mode="json", exclude_none=True)
+    seq = arrival.enter(unit, told)
+    unit.journal("exception.resolved", {"exception": decision.exception})
+    closed = {"status": "resolved", "ended_at": unit.now, "decision": told}
+    unit.change(process_exceptions, {"id": decision.exception}, closed)
+    await _go_on(unit, row.instance, row.flow)
     return seq
+
+
+def _decided(row: Row[*tuple[Any, ...]]) -> ExceptionDecided:
+    decision: dict[str, Any] = row.decision or {}
+    kind: str | None = decision.get("kind")
+    how = f"{kind} was decided" if kind else f"it is {row.status}"
+    at = row.ended_at.isoformat() if row.ended_at else None
+    detail = f"process exception {row.id} is closed: {how}" + (f" at {at}" if at else "")
+    return ExceptionDecided(detail, exception=row.id, status=row.status, decided=kind, at=at)
+
+
+async def _go_on(unit: Unit, instance: str | None, status: str | None) -> None:
+    """Let the instance count as running again once nobody is waited for."""
+    if status != "faulted":
+        return
+    others = (await unit.read(_OTHERS, {"of_order": unit.order.id, "instance": instance})).first()
+    if others is None:
+        unit.change(flow_instances, {"order_id": unit.order.id, "instance": instance}, {"status": "running"})
 
 
 async def _open(unit: Unit, condition: ColumnElement[bool]) -> list[str]:

@@ -52,7 +52,7 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     elif report.type == "rejected":
         await _turn_down(unit, row, rejected, report.reason, products)
     if status != row.status:
-        _set_status(unit, row.id, status)
+        set_status(unit, row.id, status)
     return seq
 
 
@@ -101,14 +101,28 @@ async def _ship(unit: Unit, held: Sequence[Pool], products: set[str]) -> None:
 async def _turn_down(
     unit: Unit, row: Row[str, str, str], rejected: Mapping[str, int], reason: str | None, products: set[str]
 ) -> None:
-    """Take units away from the location: back to the group's reservation, or open again if nothing is kept there."""
+    """Take units away from the location, and note why on the fulfillment order's lines."""
+    await take_back(unit, {row.id: rejected}, products)
+    await _note_rejected(unit, row.id, rejected, reason)
+
+
+async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], products: set[str]) -> None:
+    """
+    Take units away from locations: back to the group's reservation, or open again if nothing is kept there.
+
+    Args:
+        quantities: by fulfillment order and line.
+        products: the order's lines that are no charges.
+    """
     pools = await unit.pools()
     charges = frozenset(pool.line_id for pool in pools) - products
     kept = unit.order.policy.reserve == "placing"
     group = unit.order.policy.location_group
-    taken = await take(
-        unit, rejected, "transferred" if kept else "released", reservations.c.fulfillment_order_id == row.id
-    )
+    taken: list[Taken] = []
+    for fulfillment_order, by_line in quantities.items():
+        held = reservations.c.fulfillment_order_id == fulfillment_order
+        taken += await take(unit, by_line, "transferred" if kept else "released", held)
+    # All counters together, in their one order of locking.
     if kept:
         await _back_to_group(unit, taken, group)
     else:
@@ -117,10 +131,10 @@ async def _turn_down(
     await unit.move_units(
         [
             movement.model_copy(update={"target": reserved}) if kept and movement.line_id in products else movement
-            for movement in give_back(pools, row.id, rejected, charges)
+            for fulfillment_order, by_line in quantities.items()
+            for movement in give_back(pools, fulfillment_order, by_line, charges)
         ]
     )
-    await _note_rejected(unit, row.id, rejected, reason)
 
 
 async def _note_rejected(unit: Unit, fulfillment_order: str, rejected: Mapping[str, int], reason: str | None) -> None:
@@ -140,7 +154,8 @@ async def _back_to_group(unit: Unit, taken: Sequence[Taken], group: str) -> None
     add_reservations(unit, [(None, each) for each in moved])
 
 
-def _set_status(unit: Unit, fulfillment_order: str, status: FulfillmentStatus) -> None:
+def set_status(unit: Unit, fulfillment_order: str, status: FulfillmentStatus) -> None:
+    """Give a fulfillment order its status, and the time if nothing follows it."""
     closed = status in {FulfillmentStatus.FULFILLED, FulfillmentStatus.REJECTED, FulfillmentStatus.CANCELLED}
     values: Values = {"status": status.value, "closed_at": unit.now if closed else None}
     unit.change(fulfillment_orders, {"id": fulfillment_order}, values)

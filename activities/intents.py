@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Text, any_, bindparam, func, select
+from sqlalchemy import Select, Text, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from activities.unit import Unit
@@ -176,6 +176,9 @@ _SELECTED = (
     .order_by(func.length(_columns.id), _columns.id)
 )
 _OF_ACTION = _SELECTED.where(_columns.action_key == bindparam("action_key"))
+_OF_CALL = _SELECTED.where(
+    or_(_columns.action_key == bindparam("call"), func.starts_with(_columns.action_key, bindparam("attempts")))
+)
 _OF_OPERATION = _SELECTED.where(_columns.operation == bindparam("operation"))
 _OF_IDS = _SELECTED.where(_columns.id == any_(bindparam("ids", type_=ARRAY(Text))))
 
@@ -183,6 +186,11 @@ _OF_IDS = _SELECTED.where(_columns.id == any_(bindparam("ids", type_=ARRAY(Text)
 async def action_intents(unit: Unit) -> list[Intent]:
     """Return the intents that this action's prepare phase wrote, in the order of their writing."""
     return await _read(unit, _OF_ACTION, action_key=unit.key)
+
+
+async def call_intents(unit: Unit, call: str) -> list[Intent]:
+    """Return the intents that any attempt of the call with this key wrote, in the order of their writing."""
+    return await _read(unit, _OF_CALL, call=call, attempts=f"{call}!")
 
 
 async def order_intents(unit: Unit, operation: GatewayOperation) -> list[Intent]:

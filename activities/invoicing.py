@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from activities.registry import implements
 from activities.unit import Unit
@@ -69,7 +69,10 @@ async def create_credit_memo(unit: Unit, command: ForChangeOrder) -> CreditMemoC
 
 _INVOICED = (
     select(fulfillment_orders.c.id, invoices.c.id.label("invoice"))
-    .outerjoin(invoices, invoices.c.fulfillment_order_id == fulfillment_orders.c.id)
+    .outerjoin(
+        invoices,
+        and_(invoices.c.fulfillment_order_id == fulfillment_orders.c.id, invoices.c.voided_at.is_(None)),
+    )
     .where(fulfillment_orders.c.id == bindparam("of_id"), fulfillment_orders.c.order_id == bindparam("of_order"))
 )
 

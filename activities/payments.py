@@ -140,7 +140,9 @@ def _capture(payment_id: str, amount: int, invoice: str | None = None) -> Intent
 
 
 _TOTAL = select(invoices.c.amount + invoices.c.tax).where(
-    invoices.c.id == bindparam("of_id"), invoices.c.order_id == bindparam("of_order")
+    invoices.c.id == bindparam("of_id"),
+    invoices.c.order_id == bindparam("of_order"),
+    invoices.c.voided_at.is_(None),
 )
 
 

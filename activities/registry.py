@@ -25,8 +25,10 @@ from orderloom.persistence.vault import Vault
 AREAS = (
     "allocating",
     "changes",
+    "compensating",
     "emit",
     "exceptions",
+    "faults",
     "fulfillment",
     "invoicing",
     "park",

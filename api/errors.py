@@ -82,15 +82,6 @@ class FulfillmentOrderUnknown(NotFound):
     code = "fulfillment_order.unknown"
 
 
-class ExceptionUnknown(NotFound):
-    """There is no process exception with this id.
-
-    Check the id, such as ``100001-X1``.
-    """
-
-    code = "exception.unknown"
-
-
 class IntakeUnknown(NotFound):
     """Nothing with this id was ever taken in.
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orderloom.contracts.messages import Receipt
-from orderloom.domain.model import Frozen, JsonObject
+from orderloom.domain.exceptions import Decide
+from orderloom.domain.model import Frozen, Json, JsonObject
 from orderloom.readmodels.intake import IntakeStatus
 
 
@@ -47,13 +48,19 @@ class ResolveException(Frozen):
     """What a person decides about a process exception."""
 
     kind: Annotated[
-        Literal["resolved", "retry", "skip"],
+        Decide,
         Field(
-            description="resolved: it needs no more attention. retry: the waiting flow tries the task again. "
-            "skip: it goes on with `output` as the task's."
+            description="retry: the flow that waits tries the task again, with `input` if given. skip: it goes on "
+            "with `output` as what the task returned. goto: it goes on at `task`. compensate: what it has done is "
+            "undone, the latest call first, and it ends. resolved: it needs no more attention; a flow that waits ends."
         ),
     ]
-    output: Annotated[JsonObject | None, Field(description="What the skipped task is taken to have returned.")] = None
+    input: Annotated[
+        JsonObject | None,
+        Field(description="retry: the action's arguments, or the task's input. goto: the input of that task."),
+    ] = None
+    output: Annotated[Json, Field(description="skip: what the task is taken to have returned.")] = None
+    task: Annotated[str | None, Field(description="goto: one of the tasks that the exception names.")] = None
 
 
 class RouteOrder(Frozen):

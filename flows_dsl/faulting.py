@@ -42,6 +42,7 @@ def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decid
         input=state.calls[-1].arguments if undoing and state.calls else state.value,
         attempts=decided + 1,
         within=() if undoing else within(flow, [Frame(path="/do")]),
+        undoing=undoing,
         compensations=planned(state),
     )
 

@@ -82,6 +82,8 @@ class Fault(Frozen):
     """The task's work was done: it failed in what its output becomes, and *skip* gives that."""
     within: tuple[str, ...] = ()
     """The tasks that the instance can go to: of the task's own list first, then of the lists around it."""
+    undoing: bool = False
+    """It is undoing a call that failed: that is tried again, or left as it is."""
     compensations: tuple[Compensation, ...] = ()
     """What *compensate* would do, in its order."""
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from flows_dsl.compiled import CompiledFlow, Listen
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
-from flows_dsl.problems import FlowCancelled
+from flows_dsl.problems import FlowCancelled, FlowUndone
 from flows_dsl.release import unpack
 from orderloom.contracts.messages import Event, FlowFinished
 from orderloom.domain.errors import OrderloomError, Problem
@@ -165,6 +165,8 @@ class Instances:
             outcome = "completed"
         except FlowCancelled:
             outcome = "cancelled"
+        except FlowUndone:
+            outcome = "compensated"
         except asyncio.CancelledError:
             outcome = "replaced"
         except Exception as crash:  # noqa: BLE001  # raised again by the workflow's own task, which must fail

@@ -11,11 +11,19 @@ from temporalio.exceptions import FailureError
 
 from flows_dsl.runner import Fault, FlowFailure, Resolution, Retry, Step
 from orderloom.contracts.actions import CORE_ACTIONS, Runs, raise_exception
-from orderloom.contracts.messages import ActionDone, Event, RunAction, SettleAction
+from orderloom.contracts.messages import (
+    ActionDone,
+    CompensationPlanned,
+    Context,
+    Event,
+    RaiseFault,
+    RunAction,
+    SettleAction,
+)
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
-from orderloom.contracts.queues import EMIT_EVENT, OUTSIDE
-from orderloom.domain.errors import Problem
-from orderloom.domain.model import Json, JsonObject
+from orderloom.contracts.queues import EMIT_EVENT, OUTSIDE, RAISE_FAULT
+from orderloom.domain.exceptions import Decision
+from orderloom.domain.model import Json, JsonObject, Message
 from workflows.deadlines import Deadlines
 from workflows.failures import category_of, problem_of
 from workflows.inbox import Inbox
@@ -23,6 +31,8 @@ from workflows.state import Start
 from workflows.transactions import Transactions
 
 OUTSIDE_ACTIONS = frozenset(action.activity for action in CORE_ACTIONS if action.runs is Runs.OUTSIDE)
+FAULTS_TOLD = "faults-told"
+"""Runs before this patch recorded an uncaught error as any other exception."""
 RESOLVE_REQUESTED = "exception.resolve.requested"
 GATEWAY_ATTEMPT = timedelta(seconds=30)
 GATEWAY_SILENCE = timedelta(seconds=5)
@@ -146,23 +156,51 @@ class InstanceRunner:
 
     async def fault(self, step: Step, fault: Fault) -> Resolution:
         """Raise a process exception and wait for an operator."""
-        exception = await self._raise(step, fault.problem)
-        event = await self._order.resolution(exception)
-        return _resolution(event.data)
+        raised = await self._surely_raise(step, fault)
+        exception, decided = cast("str", raised["exception"]), raised.get("decision")
+        if not isinstance(decided, dict):
+            decided = (await self._order.resolution(exception)).data
+        return _resolution(exception, decided)
 
-    async def _raise(self, step: Step, problem: Problem) -> str:
-        arguments: JsonObject = {
-            "category": category_of(problem),
-            "code": problem.code,
-            "detail": problem.detail,
-            "attached_to": f"{step.instance}{step.path}",
-        }
+    async def _surely_raise(self, step: Step, fault: Fault) -> JsonObject:
         while True:
             try:
-                done = await self._transact(raise_exception.activity, step, arguments, f"{step.key}!fault")
-                return cast("str", done.output["exception"])
+                return (await self._raise(step, fault)).output
             except FlowFailure:
                 await self._order.deadlines.wait(self.now() + ASK_AGAIN)
+
+    async def _raise(self, step: Step, fault: Fault) -> ActionDone:
+        problem = fault.problem
+        if not workflow.patched(FAULTS_TOLD):
+            arguments: JsonObject = {
+                "category": category_of(problem),
+                "code": problem.code,
+                "detail": problem.detail,
+                "attached_to": f"{step.instance}{step.path}",
+            }
+            return await self._transact(raise_exception.activity, step, arguments, f"{step.key}!fault")
+
+        def message(context: Context) -> RaiseFault:
+            return RaiseFault(
+                context=context,
+                key=f"{step.key}!waits",
+                cause=f"{self._flow}{step.path}",
+                category=category_of(problem),
+                error=problem,
+                flow=self._flow,
+                instance=step.instance,
+                path=step.path,
+                task=fault.task,
+                input=fault.input,
+                attempts=fault.attempts,
+                action=fault.action,
+                finished=fault.finished,
+                within=list(fault.within),
+                undoing=fault.undoing,
+                compensations=[CompensationPlanned(**each.model_dump()) for each in fault.compensations],
+            )
+
+        return await self._local(RAISE_FAULT, step, message)
 
     async def _attempt(self, step: Step, action: str, arguments: JsonObject, key: str) -> Json:
         if action not in OUTSIDE_ACTIONS:
@@ -176,33 +214,23 @@ class InstanceRunner:
         return done.output
 
     async def _transact(self, activity: str, step: Step, arguments: JsonObject, key: str) -> ActionDone:
-        return await self._local(activity, step, lambda action: action, arguments, key)
+        return await self._local(activity, step, lambda context: self._action(context, step, arguments, key))
 
     async def _settle(
         self, action: str, step: Step, arguments: JsonObject, key: str, outcomes: list[GatewayOutcome]
     ) -> ActionDone:
-        def settle(prepared: RunAction) -> SettleAction:
-            return SettleAction(action=prepared, outcomes=outcomes)
+        def settle(context: Context) -> SettleAction:
+            return SettleAction(action=self._action(context, step, arguments, key), outcomes=outcomes)
 
-        return await self._local(f"{action}.settle", step, settle, arguments, key)
+        return await self._local(f"{action}.settle", step, settle)
 
-    async def _local(
-        self,
-        activity: str,
-        step: Step,
-        message: Callable[[RunAction], RunAction | SettleAction],
-        arguments: JsonObject,
-        key: str,
-    ) -> ActionDone:
-        cause = f"{self._flow}{step.path}"
+    def _action(self, context: Context, step: Step, arguments: JsonObject, key: str) -> RunAction:
+        return RunAction(context=context, key=key, input=arguments, cause=f"{self._flow}{step.path}")
+
+    async def _local(self, activity: str, step: Step, message: Callable[[Context], Message]) -> ActionDone:
         self.calling += 1
         try:
-            return await self._order.transactions.run(
-                activity,
-                lambda context: message(RunAction(context=context, key=key, input=arguments, cause=cause)),
-                ActionDone,
-                self._start.depth,
-            )
+            return await self._order.transactions.run(activity, message, ActionDone, self._start.depth)
         except FailureError as failure:
             raise FlowFailure(problem_of(failure, step.path)) from failure
         finally:
@@ -239,11 +267,13 @@ class InstanceRunner:
         return outcome
 
 
-def _resolution(data: JsonObject) -> Resolution:
+def _resolution(exception: str, data: JsonObject) -> Resolution:
     """Return the operator's decision; one who has put it right by hand wants the flow to do nothing more."""
-    kind = data.get("kind")
-    if kind == "retry":
-        return Resolution(kind="retry", input=cast("JsonObject | None", data.get("input")))
-    if kind == "skip":
-        return Resolution(kind="skip", output=data.get("output"))
-    return Resolution(kind="cancel")
+    decided = Decision.model_validate({**data, "exception": exception})
+    return Resolution(
+        kind="cancel" if decided.kind == "resolved" else decided.kind,
+        input=decided.input,
+        output=decided.output,
+        task=decided.task,
+        exception=exception,
+    )

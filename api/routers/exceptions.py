@@ -6,15 +6,24 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Limit, Reading
-from api.errors import ExceptionUnknown
 from api.examples import RESOLVE
 from api.intaking import Command, answer_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.paging import after_path
 from api.schemas import Accepted, Page, ResolveException
 from orderloom.domain.errors import InvalidInput
+from orderloom.domain.exceptions import (
+    AlreadyUndoing,
+    ExceptionDecided,
+    ExceptionUnknown,
+    NobodyWaits,
+    TaskOutOfReach,
+    WithoutOrder,
+)
 from orderloom.readmodels.exceptions import ExceptionView, exception_by_id, open_exceptions
 from orderloom.readmodels.snapshot import snapshot
+
+DECISION_PROBLEMS = (ExceptionUnknown, ExceptionDecided, NobodyWaits, AlreadyUndoing, WithoutOrder, TaskOutOfReach)
 
 router = APIRouter(prefix="/v1/exceptions", tags=["exceptions"], route_class=StrictRoute)
 
@@ -35,29 +44,31 @@ async def exception(conn: Reading, exception: str) -> ExceptionView:
     """Read one process exception, with the error and where it happened."""
     found = await exception_by_id(conn, exception)
     if found is None:
-        raise ExceptionUnknown(f"there is no process exception {exception}")
+        raise ExceptionUnknown(f"there is no process exception {exception}", exception=exception)
     return found
 
 
 @router.post(
     "/{exception}/resolve",
     response_model=Accepted,
-    responses={**pending(), **problems(ExceptionUnknown, *COMMAND_PROBLEMS, *BODY_PROBLEMS)},
+    responses={**pending(), **problems(*DECISION_PROBLEMS, *COMMAND_PROBLEMS, *BODY_PROBLEMS)},
     openapi_extra=body_examples(RESOLVE),
 )
 async def resolve(
     given: Given, request: Request, exception: str, decision: ResolveException, key: IdempotencyKey
 ) -> Response:
-    """Decide about a process exception."""
+    """Decide about a process exception. What the flow that waits cannot do is refused and changes nothing."""
     async with snapshot(given.engine) as conn:
         found = await exception_by_id(conn, exception)
-    if found is None or found.order is None:
-        raise ExceptionUnknown(f"there is no process exception {exception} of an order")
+    if found is None:
+        raise ExceptionUnknown(f"there is no process exception {exception}", exception=exception)
+    if found.order is None:
+        raise WithoutOrder(f"process exception {exception} belongs to no order", exception=exception)
     command = Command(
         type="exception.resolve.requested",
         order_id=found.order,
         source="operators",
         key=key,
-        body={"exception": exception, **decision.model_dump(mode="json")},
+        body={"exception": exception, **decision.model_dump(mode="json", exclude_none=True)},
     )
     return await answer_command(given, request, command)

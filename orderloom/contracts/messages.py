@@ -4,7 +4,7 @@ from pydantic import AwareDatetime
 
 from orderloom.contracts.outside import GatewayOutcome, GatewayRequest
 from orderloom.domain.errors import Problem
-from orderloom.domain.model import JsonObject, Message
+from orderloom.domain.model import Json, JsonObject, Message
 
 
 class ReleasePin(Message):
@@ -139,6 +139,45 @@ class SettleAction(Message):
 
     action: RunAction
     outcomes: list[GatewayOutcome]
+
+
+class CompensationPlanned(Message):
+    """One call that the instance has done, and what undoes it, or why nothing does."""
+
+    task: str
+    action: str
+    undone_by: str | None = None
+    reason: str | None = None
+
+
+class RaiseFault(Message):
+    """Record an error that no flow caught, at most once per key; the instance waits there for an operator."""
+
+    context: Context
+    key: str
+    cause: str
+    """Flow name and task pointer, for the journal."""
+    category: str
+    error: Problem
+    flow: str
+    """Name and version of the flow."""
+    instance: str
+    path: str
+    """Short path of the task, with loop indexes."""
+    task: str
+    """JSON pointer of the task; empty when it is an expression of the flow itself."""
+    input: Json = None
+    attempts: int = 1
+    action: str | None = None
+    """The action that failed, with its major."""
+    finished: bool = False
+    """The task's work was done; it failed in what its output becomes."""
+    within: list[str] = []
+    """Names of the tasks that can be gone to."""
+    undoing: bool = False
+    """It is a compensation that failed."""
+    compensations: list[CompensationPlanned] = []
+    """What undoing the instance would do, in its order."""
 
 
 class Park(Message):

@@ -29,6 +29,9 @@ RECORD = "record"
 EMIT_EVENT = "emit-event"
 """Local activity: ``RunAction`` with input ``{type, data}`` to ``ActionDone``."""
 
+RAISE_FAULT = "raise-fault"
+"""Local activity: ``RaiseFault`` to ``ActionDone`` with output ``{exception, decision}``."""
+
 PARK = "park"
 """Local activity: ``Park`` to ``Parked``."""
 

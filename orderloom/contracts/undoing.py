@@ -1,5 +1,7 @@
 """The contracts of the core actions that undo others. Flows may call them like any; *compensate* does."""
 
+from typing import Literal
+
 from orderloom.contracts.contract import ActionContract, Runs
 from orderloom.domain.errors import NotFound
 from orderloom.domain.fulfillment import FulfillmentUnderWay
@@ -77,4 +79,33 @@ give_back_payment = ActionContract(
     errors=(OrderMoved, PaymentDeclined),
     final="The money is with the customer again.",
     runs=Runs.OUTSIDE,
+)
+
+
+class CallUndone(Frozen):
+    """What became of undoing one call."""
+
+    task: str
+    """JSON pointer of the task that called."""
+    action: str
+    outcome: Literal["undone", "skipped", "final"]
+    """``skipped``: an operator left it as it is. ``final``: nothing undoes it."""
+    by: str | None = None
+    """The action that undid it."""
+    reason: str | None = None
+    """Why nothing undoes it."""
+
+
+class Compensated(Frozen):
+    """The process exception at which it was asked for, and the calls in the order in which they were undone."""
+
+    exception: str | None = None
+    calls: tuple[CallUndone, ...] = ()
+
+
+record_compensation = ActionContract(
+    name="record-compensation",
+    input=Compensated,
+    output=Count,
+    changes="Writes down what became of undoing an instance of a flow. Not for flows to call.",
 )

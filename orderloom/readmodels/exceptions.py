@@ -1,14 +1,14 @@
 """Process exceptions, for people to see and act on."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 from sqlalchemy import ColumnElement, Select, Text, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import Problem
-from orderloom.domain.model import Frozen
+from orderloom.domain.model import Frozen, Json, JsonObject
 from orderloom.persistence.tables.operations import process_exceptions
 
 OPEN: Sequence[ColumnElement[str]] = (literal_column("'new'", Text), literal_column("'triaged'", Text))
@@ -17,6 +17,48 @@ The statuses of an exception that waits for somebody.
 
 Written out: a partial index is for the statement that names its condition, whatever the parameters are.
 """
+
+
+class CompensationView(Frozen):
+    """One call that the flow has done, and the action that undoes it, or why nothing does."""
+
+    task: str
+    action: str
+    undone_by: str | None = None
+    reason: str | None = None
+
+
+class WaitingView(Frozen):
+    """What the flow that waits can do next."""
+
+    action: str | None = None
+    """The action that failed; its contract says which input and output are valid."""
+    finished: bool = False
+    """The task's work was done: it failed in what its output becomes, and *skip* gives that."""
+    within: tuple[str, ...] = ()
+    """The tasks that *goto* may name."""
+    undoing: bool = False
+    """It is a compensation that failed: *retry* or *skip* it, or stop with *resolved*."""
+    compensations: tuple[CompensationView, ...] = ()
+    """What *compensate* would do, in its order; at most 100."""
+    calls: int = 0
+    """How many calls that would concern."""
+
+
+class UndoneView(Frozen):
+    """What became of undoing one call."""
+
+    task: str
+    action: str
+    outcome: Literal["undone", "skipped", "final"]
+    by: str | None = None
+    reason: str | None = None
+
+
+class ResultView(Frozen):
+    """What became of undoing a flow's calls, in the order in which it was done."""
+
+    calls: tuple[UndoneView, ...] = ()
 
 
 class ExceptionView(Frozen):
@@ -33,9 +75,22 @@ class ExceptionView(Frozen):
     status: str
     attached_to: str | None
     flow: str | None
-    """The flow that waits, when one does; then *retry* and *skip* are possible."""
+    """Name and version of the flow that raised it."""
+    flow_hash: str | None
+    instance: str | None
+    """The instance of the flow that failed: the id of the event that started it, ``@``, hash of the flow."""
     task: str | None
+    """JSON pointer of the task; empty when it is the flow itself."""
+    input: Json
+    """Of the task: ids, numbers and flags; longer texts are left out."""
+    attempts: int | None
     error: Problem | None
+    waiting: WaitingView | None
+    """None when no flow waits at it: then it can only be resolved."""
+    decision: JsonObject | None
+    """What was decided about it."""
+    result: ResultView | None
+    """With *compensate*: what became of it, once all is undone."""
     created_at: AwareDatetime
     ended_at: AwareDatetime | None
 
@@ -53,8 +108,15 @@ def _select() -> Select[*tuple[Any, ...]]:
         table.status,
         table.attached_to,
         table.flow,
+        table.flow_hash,
+        table.instance,
         table.task,
+        table.input,
+        table.attempts,
         table.error,
+        table.waiting,
+        table.decision,
+        table.result,
         table.created_at,
         table.ended_at,
     )

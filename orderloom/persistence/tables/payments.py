@@ -53,10 +53,14 @@ invoices = Table(
     Column("id", Id, primary_key=True),
     Column("order_id", Id, ForeignKey("orders.id"), nullable=False, index=True),
     Column("number", Integer, nullable=False),
-    Column("fulfillment_order_id", Id, ForeignKey("fulfillment_orders.id"), nullable=False, unique=True),
+    Column("fulfillment_order_id", Id, ForeignKey("fulfillment_orders.id"), nullable=False),
     Column("amount", Minor, nullable=False),  # without tax
     Column("tax", Minor, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("voided_at", Instant),
+    Index(
+        "uq_invoices_fulfillment_order_id", "fulfillment_order_id", unique=True, postgresql_where="voided_at IS NULL"
+    ),
 )
 
 invoice_lines = Table(

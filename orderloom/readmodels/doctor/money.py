@@ -1,6 +1,6 @@
 """Checks of the money ledger against itself, the unit ledger, documents and payment intents."""
 
-from sqlalchemy import ColumnElement, Table, and_, func, literal, select
+from sqlalchemy import ColumnElement, Table, and_, case, func, literal, select
 
 from orderloom.contracts.outside import GatewayOperation, Outcome
 from orderloom.domain.funds import Account
@@ -108,16 +108,18 @@ def _unlike_lines(documents: Table, lines: Table, document: ColumnElement[str], 
 
 
 def invoices_unlike_ledger() -> Broken:
-    """Find invoices that the money ledger does not hold at their total."""
-    return _unlike_ledger(invoices, Account.INVOICED, "invoice")
+    """Find invoices that the money ledger does not hold at their total, or that it holds though they are void."""
+    total_ = case((invoices.c.voided_at.is_(None), invoices.c.amount + invoices.c.tax), else_=0)
+    return _unlike_ledger(invoices, Account.INVOICED, "invoice", total_)
 
 
 def credit_memos_unlike_ledger() -> Broken:
     """Find credit memos that the money ledger does not hold at their total."""
-    return _unlike_ledger(credit_memos, Account.CREDITED, "credit memo")
+    expected = credit_memos.c.amount + credit_memos.c.tax
+    return _unlike_ledger(credit_memos, Account.CREDITED, "credit memo", expected)
 
 
-def _unlike_ledger(documents: Table, account: Account, name: str) -> Broken:
+def _unlike_ledger(documents: Table, account: Account, name: str, expected: ColumnElement[int]) -> Broken:
     sums = (
         select(_entries.document_id.label("id"), func.sum(_entries.amount).label("amount"))
         .where(_entries.account == account, _entries.document_id.is_not(None))
@@ -128,7 +130,7 @@ def _unlike_ledger(documents: Table, account: Account, name: str) -> Broken:
         documents.outerjoin(sums, sums.c.id == documents.c.id),
         order=documents.c.order_id,
         subject=named(name, documents.c.id),
-        expected=documents.c.amount + documents.c.tax,
+        expected=expected,
         found=func.coalesce(sums.c.amount, 0),
     )
 

@@ -1,11 +1,9 @@
 """Errors in flows: caught, tried again, or left to an operator."""
 
-from typing import Any
-
 import pytest
 
 from flows_dsl.problems import FlowCancelled
-from flows_dsl.runner import Resolution, Retry
+from flows_dsl.runner import Fault, Resolution, Retry, Step
 from flows_dsl.testing import ScriptedRunner, draft, event, failure, run
 
 PLACED = event("order.placed", {"channel": "web"})
@@ -111,9 +109,9 @@ async def test_a_retry_after_a_failed_condition_evaluates_it_again() -> None:
     runner = ScriptedRunner(resolutions=[Resolution(kind="retry")])
 
     class Late(ScriptedRunner):
-        async def fault(self, *arguments: Any) -> Resolution:
+        async def fault(self, step: Step, fault: Fault) -> Resolution:
             self.header = {"go": True}
-            return await super().fault(*arguments)
+            return await super().fault(step, fault)
 
     runner = Late(resolutions=[Resolution(kind="retry")])
     await run(compiled, runner, PLACED)

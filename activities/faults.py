@@ -1,0 +1,111 @@
+"""Errors that no flow caught: the process exception that an instance of a flow waits at."""
+
+from sqlalchemy import bindparam, select
+
+from activities.exceptions import OPEN
+from activities.registry import serves
+from activities.transaction import Answer, Call, transact
+from activities.unit import Services, Unit
+from orderloom.contracts.messages import ActionDone, RaiseFault
+from orderloom.contracts.queues import RAISE_FAULT
+from orderloom.domain import ids
+from orderloom.domain.exceptions import shown
+from orderloom.domain.model import Json, JsonObject
+from orderloom.persistence.digest import canonical
+from orderloom.persistence.tables.operations import process_exceptions
+from orderloom.persistence.tables.orders import flow_instances
+
+MOST_INPUT = 2_048
+"""Bytes of a task's input that are kept."""
+MOST_PLANNED = 100
+"""Compensations that are listed."""
+
+_table = process_exceptions.c
+_OPEN_AT = select(_table.id).where(
+    _table.order_id == bindparam("of_order"),
+    _table.attached_to == bindparam("attached_to"),
+    _table.code == bindparam("code"),
+    _table.status.in_(OPEN),
+)
+_DECISION = select(_table.decision).where(_table.id == bindparam("of_id"))
+
+
+@serves(RAISE_FAULT, RaiseFault, ActionDone)
+async def raise_fault(services: Services, request: RaiseFault) -> ActionDone:
+    """
+    Record the error, once for its key, and return its exception.
+
+    Asked again after a run was lost, it also returns what has been decided meanwhile.
+    """
+
+    async def body(unit: Unit) -> Answer:
+        return Answer(output={"exception": await _record(unit, request)})
+
+    call = Call(context=request.context, key=request.key, cause=request.cause, input={"fault": request.path})
+    done = await transact(services, call, body)
+    async with services.engine.connect() as conn:
+        decision: Json = await conn.scalar(_DECISION, {"of_id": done.output["exception"]})
+    return done.model_copy(update={"output": {**done.output, "decision": decision}})
+
+
+async def _record(unit: Unit, request: RaiseFault) -> str:
+    attached_to = f"{request.instance}{request.path}"
+    values = {"of_order": unit.order.id, "attached_to": attached_to, "code": request.error.code}
+    known: str | None = (await unit.read(_OPEN_AT, values)).scalars().first()
+    instance = {"order_id": unit.order.id, "instance": request.instance}
+    unit.change(flow_instances, instance, {"status": "faulted"}, exact=False)
+    if known is not None:
+        unit.change(process_exceptions, {"id": known}, _told(request))
+        return known
+    number = await unit.next_number(process_exceptions)
+    exception = ids.exception_id(unit.order.id, number)
+    code = request.error.code
+    unit.journal("exception.raised", {"exception": exception, "code": code, "category": request.category})
+    unit.enter(
+        process_exceptions,
+        {
+            "id": exception,
+            "order_id": unit.order.id,
+            "number": number,
+            "category": request.category,
+            "code": code,
+            "detail": request.error.detail,
+            "severity": "High",
+            "priority": "High",
+            "status": "new",
+            "attached_to": attached_to,
+            "created_at": unit.now,
+            **_told(request),
+        },
+    )
+    return exception
+
+
+def _told(request: RaiseFault) -> JsonObject:
+    """Return what is told of the flow, as columns."""
+    waiting: JsonObject = {
+        "action": request.action,
+        "finished": request.finished,
+        "within": [*request.within],
+        "undoing": request.undoing,
+        "compensations": [
+            each.model_dump(mode="json", exclude_none=True) for each in request.compensations[:MOST_PLANNED]
+        ],
+        "calls": len(request.compensations),
+    }
+    return {
+        "flow": request.flow,
+        "flow_hash": request.instance.rpartition("@")[2],
+        "instance": request.instance,
+        "task": request.task,
+        "error": request.error.model_dump(mode="json"),
+        "input": _capped(request.input),
+        "attempts": request.attempts,
+        "waiting": waiting,
+    }
+
+
+def _capped(input: Json) -> Json:
+    kept = shown(input)
+    size = len(canonical(kept))
+    return kept if size <= MOST_INPUT else f"({size} bytes)"
