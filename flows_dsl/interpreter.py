@@ -73,13 +73,11 @@ class FlowInstance:
             except CompensationAsked as asked:
                 state.phase, state.frames, state.deadline = "undo", [], None
                 state.undo = asked.exception
-        if state.undo is not None:
-            raise FlowUndone
         return state.value
 
     async def _undo(self) -> None:
         await undo(self.state, self._runner)
-        self.state.phase = "done"
+        raise FlowUndone
 
     def _begin(self) -> None:
         state, flow = self.state, self._flow
@@ -135,7 +133,7 @@ class FlowInstance:
         if decision.kind == "skip" and self.state.calls:
             close(self.state, "skipped")
         elif decision.kind == "skip":
-            self.state.phase = "done"
+            raise FlowUndone
 
     def _resume_root(self, decision: Resolution) -> None:
         state = self.state
