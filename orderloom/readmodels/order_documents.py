@@ -35,6 +35,8 @@ class InvoiceView(Frozen):
     balance: Money
     """What is not paid yet."""
     created_at: AwareDatetime
+    voided_at: AwareDatetime | None = None
+    """Since then it charges nothing; the fulfillment order may be invoiced again."""
     lines: tuple[DocumentLine, ...]
 
 
@@ -85,7 +87,7 @@ class RoutingAttemptView(Frozen):
 async def invoices_of(conn: AsyncConnection, order_id: str, currency: str, funds: OrderFunds) -> list[InvoiceView]:
     """Return the invoices of an order by number; *funds* says what is unpaid of each."""
     table = invoices.c
-    query = select(table.id, table.fulfillment_order_id, table.amount, table.tax, table.created_at)
+    query = select(table.id, table.fulfillment_order_id, table.amount, table.tax, table.created_at, table.voided_at)
     rows = (await conn.execute(query.where(table.order_id == order_id).order_by(table.number))).all()
     lines = await _lines(
         conn, order_id, currency, documents=invoices, lines=invoice_lines, key=invoice_lines.c.invoice_id
@@ -99,6 +101,7 @@ async def invoices_of(conn: AsyncConnection, order_id: str, currency: str, funds
             total=Money(amount=row.amount + row.tax, currency=currency),
             balance=Money(amount=funds.invoice_balance(row.id), currency=currency),
             created_at=row.created_at,
+            voided_at=row.voided_at,
             lines=lines.get(row.id, ()),
         )
         for row in rows

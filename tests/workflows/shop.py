@@ -23,6 +23,8 @@ from orderloom.persistence.flows import publish
 from orderloom.persistence.tables.catalog import flows as published
 from orderloom.persistence.tables.orders import flow_instances, journal, orders
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, World, load_world
+from orderloom.readmodels.doctor import examine
+from orderloom.readmodels.snapshot import snapshot
 from orderloom.stack import Stack
 
 OPENED = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -82,10 +84,10 @@ def secrets_in(history: WorkflowHistory) -> list[str]:
     return [secret for secret in SECRETS.values() if secret.encode() in raw]
 
 
-async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), **policy: Any) -> None:
-    """Publish the flows that ship, and *flows* with them, and load the world."""
+async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), *, shipped: bool = True, **policy: Any) -> None:
+    """Publish the flows that ship, unless told not to, and *flows* with them, and load the world."""
     async with engine.begin() as conn:
-        pin = await publish(conn, pack([*documents(), *map(flow, flows)]), OPENED)
+        pin = await publish(conn, pack([*(documents() if shipped else ()), *map(flow, flows)]), OPENED)
         chosen = ChannelPolicy.model_validate(
             {"currency": "EUR", "location_group": "all", "tax": TaxPolicy(), "routing": RoutingPolicy(), **policy}
         )
@@ -227,8 +229,17 @@ class Shop:
 
     async def resolve(self, exception: str, kind: str, **more: Any) -> None:
         """Decide about a process exception, as an operator."""
-        answer = await self.post(f"/v1/exceptions/{exception}/resolve", {"kind": kind, **more})
+        answer = await self.decide(exception, kind, **more)
         assert answer.status_code < 300, answer.text
+
+    async def decide(self, exception: str, kind: str, *, key: str | None = None, **more: Any) -> httpx.Response:
+        """Try to decide about a process exception, and return the answer."""
+        return await self.post(f"/v1/exceptions/{exception}/resolve", {"kind": kind, **more}, key)
+
+    async def findings(self) -> list[Any]:
+        """Return what the doctor finds."""
+        async with snapshot(self.stack.engine) as conn:
+            return list((await examine(conn)).findings)
 
     async def until_quiet(self, order_id: str) -> None:
         """Wait until nothing more will happen by itself."""
