@@ -31,12 +31,14 @@ router = APIRouter(prefix="/v1/exceptions", tags=["exceptions"], route_class=Str
 @router.get("", responses=problems(InvalidInput))
 async def exceptions(
     conn: Reading,
+    order: Annotated[str | None, Query(description="Only those of the order with this id.")] = None,
     after: Annotated[str | None, Query(description="Id of the last one seen.")] = None,
     limit: Limit = 50,
 ) -> Page[ExceptionView]:
-    """List the open process exceptions of all orders, oldest first."""
-    rows = await open_exceptions(conn, after=after, limit=limit)
-    return Page(items=rows, next=after_path("/v1/exceptions", rows[-1].id if len(rows) == limit else None, limit))
+    """List the open process exceptions of all orders, or of one, oldest first."""
+    rows = await open_exceptions(conn, after=after, limit=limit, order=order)
+    last = rows[-1].id if len(rows) == limit else None
+    return Page(items=rows, next=after_path("/v1/exceptions", last, limit, order=order))
 
 
 @router.get("/{exception}", responses=problems(ExceptionUnknown, InvalidInput))

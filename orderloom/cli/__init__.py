@@ -16,6 +16,7 @@ GROUPS = (
     ("orderloom.cli.up", "up_app", "*", ("up",)),
     ("orderloom.cli.servers", "servers_app", "*", ("worker", "relay", "api", "gateway", "migrate")),
     ("orderloom.cli.orders", "orders_app", "orders", ("orders",)),
+    ("orderloom.cli.exceptions", "exceptions_app", "exceptions", ("exceptions",)),
     ("orderloom.cli.flows", "flows_app", "flows", ("flows",)),
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
     ("orderloom.cli.world", "world_app", "world", ("world",)),

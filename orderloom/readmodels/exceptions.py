@@ -128,10 +128,14 @@ async def exceptions_of(conn: AsyncConnection, order_id: str) -> list[ExceptionV
     return [ExceptionView.model_validate(row) for row in (await conn.execute(query)).mappings()]
 
 
-async def open_exceptions(conn: AsyncConnection, *, after: str | None, limit: int) -> list[ExceptionView]:
-    """Return at most *limit* open exceptions of all orders, oldest first, from behind the exception *after*."""
+async def open_exceptions(
+    conn: AsyncConnection, *, after: str | None, limit: int, order: str | None = None
+) -> list[ExceptionView]:
+    """Return at most *limit* open exceptions of all orders or one, oldest first, from behind the exception *after*."""
     table = process_exceptions.c
     query = _select().where(table.status.in_(OPEN)).order_by(table.created_at, table.id).limit(limit)
+    if order is not None:
+        query = query.where(table.order_id == order)
     if after is not None:
         mark = select(table.created_at, table.id).where(table.id == after).scalar_subquery()
         query = query.where(tuple_(table.created_at, table.id) > mark)
