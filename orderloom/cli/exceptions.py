@@ -4,14 +4,15 @@ import json
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
-from uuid import uuid4
 
 import httpx
 from cyclopts import App, Parameter
 
+from orderloom.bootstrap.clock import Clock
 from orderloom.cli.json_argument import ArgumentUnreadable, read_json
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import JsonObject
+from orderloom.persistence.ids import uuid7
 from orderloom.readmodels.exceptions import CompensationView, ExceptionView
 from orderloom.settings import Settings
 
@@ -213,7 +214,7 @@ def _read(id: str, api: str | None) -> ExceptionView:
 
 
 def _decide(id: str, decision: JsonObject, *, key: str | None, as_json: bool, api: str | None) -> None:
-    headers = {"Idempotency-Key": key or f"cli-{uuid4()}"}
+    headers = {"Idempotency-Key": key or f"cli-{uuid7(Clock().now())}"}
     with _client(api) as http:
         body = _ask(http, "POST", f"/v1/exceptions/{id}/resolve", json=decision, headers=headers)
     if as_json:

@@ -182,7 +182,7 @@ async def test_go_back_does_again_what_was_done(shop: Shop, decide: Decide) -> N
     await shop.until_journal(order, "exception.raised", 2)
     async with shop.stack.engine.connect() as conn:
         keys = [row[0] for row in await conn.exec_driver_sql("SELECT key FROM idempotency WHERE key LIKE '%/do/0#%'")]
-    assert sorted(key.rpartition("#")[2] for key in keys) == ["0.0", "1.1"]
+    assert sorted(key.rpartition("#")[2] for key in keys if "/do/1/" not in key) == ["0.0", "1.1"]
 
 
 @pytest.mark.parametrize(
