@@ -9,14 +9,12 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML, YAMLError
 
 from flows_dsl import prebuilt
-from flows_dsl.findings import FlowRefused
-from flows_dsl.loader import load
-from flows_dsl.model import FlowDocument
-from flows_dsl.release import pack
+from flows_dsl.composing import compose, written
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine
 from orderloom.cli.database import database_url
 from orderloom.cli.running import run
+from orderloom.contracts.flows import Written
 from orderloom.domain.errors import InvalidInput
 from orderloom.persistence.flows import publish
 from orderloom.persistence.migrate import upgrade
@@ -56,7 +54,7 @@ def load_file(
         The world; `docs/tutorial/first-order.md` shows one.
     """
     world = read_world(file)
-    release = pack(flows_in_force([_flow(path) for path in flow or ()]))
+    release = compose(flows_in_force([_flow(path) for path in flow or ()]), channel="")
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
 
     async def work() -> None:
@@ -94,18 +92,15 @@ def read_world(file: Path) -> World:
         raise WorldInvalid(f"{file}: {where}: {first['msg']}.") from error
 
 
-def flows_in_force(own: list[FlowDocument]) -> list[FlowDocument]:
+def flows_in_force(own: list[Written]) -> list[Written]:
     """Return the prebuilt flows of the default release, with *own* ones in place of those they are named like."""
-    by_name = {document.document.name: document for document in own}
-    kept = [by_name.pop(document.document.name, document) for document in prebuilt.documents()]
-    return kept + list(by_name.values())
+    by_name = {flow.name: flow for flow in own}
+    shipped = [written(f"prebuilt/{name}.yaml", prebuilt.text(name)) for name in prebuilt.DEFAULT_RELEASE]
+    return [by_name.pop(flow.name, flow) for flow in shipped] + list(by_name.values())
 
 
-def _flow(path: Path) -> FlowDocument:
+def _flow(path: Path) -> Written:
     try:
-        loaded = load(path.read_text(encoding="utf-8"))
+        return written(str(path), path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WorldInvalid(f"{path} cannot be read: {error.strerror}.") from error
-    if loaded.document is None or loaded.findings:
-        raise FlowRefused(str(path), loaded.findings)
-    return loaded.document

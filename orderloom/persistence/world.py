@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Money
+from orderloom.persistence.releases import enter_loaded
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
 from orderloom.persistence.tables.catalog import channels, prices, products
 from orderloom.persistence.tables.inventory import (
@@ -145,6 +146,7 @@ async def _upsert_channels(conn: AsyncConnection, given: Sequence[Channel]) -> N
             "release": func.coalesce(statement.excluded.release, channels.c.release),
         }
         await conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), rows)
+        await enter_loaded(conn, [(channel.id, channel.release) for channel in given if channel.release is not None])
 
 
 async def _upsert(conn: AsyncConnection, table: Table, key: Sequence[str], rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """What a deployment is set up with: channels, products, prices, published flows and releases."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, Integer, LargeBinary, Table, Text
 
 from orderloom.persistence.tables.base import Document, Id, Instant, Minor, metadata
 
@@ -49,4 +49,30 @@ releases = Table(
     Column("hash", Text, primary_key=True),
     Column("pin", Document, nullable=False),  # contracts.messages.ReleasePin
     Column("published_at", Instant, nullable=False),
+    Column("sources", Document),  # contracts.flows.ReleaseSources
+)
+
+flow_sources = Table(
+    "flow_sources",
+    metadata,
+    Column("kind", Text, primary_key=True),  # flow | layer
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # of what it means; a version never gets another one
+    Column("file", Text, nullable=False),
+    Column("text", Text, nullable=False),  # as its author wrote it
+    Column("published_at", Instant, nullable=False),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("channel_id", Id, ForeignKey("channels.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),  # publish | activate | rollback | load
+    Column("release", Text, ForeignKey("releases.hash"), nullable=False),
+    Column("previous", Text, ForeignKey("releases.hash")),  # in force before
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
 )

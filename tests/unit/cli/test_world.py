@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows_dsl import prebuilt
+from flows_dsl.composing import written
 from orderloom.cli.world import WorldInvalid, flows_in_force, read_world
 
 TUTORIAL = Path(__file__).parents[3] / "examples" / "tutorial"
@@ -42,11 +43,10 @@ def test_a_wrong_world_is_named(tmp_path: Path, text: str, named: str) -> None:
 
 def test_a_flow_of_ones_own_takes_the_place_of_the_prebuilt_one() -> None:
     """The release has the same flows in the same order, with the own one where the prebuilt one stood."""
-    own = prebuilt.document("fulfilment")
-    own = own.model_copy(update={"document": own.document.model_copy(update={"version": "2.0.0"})})
+    own = written("mine.yaml", prebuilt.text("fulfilment").replace("version: 1.0.0", "version: 2.0.0"))
 
     flows = flows_in_force([own])
 
-    assert [flow.document.name for flow in flows] == list(prebuilt.DEFAULT_RELEASE)
-    assert flows[1].document.version == "2.0.0"
-    assert all(flow.document.version == "1.0.0" for flow in flows if flow.document.name != "fulfilment")
+    assert [flow.name for flow in flows] == list(prebuilt.DEFAULT_RELEASE)
+    assert flows[1] is own
+    assert all(flow.version == "1.0.0" for flow in flows if flow is not own)
