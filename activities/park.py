@@ -1,13 +1,16 @@
 """What a quiet order tells PostgreSQL, and what a revived order needs to go on."""
 
 from sqlalchemy import ARRAY, DateTime, Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from activities.registry import serves
 from activities.transaction import Answer, Call, transact, unknown_flows
 from activities.unit import Services, Unit
 from orderloom.contracts.messages import Event, Park, Parked, Rebuild, Rebuilt
+from orderloom.contracts.moving import RELEASE_CHANGED
 from orderloom.contracts.queues import PARK, REBUILD
-from orderloom.domain.model import Json
+from orderloom.domain.model import Json, JsonObject
+from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.tables.orders import flow_instances, journal
 
 _SEEN = (
@@ -33,11 +36,23 @@ _UNFINISHED = (
             select(flow_instances.c.seq).where(
                 flow_instances.c.order_id == bindparam("order_id"),
                 flow_instances.c.status.in_(("running", "faulted")),
+                flow_instances.c.moved.is_(None),
             )
         ),
     )
     .order_by(journal.c.seq)
 )
+
+_MOVED = text(
+    """
+    SELECT f.moved, j.seq AS moved_at
+    FROM (SELECT COALESCE(MAX(seq), 0) AS seq FROM journal WHERE order_id = :order_id AND type = :changed) j
+    LEFT JOIN flow_instances f
+        ON f.order_id = :order_id AND f.status IN ('running', 'faulted') AND f.moved IS NOT NULL
+    ORDER BY f.seq, f.instance
+    """
+).columns(moved=JSONB)
+"""Instances that came from another release, and the number of the event at which the order came to this one."""
 
 
 @serves(PARK, Park, Parked)
@@ -73,17 +88,25 @@ async def park(services: Services, request: Park) -> Parked:
 async def rebuild(services: Services, request: Rebuild) -> Rebuilt:
     """Read back an order's state; the flows of unfinished instances start again, and their bodies come along."""
     unfinished: list[Event] = []
-    seq = 0
+    moved: list[JsonObject] = []
+    seq = moved_at = 0
 
     async def body(unit: Unit) -> Answer:
-        nonlocal seq
+        nonlocal seq, moved_at
         rows = await unit.read(_UNFINISHED, {"order_id": unit.order.id})
         unfinished.extend(Event.model_validate(row) for row in rows.mappings())
+        for row in await unit.read(_MOVED, {"order_id": unit.order.id, "changed": RELEASE_CHANGED}):
+            moved_at = row.moved_at
+            moved.extend([row.moved] if row.moved else [])
         seq = unit.order.seq
-        flows: dict[str, Json] = {**await unknown_flows(await unit.written(), request.context, unfinished)}
+        conn = await unit.written()
+        flows: dict[str, Json] = {**await unknown_flows(conn, request.context, unfinished)}
+        standing = {str(one["flow"]) for one in moved} - set(request.context.known_flows)
+        flows |= await read_bodies(conn, standing) if standing else {}
         return Answer(output=flows, remember=False)
 
     call = Call(context=request.context, key="rebuild", cause="rebuild", input=None)
     done = await transact(services, call, body)
     flows = {hash: str(body) for hash, body in done.output.items()}
-    return Rebuilt(applied=done.applied.model_copy(update={"flows": flows}), seq=seq, unfinished=unfinished)
+    applied = done.applied.model_copy(update={"flows": flows})
+    return Rebuilt(applied=applied, seq=seq, unfinished=unfinished, moved=moved, moved_at=moved_at)

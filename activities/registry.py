@@ -31,6 +31,7 @@ AREAS = (
     "faults",
     "fulfillment",
     "invoicing",
+    "moving",
     "park",
     "payments",
     "record",

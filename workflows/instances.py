@@ -11,7 +11,9 @@ from flows_dsl.interpreter import FlowInstance
 from flows_dsl.problems import FlowCancelled, FlowUndone
 from flows_dsl.release import unpack
 from orderloom.contracts.messages import Event, FlowFinished
+from orderloom.contracts.moving import Standing
 from orderloom.domain.errors import OrderloomError, Problem
+from orderloom.domain.model import JsonObject
 from workflows.runner import InstanceRunner, Order
 from workflows.state import CarriedInstance, Start
 
@@ -49,6 +51,7 @@ class Live:
     runner: InstanceRunner
     instance: FlowInstance
     task: asyncio.Task[None]
+    suspended: bool = False
 
 
 class Instances:
@@ -130,11 +133,39 @@ class Instances:
         for one in carried:
             self._begin(one.start, InstanceState.model_validate(one.state), set(one.consumed))
 
+    def standing(self) -> list[Standing]:
+        """Return every instance and where it stands: live ones, and those that wait to start."""
+        live = [
+            _standing(one.start, one.instance.state.model_dump(mode="json", exclude_defaults=True), one.runner.consumed)
+            for one in self._live.values()
+        ]
+        return live + [_standing(start, None, ()) for start in self.queued]
+
+    def suspend(self) -> list[Standing]:
+        """Stop every instance where it stands, and return all. Only at a quiet point; ``go_on`` must follow."""
+        standing, self.queued = self.standing(), []
+        for live in self._live.values():
+            live.suspended = True
+            live.task.cancel()
+        return standing
+
+    def go_on(self, standing: Iterable[Standing]) -> None:
+        """Let instances go on from where they stand, and start those that have not begun, in place of all others."""
+        self._live = {}
+        for one in standing:
+            start = Start(flow=one.flow, event=one.event, depth=one.depth, moves=one.moves)
+            if one.state is None:
+                self.queued.append(start)
+            else:
+                self._begin(start, InstanceState.model_validate(one.state), set(one.consumed))
+        self.turn()
+
     def _admit(self, start: Start) -> None:
         flow, _ = self._flow(start)
         rivals = [live for live in self._live.values() if live.flow.name == flow.name]
         if not rivals or flow.concurrency == "parallel":
             state = InstanceState.start(flow.hash, start.event, self._order.now())
+            state.instance = start.instance
             self._begin(start, state, set())
         elif flow.concurrency == "drop":
             self._end(start.instance, "dropped")
@@ -160,6 +191,7 @@ class Instances:
         self._live[start.instance] = Live(start, flow, listens, runner, instance, task)
 
     async def _run(self, start: Start, instance: FlowInstance) -> None:
+        mine = self._live[start.instance]
         try:
             await instance.run()
             outcome = "completed"
@@ -168,6 +200,8 @@ class Instances:
         except FlowUndone:
             outcome = "compensated"
         except asyncio.CancelledError:
+            if mine.suspended:
+                return
             outcome = "replaced"
         except Exception as crash:  # noqa: BLE001  # raised again by the workflow's own task, which must fail
             self.crash = crash
@@ -182,6 +216,17 @@ class Instances:
         while len(self.ended) > REMEMBERED:
             del self.ended[next(iter(self.ended))]
         self._order.transactions.finished.append(FlowFinished(instance=instance, outcome=outcome))
+
+
+def _standing(start: Start, state: JsonObject | None, consumed: Iterable[int]) -> Standing:
+    return Standing(
+        flow=start.flow,
+        event=start.event,
+        depth=start.depth,
+        moves=start.moves,
+        state=state,
+        consumed=sorted(consumed),
+    )
 
 
 def too_deep(event: Event) -> Problem:

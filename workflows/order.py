@@ -9,9 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.workflow import ContinueAsNewVersioningBehavior
 
-from orderloom.contracts.actions import raise_exception
 from orderloom.contracts.messages import (
-    ActionDone,
     Context,
     Delivery,
     Event,
@@ -23,18 +21,18 @@ from orderloom.contracts.messages import (
     Receipt,
     RecordDelivery,
     Recorded,
-    RunAction,
 )
+from orderloom.contracts.moving import RELEASE_REQUESTED, Standing
 from orderloom.contracts.queues import ORDER_WORKFLOW, PARK, REBUILD, RECORD
-from orderloom.domain.errors import Problem
-from orderloom.domain.model import JsonObject, Message
+from orderloom.domain.model import Message
 from workflows.deadlines import Deadlines
-from workflows.failures import category_of
 from workflows.inbox import CAPACITY, Inbox, InboxFull
 from workflows.instances import MOST_DEPTH, Instances, too_deep
+from workflows.moves import Moves
 from workflows.runner import RESOLVE_REQUESTED
 from workflows.state import Carried, Start
 from workflows.transactions import Transactions
+from workflows.troubles import Troubles
 
 MOST_EVENTS = 3_000
 """Above so many events no instance starts until the order has continued as new."""
@@ -69,7 +67,8 @@ class OrderWorkflow:
         self._closing: asyncio.Future[None] | None = None
         self._ready = False
         self._handling = 0
-        self._troubles: list[tuple[Problem, str]] = []
+        self._troubles = Troubles()
+        self._moves = Moves()
 
     @workflow.run
     async def run(self, start: OrderInput) -> None:
@@ -80,9 +79,13 @@ class OrderWorkflow:
             if self.instances.crash is not None:
                 raise self.instances.crash
             if self._troubles:
-                await self._raise_troubles()
+                await self._troubles.raise_all(self._surely)
             elif self._must_park():
                 await self._park()
+            elif self._moves:
+                await self._park()
+                if self._quiet() and not self._must_park():
+                    await self._moves.carry_out(self)
             elif self._must_settle():
                 self._settle()
             elif self._should_continue():
@@ -96,6 +99,8 @@ class OrderWorkflow:
         self._handling += 1
         try:
             await workflow.wait_condition(lambda: self._ready)
+            if delivery.type == RELEASE_REQUESTED and delivery.intake_id not in self._receipts:
+                self._remember(delivery.intake_id, await self._moves.ask(delivery))
             return self._receipts.get(delivery.intake_id) or await self._record(delivery)
         finally:
             self._handling -= 1
@@ -116,6 +121,11 @@ class OrderWorkflow:
         """Tell whether nothing will happen without a new delivery or the clock, and PostgreSQL knows that."""
         return self._quiet() and not (self._handling or self._troubles or self._must_park())
 
+    @workflow.query
+    def standing(self) -> list[Standing]:
+        """Tell where every instance stands."""
+        return self.instances.standing()
+
     @advance.validator
     def _refuse_in_production(self, offset: float) -> None:
         del offset
@@ -128,7 +138,9 @@ class OrderWorkflow:
 
     def resolution(self, exception: str) -> asyncio.Future[Event]:
         """Return a future of the operator's decision about a process exception."""
-        return self._resolutions.setdefault(exception, asyncio.get_running_loop().create_future())
+        if (known := self._resolutions.get(exception)) is None or known.cancelled():
+            known = self._resolutions[exception] = asyncio.get_running_loop().create_future()
+        return known
 
     def turn(self) -> None:
         """See whether an instance that waits may start now."""
@@ -140,10 +152,11 @@ class OrderWorkflow:
         elif start.revived:
             rebuilt = await self._surely(REBUILD, lambda context: Rebuild(context=context), Rebuilt)
             self._parked = None
-            self._checked = max(self._checked, rebuilt.seq)
+            self._checked, self.transactions.moved_at = max(self._checked, rebuilt.seq), rebuilt.moved_at
+            self.instances.go_on(Standing.model_validate(one) for one in rebuilt.moved)
             for event in rebuilt.unfinished:
                 self._subscribe(event, depth=0)
-        if start.first is not None and start.carried is None:
+        if start.first is not None and start.carried is None and start.first.type != RELEASE_REQUESTED:
             await self._record_first(start.first)
         self._ready = True
 
@@ -173,14 +186,14 @@ class OrderWorkflow:
                 self._resolve(event)
             if not self.inbox.add(event, self.instances.wanted()):
                 full = InboxFull(f"{event.type} {event.id} found {CAPACITY} events before it.").problem()
-                self._troubles.append((full, event.id))
+                self._troubles.add(full, event.id)
             self.instances.ring(event)
             self._subscribe(event, depth)
 
     def _subscribe(self, event: Event, depth: int) -> None:
-        flows = self._start.pin.subscriptions.get(event.type, [])
+        flows = self.transactions.starts(event)
         if flows and depth >= MOST_DEPTH:
-            self._troubles.append((too_deep(event), event.id))
+            self._troubles.add(too_deep(event), event.id)
             return
         self.instances.held = self._too_long()
         for flow in flows:
@@ -215,6 +228,7 @@ class OrderWorkflow:
         return bool(
             self._troubles
             or self._must_park()
+            or self._moves
             or self._must_settle()
             or self._should_continue()
             or self._may_close()
@@ -263,7 +277,7 @@ class OrderWorkflow:
         missed = [
             event
             for event in events
-            for flow in self._start.pin.subscriptions.get(event.type, [])
+            for flow in self.transactions.starts(event)
             if not self.instances.knows(Start(flow=flow, event=event))
         ]
         if missed:
@@ -281,22 +295,6 @@ class OrderWorkflow:
             except FailureError as failure:
                 workflow.logger.error("order %s: %s failed: %s", self._start.order_id, activity, failure)
                 await workflow.sleep(TRY_AGAIN)
-
-    async def _raise_troubles(self) -> None:
-        troubles, self._troubles = self._troubles, []
-        for problem, event in troubles:
-            arguments: JsonObject = {
-                "category": category_of(problem),
-                "code": problem.code,
-                "detail": problem.detail,
-                "attached_to": event,
-            }
-            key = f"{event}!{problem.code}"
-
-            def ask(context: Context, arguments: JsonObject = arguments, key: str = key) -> RunAction:
-                return RunAction(context=context, key=key, input=arguments, cause="order")
-
-            await self._surely(raise_exception.activity, ask, ActionDone)
 
     def _never_was(self) -> bool:
         """Whether the placement was refused: there is no order."""
@@ -359,8 +357,9 @@ class OrderWorkflow:
 
     def _continue(self) -> None:
         changed = workflow.info().is_target_worker_deployment_version_changed()
+        kept = {"carried": self._carried().model_dump(mode="json"), "pin": self.transactions.pin}
         workflow.continue_as_new(
-            self._start.model_copy(update={"carried": self._carried().model_dump(mode="json")}),
+            self._start.model_copy(update=kept),
             initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE if changed else None,
         )
 
@@ -378,6 +377,7 @@ class OrderWorkflow:
             events=self.inbox.events(),
             asked=sorted(self.asked),
             parked=self._parked,
+            moved_at=self.transactions.moved_at,
             settled_at=self._settled_at,
         )
 
@@ -391,7 +391,7 @@ class OrderWorkflow:
         self._offset = timedelta(seconds=carried.offset)
         self._receipts = dict(carried.receipts)
         self._parked = carried.parked
-        self._settled_at = carried.settled_at
+        self._settled_at, self.transactions.moved_at = carried.settled_at, carried.moved_at
         if carried.settled_at is not None:
             self._closing = self.deadlines.at(self._window_ends(), told=False)
         self.instances.ended = dict.fromkeys(carried.ended)

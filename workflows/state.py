@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime
 
 from orderloom.contracts.messages import Event, FlowFinished, Receipt
+from orderloom.contracts.moving import instance_id
 from orderloom.domain.model import JsonObject, Message
 
 
@@ -14,11 +15,13 @@ class Start(Message):
     event: Event
     depth: int = 1
     """How many flows stand above it: an event that a flow caused starts flows one deeper."""
+    moves: int = 0
+    """How often it was moved to another release."""
 
     @property
     def instance(self) -> str:
         """Return the instance's id."""
-        return f"{self.event.id}@{self.flow}"
+        return instance_id(self.event.id, self.flow, self.moves)
 
 
 class CarriedInstance(Message):
@@ -57,5 +60,7 @@ class Carried(Message):
     """Intents that a gateway may have seen and whose outcome is unknown."""
     parked: tuple[list[str], AwareDatetime | None] | None
     """What PostgreSQL was told last: wanted types and the next deadline."""
+    moved_at: int = 0
+    """Number of the event at which the order came to its release: what older events started is known."""
     settled_at: AwareDatetime | None
     """Since when nothing is open; the service window runs from there."""

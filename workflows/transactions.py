@@ -18,6 +18,7 @@ from orderloom.contracts.messages import (
     Recorded,
     ReleasePin,
 )
+from orderloom.contracts.moving import Moved
 from orderloom.domain.model import JsonObject, Message
 from workflows.failures import applied_of
 
@@ -35,6 +36,8 @@ class Transactions:
         header: the order's header, as of the last transaction.
         flows: packed bodies of the flows that this run's history holds, by hash.
         finished: instances that ended since the last transaction; the next one reports them.
+        pin: the flows in force for the order.
+        moved_at: number of the event at which it came to them; 0 when it was placed with them.
         running: transactions that run or wait for their turn.
     """
 
@@ -47,10 +50,15 @@ class Transactions:
         self.finished: list[FlowFinished] = []
         self.running = 0
         self._order_id = order_id
-        self._pin = pin
+        self.pin = pin
+        self.moved_at = 0
         self._now = now
         self._told = told
         self._lock = asyncio.Lock()
+
+    def starts(self, event: Event) -> list[str]:
+        """Return the flows that *event* starts; what one of before the order's latest move started is known."""
+        return self.pin.subscriptions.get(event.type, []) if event.seq > self.moved_at else []
 
     async def run[A: Message](
         self, activity: str, request: Callable[[Context], Message], answer: type[A], depth: int = 0
@@ -78,7 +86,7 @@ class Transactions:
             order_id=self._order_id,
             now=self._now(),
             known_flows=sorted(self.flows),
-            pin=self._pin,
+            pin=self.pin,
             finished=reported,
         )
         try:
@@ -96,7 +104,7 @@ class Transactions:
             raise
         self.finished = [one for one in self.finished if one not in reported]
         told: Message = done
-        if isinstance(told, ActionDone | Recorded | Rebuilt) and told.applied is not None:
+        if isinstance(told, ActionDone | Recorded | Rebuilt | Moved) and told.applied is not None:
             self._apply(told.applied, depth)
         return done
 
