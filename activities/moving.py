@@ -15,7 +15,7 @@ from flows_dsl.compiled import CompiledFlow
 from flows_dsl.moving import MoveRefused, move
 from flows_dsl.release import unpack
 from orderloom.contracts.messages import Receipt, ReleasePin
-from orderloom.contracts.moving import MOVE, RELEASE_CHANGED, ChangeRelease, Moved, MoveOrder, Standing
+from orderloom.contracts.moving import MOVE, RELEASE_CHANGED, ChangeRelease, Moved, MoveOrder, Whereabouts
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.flow_bodies import read_bodies
@@ -79,16 +79,16 @@ class _Moving:
         try:
             pin = self._unit.order.pin if known else await self._wanted_pin(row)
             flows, target = await self._flows(pin)
-            moved = move(self._request.standing, flows, target)
+            moved = move(self._request.whereabouts, flows, target)
         except OrderloomError as error:
             return await self._refuse(error, known=known, row=row)
         receipt = Receipt.model_validate(row.answer) if known else await self._accept(row, pin, moved)
-        changed = [(a, b) for a, b in zip(self._request.standing, moved, strict=True) if a != b]
+        changed = [(a, b) for a, b in zip(self._request.whereabouts, moved, strict=True) if a != b]
         await self._keep(changed)
         done = await finish(self._unit, self._call, Answer(remember=False, order=self._columns(pin)))
         bodies = await read_bodies(self._conn, {one.flow for one in moved} - set(self._call.context.known_flows))
         applied = done.applied.model_copy(update={"flows": {**done.applied.flows, **bodies}})
-        return Moved(receipt=receipt, applied=applied, pin=pin, standing=moved)
+        return Moved(receipt=receipt, applied=applied, pin=pin, whereabouts=moved)
 
     async def _require_settled(self) -> None:
         """Refuse when PostgreSQL knows of an instance under way that the workflow does not: it would be lost."""
@@ -96,21 +96,21 @@ class _Moving:
         query = select(flow_instances.c.instance).where(
             flow_instances.c.order_id == self._order_id, flow_instances.c.status.in_(_UNFINISHED)
         )
-        known = ended | {one.instance for one in self._request.standing}
-        known |= {one.instance for one in await self._previous_standing()}
+        known = ended | {one.instance for one in self._request.whereabouts}
+        known |= {one.instance for one in await self._previous_whereabouts()}
         if unknown := sorted(set(await self._conn.scalars(query)) - known):
             raise MoveUnsettled(
                 f"order {self._order_id} has instances under way that nobody runs", instances=[*unknown]
             )
 
-    async def _previous_standing(self) -> list[Standing]:
+    async def _previous_whereabouts(self) -> list[Whereabouts]:
         """Return how these instances are called if they were moved by this delivery, and the answer was lost."""
         pin = self._unit.order.pin
         if pin.release == self._request.context.pin.release:
             return []
         flows, target = await self._flows(pin)
         try:
-            return move(self._request.standing, flows, target)
+            return move(self._request.whereabouts, flows, target)
         except MoveRefused:
             return []
 
@@ -133,7 +133,7 @@ class _Moving:
     async def _flows(self, pin: ReleasePin) -> tuple[dict[str, CompiledFlow], list[str]]:
         """Return the flows of the instances and of the release by hash, and the hashes of the release's."""
         target = list(dict.fromkeys(hash for started in pin.subscriptions.values() for hash in started))
-        hashes = {*target, *(one.flow for one in self._request.standing)}
+        hashes = {*target, *(one.flow for one in self._request.whereabouts)}
         bodies = await read_bodies(self._conn, hashes)
         return {hash: unpack(body) for hash, body in bodies.items()}, target
 
@@ -150,7 +150,7 @@ class _Moving:
         await self._answer(receipt)
         return Moved(receipt=receipt)
 
-    async def _accept(self, row: Any, pin: ReleasePin, moved: Sequence[Standing]) -> Receipt:
+    async def _accept(self, row: Any, pin: ReleasePin, moved: Sequence[Whereabouts]) -> Receipt:
         previous = self._unit.order.pin.release
         seq = None
         if pin.release != previous:
@@ -169,7 +169,7 @@ class _Moving:
         wanted = sorted({*pin.subscriptions, *self._request.listening})
         return {"release": pin.release, "pin": pin.model_dump(mode="json"), "wanted": wanted}
 
-    async def _keep(self, changed: Sequence[tuple[Standing, Standing]]) -> None:
+    async def _keep(self, changed: Sequence[tuple[Whereabouts, Whereabouts]]) -> None:
         """Keep where moved instances go on: a revival starts them there, for what they did has keys of other paths."""
         for before, after in changed:
             values = {"order_id": self._order_id, "instance": before.instance}
@@ -187,7 +187,7 @@ class _Moving:
             await self._conn.execute(entered.on_conflict_do_update(index_elements=["order_id", "instance"], set_=again))
             await self._follow(before, after)
 
-    async def _follow(self, before: Standing, after: Standing) -> None:
+    async def _follow(self, before: Whereabouts, after: Whereabouts) -> None:
         """Attach the open exceptions at which an instance waits to the instance that it becomes."""
         for old, new in zip(_places(before), _places(after), strict=True):
             statement = (
@@ -198,7 +198,7 @@ class _Moving:
             await self._conn.execute(statement)
 
 
-def _places(one: Standing) -> list[str]:
+def _places(one: Whereabouts) -> list[str]:
     """Return what exceptions of an instance are attached to: each task it is at, and the instance itself."""
     frames: Any = (one.state or {}).get("frames", [])
     return [one.instance, *(f"{one.instance}{frame['path']}/{frame.get('index', 0)}" for frame in frames)]

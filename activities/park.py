@@ -101,8 +101,8 @@ async def rebuild(services: Services, request: Rebuild) -> Rebuilt:
         seq = unit.order.seq
         conn = await unit.written()
         flows: dict[str, Json] = {**await unknown_flows(conn, request.context, unfinished)}
-        standing = {str(one["flow"]) for one in moved} - set(request.context.known_flows)
-        flows |= await read_bodies(conn, standing) if standing else {}
+        elsewhere = {str(one["flow"]) for one in moved} - set(request.context.known_flows)
+        flows |= await read_bodies(conn, elsewhere) if elsewhere else {}
         return Answer(output=flows, remember=False)
 
     call = Call(context=request.context, key="rebuild", cause="rebuild", input=None)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.errors import IdempotencyKeyRequired
 from orderloom.bootstrap.health import Probe
 from orderloom.contracts.messages import Delivery, Receipt
+from orderloom.contracts.moving import Whereabouts
 from orderloom.persistence.vault import Vault
 from orderloom.readmodels.snapshot import MAX_PAGE, snapshot
 
@@ -37,6 +38,14 @@ class Deliver(Protocol):
         ...
 
 
+class AskWhereabouts(Protocol):
+    """Asks an order's workflow where its instances stand."""
+
+    async def __call__(self, order_id: str) -> list[Whereabouts]:
+        """Return the instances under way; none when the order has no workflow."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApiDependencies:
     """Everything that the API needs. One per application."""
@@ -45,6 +54,7 @@ class ApiDependencies:
     vault: Vault
     clock: Clock
     deliver: Deliver
+    whereabouts: AskWhereabouts
     workflows_ready: Probe
     """Whether Temporal answers."""
     max_body: int = MAX_BODY

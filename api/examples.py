@@ -72,5 +72,8 @@ NOTICE: JsonObject = {
 }
 """A gateway says that a capture succeeded."""
 
+MOVE_RELEASE: JsonObject = {"release": "0d7c3a5be1f24b7e9c62a8f1d4e05b93"}
+"""Put the order on another release."""
+
 RESOLVE: JsonObject = {"kind": "retry"}
 """Let the flow that waits try its task again."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from flows_dsl.addresses import Address, Addresses, shown, translated
 from flows_dsl.compiled import DIRECTIVES, CompiledFlow, CompiledTask, Listen
 from flows_dsl.frames import Frame, InstanceState
-from orderloom.contracts.moving import MovedTask, Standing, instance_id
+from orderloom.contracts.moving import MovedTask, Whereabouts, instance_id
 from orderloom.domain.errors import OrderloomError
 
 
@@ -19,12 +19,14 @@ class MoveRefused(OrderloomError):
     status = 409
 
 
-def move(standing: Sequence[Standing], known: Mapping[str, CompiledFlow], target: Sequence[str]) -> list[Standing]:
+def move(
+    whereabouts: Sequence[Whereabouts], known: Mapping[str, CompiledFlow], target: Sequence[str]
+) -> list[Whereabouts]:
     """
     Return all instances as they go on in another release.
 
     Args:
-        standing: the instances, each at a quiet point.
+        whereabouts: the instances, each at a quiet point.
         known: the flows of the instances and of the release, by hash.
         target: hashes of the release's flows.
 
@@ -32,10 +34,10 @@ def move(standing: Sequence[Standing], known: Mapping[str, CompiledFlow], target
         MoveRefused: one has no place there. Then none is moved.
     """
     by_name = {known[hash].name: known[hash] for hash in target}
-    return [one if one.flow in target else _move(one, known[one.flow], by_name) for one in standing]
+    return [one if one.flow in target else _move(one, known[one.flow], by_name) for one in whereabouts]
 
 
-def _move(one: Standing, old: CompiledFlow, by_name: Mapping[str, CompiledFlow]) -> Standing:
+def _move(one: Whereabouts, old: CompiledFlow, by_name: Mapping[str, CompiledFlow]) -> Whereabouts:
     if old.name not in by_name:
         raise MoveRefused(f"The release has no flow {old.name!r}.", flow=old.label, instance=one.instance)
     new, moves = by_name[old.name], one.moves + 1
@@ -47,14 +49,14 @@ def _move(one: Standing, old: CompiledFlow, by_name: Mapping[str, CompiledFlow])
     return one.model_copy(update={"flow": new.hash, "moves": moves, "state": state})
 
 
-def moved_task(one: Standing, known: Mapping[str, CompiledFlow], target: Sequence[str]) -> MovedTask:
+def moved_task(one: Whereabouts, known: Mapping[str, CompiledFlow], target: Sequence[str]) -> MovedTask:
     """Return where an instance stands, and the flow of the release that it would go on in."""
     flow = known[one.flow]
     to = next((known[hash] for hash in target if known[hash].name == flow.name), flow)
     return MovedTask(flow=flow.label, to=to.label, task=task_of(one, flow))
 
 
-def task_of(one: Standing, flow: CompiledFlow) -> str | None:
+def task_of(one: Whereabouts, flow: CompiledFlow) -> str | None:
     """Return the task that an instance stands at, for people."""
     state = InstanceState.model_validate(one.state) if one.state is not None else None
     if state is None or not state.frames:

@@ -264,6 +264,7 @@ def api_dependencies(
         vault=connected.vault,
         clock=clock,
         deliver=courier,
+        whereabouts=courier.whereabouts,
         workflows_ready=workflows(connected.client),
         patience=patience,
     )

@@ -11,7 +11,7 @@ from flows_dsl.interpreter import FlowInstance
 from flows_dsl.problems import FlowCancelled, FlowUndone
 from flows_dsl.release import unpack
 from orderloom.contracts.messages import Event, FlowFinished
-from orderloom.contracts.moving import Standing
+from orderloom.contracts.moving import Whereabouts
 from orderloom.domain.errors import OrderloomError, Problem
 from orderloom.domain.model import JsonObject
 from workflows.runner import InstanceRunner, Order
@@ -133,26 +133,28 @@ class Instances:
         for one in carried:
             self._begin(one.start, InstanceState.model_validate(one.state), set(one.consumed))
 
-    def standing(self) -> list[Standing]:
+    def whereabouts(self) -> list[Whereabouts]:
         """Return every instance and where it stands: live ones, and those that wait to start."""
         live = [
-            _standing(one.start, one.instance.state.model_dump(mode="json", exclude_defaults=True), one.runner.consumed)
+            _whereabouts(
+                one.start, one.instance.state.model_dump(mode="json", exclude_defaults=True), one.runner.consumed
+            )
             for one in self._live.values()
         ]
-        return live + [_standing(start, None, ()) for start in self.queued]
+        return live + [_whereabouts(start, None, ()) for start in self.queued]
 
-    def suspend(self) -> list[Standing]:
+    def suspend(self) -> list[Whereabouts]:
         """Stop every instance where it stands, and return all. Only at a quiet point; ``go_on`` must follow."""
-        standing, self.queued = self.standing(), []
+        whereabouts, self.queued = self.whereabouts(), []
         for live in self._live.values():
             live.suspended = True
             live.task.cancel()
-        return standing
+        return whereabouts
 
-    def go_on(self, standing: Iterable[Standing]) -> None:
+    def go_on(self, whereabouts: Iterable[Whereabouts]) -> None:
         """Let instances go on from where they stand, and start those that have not begun, in place of all others."""
         self._live = {}
-        for one in standing:
+        for one in whereabouts:
             start = Start(flow=one.flow, event=one.event, depth=one.depth, moves=one.moves)
             if one.state is None:
                 self.queued.append(start)
@@ -218,8 +220,8 @@ class Instances:
         self._order.transactions.finished.append(FlowFinished(instance=instance, outcome=outcome))
 
 
-def _standing(start: Start, state: JsonObject | None, consumed: Iterable[int]) -> Standing:
-    return Standing(
+def _whereabouts(start: Start, state: JsonObject | None, consumed: Iterable[int]) -> Whereabouts:
+    return Whereabouts(
         flow=start.flow,
         event=start.event,
         depth=start.depth,

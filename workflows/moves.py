@@ -46,7 +46,7 @@ class Moves:
         try:
             moved = await order.transactions.run(
                 MOVE,
-                lambda context: MoveOrder(context=context, delivery=delivery, standing=before, listening=listening),
+                lambda context: MoveOrder(context=context, delivery=delivery, whereabouts=before, listening=listening),
                 Moved,
             )
         except FailureError as failure:
@@ -58,6 +58,6 @@ class Moves:
             seq = moved.applied.order["seq"]
             assert isinstance(seq, int)
             order.transactions.pin, order.transactions.moved_at = moved.pin, seq
-        order.instances.go_on(before if moved.applied is None else moved.standing)
+        order.instances.go_on(before if moved.applied is None else moved.whereabouts)
         if not future.cancelled():
             future.set_result(moved.receipt)

@@ -22,7 +22,7 @@ from orderloom.contracts.messages import (
     RecordDelivery,
     Recorded,
 )
-from orderloom.contracts.moving import RELEASE_REQUESTED, Standing
+from orderloom.contracts.moving import RELEASE_REQUESTED, Whereabouts
 from orderloom.contracts.queues import ORDER_WORKFLOW, PARK, REBUILD, RECORD
 from orderloom.domain.model import Message
 from workflows.deadlines import Deadlines
@@ -122,9 +122,9 @@ class OrderWorkflow:
         return self._quiet() and not (self._handling or self._troubles or self._must_park())
 
     @workflow.query
-    def standing(self) -> list[Standing]:
+    def whereabouts(self) -> list[Whereabouts]:
         """Tell where every instance stands."""
-        return self.instances.standing()
+        return self.instances.whereabouts()
 
     @advance.validator
     def _refuse_in_production(self, offset: float) -> None:
@@ -153,7 +153,7 @@ class OrderWorkflow:
             rebuilt = await self._surely(REBUILD, lambda context: Rebuild(context=context), Rebuilt)
             self._parked = None
             self._checked, self.transactions.moved_at = max(self._checked, rebuilt.seq), rebuilt.moved_at
-            self.instances.go_on(Standing.model_validate(one) for one in rebuilt.moved)
+            self.instances.go_on(Whereabouts.model_validate(one) for one in rebuilt.moved)
             for event in rebuilt.unfinished:
                 self._subscribe(event, depth=0)
         if start.first is not None and start.carried is None and start.first.type != RELEASE_REQUESTED:

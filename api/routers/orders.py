@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime
 
 from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Limit, Reading
@@ -24,7 +25,7 @@ from orderloom.domain.placing import PlaceOrder, TooManyLines
 from orderloom.persistence.intake import OrderExists
 from orderloom.persistence.single import single
 from orderloom.readmodels.journal import JournalEntry, journal_page
-from orderloom.readmodels.order_list import OrderSummary, orders_page
+from orderloom.readmodels.order_list import OrderFilter, OrderSummary, orders_page
 from orderloom.readmodels.order_view import OrderView, order_view
 from orderloom.readmodels.orders import channel_of
 
@@ -50,15 +51,21 @@ async def place_order(given: Given, request: Request, order: PlaceOrder, key: Id
 @router.get("", responses=problems(InvalidInput))
 async def orders(
     conn: Reading,
+    *,
     channel: Annotated[str | None, Query(description="Only orders of this channel.")] = None,
     external_id: Annotated[str | None, Query(description="Only the order with the channel's own number.")] = None,
+    release: Annotated[str | None, Query(description="Only orders on the release with this hash.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Only orders placed then or later.")] = None,
+    open: Annotated[bool, Query(description="Only orders that are not closed.")] = False,
     after: Annotated[str | None, Query(description="Id of the last one seen.")] = None,
     limit: Limit = 50,
 ) -> Page[OrderSummary]:
     """List orders, the newest first."""
-    rows = await orders_page(conn, channel=channel, external_id=external_id, after=after, limit=limit)
+    wanted = OrderFilter(channel=channel, external_id=external_id, release=release, since=since, open=open)
+    rows = await orders_page(conn, wanted, after=after, limit=limit)
     end = rows[-1].id if len(rows) == limit else None
-    return Page(items=rows, next=after_path("/v1/orders", end, limit, channel=channel, external_id=external_id))
+    filters = wanted.model_dump(mode="json", exclude_defaults=True)
+    return Page(items=rows, next=after_path("/v1/orders", end, limit, **filters))
 
 
 @router.get("/{order}", responses=problems(OrderUnknown, InvalidInput))

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery, OrderInput, Receipt, ReleasePin
+from orderloom.contracts.moving import WHEREABOUTS, Whereabouts
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound, OrderloomError
@@ -117,6 +118,17 @@ class Courier:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
+
+    async def whereabouts(self, order_id: str) -> list[Whereabouts]:
+        """Return where the instances of an order's flows stand; nothing when it has no workflow."""
+        handle = self._client.get_workflow_handle(workflow_id(order_id))
+        try:
+            found: list[Whereabouts] = await handle.query(WHEREABOUTS, result_type=list[Whereabouts])
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return []
+            raise
+        return found
 
     @property
     def _virtual(self) -> bool:

@@ -217,6 +217,6 @@ class Rebuilt(Message):
     """Events whose flow instances had not finished, in sequence: their flows are started again; every action
     they had done answers from its idempotency row."""
     moved: list[JsonObject] = []
-    """Instances that came from another release (``contracts.moving.Standing``): they go on where they came in."""
+    """Instances that came from another release (``contracts.moving.Whereabouts``): they go on where they came in."""
     moved_at: int = 0
     """Number of the event at which the order came to its release; 0 when it was placed on it."""

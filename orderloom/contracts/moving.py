@@ -11,8 +11,8 @@ RELEASE_CHANGED = "order.release.changed"
 """Type of the journal's entry about it."""
 MOVE = "move"
 """Local activity: ``MoveOrder`` to ``Moved``."""
-STANDING = "standing"
-"""Query of the order workflow: a list of ``Standing``."""
+WHEREABOUTS = "whereabouts"
+"""Query of the order workflow: a list of ``Whereabouts``."""
 
 
 def instance_id(event: str, flow: str, moves: int) -> str:
@@ -25,7 +25,7 @@ def instance_id(event: str, flow: str, moves: int) -> str:
     return f"{event}@{flow}" + (f"^{moves}" if moves else "")
 
 
-class Standing(Message):
+class Whereabouts(Message):
     """An instance of a flow and where it stands; without state it has not begun."""
 
     flow: str
@@ -57,7 +57,7 @@ class MoveOrder(Message):
 
     context: Context
     delivery: Delivery
-    standing: list[Standing]
+    whereabouts: list[Whereabouts]
     listening: list[str]
     """Event types that its listens wait for."""
 
@@ -68,7 +68,7 @@ class Moved(Message):
     receipt: Receipt
     applied: Applied | None = None
     pin: ReleasePin | None = None
-    standing: list[Standing] = []
+    whereabouts: list[Whereabouts] = []
     """All instances as they go on."""
 
 

@@ -24,7 +24,7 @@ from orderloom.domain.order import OrderStatus
 from orderloom.persistence.flows import publish
 from orderloom.persistence.world import load_world
 from orderloom.readmodels.doctor import examine
-from orderloom.readmodels.order_list import OrderSummary, orders_page
+from orderloom.readmodels.order_list import OrderFilter, OrderSummary, orders_page
 from orderloom.readmodels.snapshot import MAX_PAGE, snapshot
 from orderloom.readmodels.tally import Tally, shipments_per_order, tally
 
@@ -125,7 +125,7 @@ class _Books:
         async with snapshot(self._engine) as conn:
             while True:
                 after = found[-1].id if found else None
-                page = await orders_page(conn, channel=None, external_id=None, after=after, limit=MAX_PAGE)
+                page = await orders_page(conn, OrderFilter(), after=after, limit=MAX_PAGE)
                 found += page
                 if len(page) < MAX_PAGE:
                     return found

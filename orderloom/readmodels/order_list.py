@@ -30,15 +30,31 @@ class OrderSummary(Frozen):
     grand_total: Money
     """Of what is neither cancelled nor returned, with tax."""
     open_exceptions: int
+    release: str
+    """Hash of the release that it is on."""
     closed: bool
     """The service window is over; a command opens it again."""
 
 
+class OrderFilter(Frozen):
+    """Which orders are meant: all that is said must hold."""
+
+    channel: str | None = None
+    external_id: str | None = None
+    """The channel's own number."""
+    release: str | None = None
+    """Hash of the release that they are on."""
+    since: AwareDatetime | None = None
+    """Placed then or later."""
+    open: bool = False
+    """Only such as are not closed."""
+
+
 async def orders_page(
-    conn: AsyncConnection, *, channel: str | None, external_id: str | None, after: str | None, limit: int
+    conn: AsyncConnection, wanted: OrderFilter, *, after: str | None, limit: int
 ) -> list[OrderSummary]:
     """Return at most *limit* orders that were placed before the order *after*, in two statements."""
-    rows = await _rows(conn, channel=channel, external_id=external_id, after=after, limit=limit)
+    rows = await _rows(conn, wanted, after=after, limit=limit)
     pools = await product_pools_of(conn, [row.id for row in rows])
     return [
         OrderSummary(
@@ -49,6 +65,7 @@ async def orders_page(
             status=order_status(quantities(pools.get(row.id, ()))),
             grand_total=Money(amount=int(row.grand_total), currency=row.currency),
             open_exceptions=row.open_exceptions,
+            release=row.release,
             closed=row.closed_at is not None,
         )
         for row in rows
@@ -56,7 +73,7 @@ async def orders_page(
 
 
 async def _rows(
-    conn: AsyncConnection, *, channel: str | None, external_id: str | None, after: str | None, limit: int
+    conn: AsyncConnection, wanted: OrderFilter, *, after: str | None, limit: int
 ) -> list[Row[*tuple[Any, ...]]]:
     table, entry, exception = orders.c, unit_entries.c, process_exceptions.c
     grand_total = (
@@ -72,6 +89,7 @@ async def _rows(
             table.external_id,
             table.placed_at,
             table.currency,
+            table.release,
             table.closed_at,
             grand_total.label("grand_total"),
             waiting.label("open_exceptions"),
@@ -79,10 +97,18 @@ async def _rows(
         .order_by(table.placed_at.desc(), table.id.desc())
         .limit(limit)
     )
-    if channel is not None:
-        query = query.where(table.channel_id == channel)
-    if external_id is not None:
-        query = query.where(table.external_id == external_id)
+    equal = (
+        (table.channel_id, wanted.channel),
+        (table.external_id, wanted.external_id),
+        (table.release, wanted.release),
+    )
+    for column, value in equal:
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(table.placed_at >= wanted.since)
+    if wanted.open:
+        query = query.where(table.closed_at.is_(None))
     if after is not None:
         mark = select(table.placed_at, table.id).where(table.id == after).scalar_subquery()
         query = query.where(tuple_(table.placed_at, table.id) < mark)

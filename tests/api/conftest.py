@@ -15,6 +15,7 @@ from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.bootstrap.health import Probe
 from orderloom.contracts.messages import Delivery, Receipt, ReleasePin
+from orderloom.contracts.moving import Whereabouts
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.persistence import tables
 from orderloom.persistence.intake import mark
@@ -51,6 +52,11 @@ class StubDelivery:
         if self.receipt is not None:
             await mark(self.engine, intake_id, self.receipt.status, self.receipt)
         return self.receipt
+
+    async def whereabouts(self, order_id: str) -> list[Whereabouts]:
+        """Say that no instance is under way."""
+        assert order_id
+        return []
 
 
 @pytest.fixture
@@ -129,6 +135,7 @@ def client(engine: AsyncEngine, delivery: StubDelivery, probe: Probe) -> httpx.A
         vault=Vault(engine, bytes(32)),
         clock=FixedClock(),
         deliver=delivery,
+        whereabouts=delivery.whereabouts,
         workflows_ready=probe,
         max_body=300_000,
     )

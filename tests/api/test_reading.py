@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
-from orderloom.readmodels.order_list import orders_page
+from orderloom.readmodels.order_list import OrderFilter, orders_page
 from orderloom.readmodels.order_view import order_view
 from orderloom.readmodels.snapshot import snapshot
 from tests.api.books import ALLOCATED, CANCELLED, RESERVED, SHIPPED, write_books
@@ -141,7 +141,7 @@ async def test_list_takes_two_statements(books: AsyncEngine) -> None:
     """A page of orders costs two statements, however many orders it has."""
     async with snapshot(books) as conn:
         with counted(books) as statements:
-            rows = await orders_page(conn, channel=None, external_id=None, after=None, limit=50)
+            rows = await orders_page(conn, OrderFilter(), after=None, limit=50)
 
     assert len(rows) == 4
     assert len(statements) == 2

@@ -119,7 +119,7 @@ flow_instances = Table(
     Column("flow", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),  # of the starting event
     Column("status", Text, nullable=False),  # running | faulted | completed | cancelled | moved
-    Column("moved", Document),  # contracts.moving.Standing, where it came from another release
+    Column("moved", Document),  # contracts.moving.Whereabouts, where it came from another release
     Index("ix_flow_instances_open", "order_id", "seq", postgresql_where="status IN ('running', 'faulted')"),
 )
 
