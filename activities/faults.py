@@ -95,7 +95,7 @@ def _told(request: RaiseFault) -> JsonObject:
     }
     return {
         "flow": request.flow,
-        "flow_hash": request.instance.rpartition("@")[2],
+        "flow_hash": request.instance.rpartition("@")[2].partition("^")[0],
         "instance": request.instance,
         "task": request.task,
         "error": request.error.model_dump(mode="json"),

@@ -193,7 +193,7 @@ class _Moving:
             statement = (
                 update(process_exceptions)
                 .where(process_exceptions.c.order_id == self._order_id, process_exceptions.c.attached_to == old)
-                .values(attached_to=new)
+                .values(attached_to=new, instance=after.instance)
             )
             await self._conn.execute(statement)
 

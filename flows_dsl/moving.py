@@ -44,7 +44,7 @@ def _move(one: Whereabouts, old: CompiledFlow, by_name: Mapping[str, CompiledFlo
     state = None
     if one.state is not None:
         instance = instance_id(one.event.id, new.hash, moves)
-        moved = _Move(old, new, InstanceState.model_validate(one.state)).state(instance)
+        moved = _Move(old, new, InstanceState.model_validate(one.state), one.moves).state(instance)
         state = moved.model_dump(mode="json", exclude_defaults=True)
     return one.model_copy(update={"flow": new.hash, "moves": moves, "state": state})
 
@@ -70,13 +70,17 @@ def task_of(one: Whereabouts, flow: CompiledFlow) -> str | None:
 
 
 class _Move:
-    def __init__(self, old: CompiledFlow, new: CompiledFlow, state: InstanceState) -> None:
+    def __init__(self, old: CompiledFlow, new: CompiledFlow, state: InstanceState, moves: int) -> None:
         self._old, self._new = old, new
         self._from, self._to = Addresses(old), Addresses(new)
         self._state = state
+        self._moves = moves
 
     def state(self, instance: str) -> InstanceState:
         state = self._state
+        if state.phase == "undo":
+            detail = f"An instance of {self._old.label} is undoing what it did."
+            raise MoveRefused(detail, flow=self._old.label, instance=state.instance)
         frames = [self._frame(frame) for frame in state.frames]
         changed = {
             "flow": self._new.hash,
@@ -86,6 +90,8 @@ class _Move:
             "generations": translated(state.generations, self._from, self._to),
             "faults": translated(state.faults, self._from, self._to),
             "consumed": self._consumed(frames),
+            # What it did under its old id is not what the same path may do under the new one.
+            "calls": [call.model_copy(update={"key": f"/^{self._moves}{call.key}"}) for call in state.calls],
         }
         return state.model_copy(update=changed)
 
