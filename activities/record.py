@@ -26,6 +26,7 @@ from orderloom.contracts.messages import (
     Recorded,
     ReleasePin,
 )
+from orderloom.contracts.moving import RELEASE_REQUESTED
 from orderloom.contracts.outside import GatewayNotice
 from orderloom.contracts.queues import RECORD
 from orderloom.domain.changes import plan_cancel, plan_return
@@ -122,8 +123,8 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
 
 
 def _direct(call: Call, order: OrderRow | None, types: Sequence[str]) -> Call:
-    """Return the call with the order's own pin, unless a flow waits for one of *types*."""
-    if order is None or _wanted(order).intersection(types):
+    """Return the call with the order's own pin, unless a flow waits for one of *types* or it moves the order."""
+    if order is None or RELEASE_REQUESTED in types or _wanted(order).intersection(types):
         raise WorkflowWanted(f"order {call.context.order_id} waits for one of {sorted(set(types))}")
     context = call.context.model_copy(update={"pin": order.pin})
     return Call(context=context, key=call.key, cause=call.cause, input=call.input, by_workflow=False)

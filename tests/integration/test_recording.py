@@ -8,6 +8,7 @@ from sqlalchemy import insert, update
 from activities.park import park, rebuild
 from activities.record import WorkflowWanted, record_delivery
 from orderloom.contracts.messages import Delivery, FlowFinished, Park, Rebuild, ReleasePin
+from orderloom.contracts.moving import RELEASE_REQUESTED
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.orders import flow_instances
 from orderloom.persistence.vault import DEPLOYMENT
@@ -313,3 +314,15 @@ async def test_contents_that_cannot_be_read_are_noted_as_unexpected(bench, conte
     assert type == "event.unexpected"
     assert data == {"type": "fulfillment.shipped", "reason": "intake.unreadable"}
     assert await bench.rows("SELECT count(*) FROM flow_instances WHERE seq = 2") == [(0,)]
+
+
+async def test_a_move_is_the_workflows_business(bench: Bench) -> None:
+    """The relay never records by itself what moves an order: only the workflow knows where its flows stand."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.place({"X": 3})
+    before = await bench.journal(order)
+
+    with pytest.raises(WorkflowWanted):
+        await bench.send(order, RELEASE_REQUESTED, {"release": "r2"}, directly=True)
+
+    assert await bench.journal(order) == before

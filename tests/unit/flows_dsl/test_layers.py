@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from flows_dsl.composing import ReleaseRefused, compose, written
+from flows_dsl.explaining import explain
 from flows_dsl.layers import load_layer
 from orderloom.contracts.flows import PackedRelease, Written
+from orderloom.domain.errors import NotFound
 
 FLOW = """\
 document: {dsl: 1.0.3, namespace: shop, name: greet, version: 1.2.0}
@@ -202,3 +204,34 @@ def test_the_shape_of_a_layer_is_checked() -> None:
     ]
     with pytest.raises(ReleaseRefused):
         written("a.yaml", "layer: {name: a}\nflows: {}\n")
+
+
+def test_each_field_says_where_it_comes_from() -> None:
+    """Fields of the flow, of two layers, and a major that publishing has locked, each with file, line and column."""
+    house = layer("    replace:\n      route:\n        call: create-reservation\n")
+    web = layer(
+        "    insert:\n      - after: last\n        tasks:\n          - more:\n              set: {x: 1}\n",
+        name="web",
+        scope="scope: channel, of: web",
+    )
+
+    fields = {it.pointer: it for it in explain("greet", [written("greet.yaml", FLOW)], [house, web])}
+
+    def told(pointer: str) -> tuple[object, object, str, int, int, str | None]:
+        it = fields[pointer]
+        return it.value, it.written, it.file, it.line, it.column, it.layer
+
+    assert told("/do/0/first/set/a") == (1, None, "greet.yaml", 6, 13, None)
+    assert told("/do/1/careful/try/1/route/call") == (
+        "create-reservation@1", "create-reservation", "house.yaml", 6, 9, "house:1.0.0",
+    )  # fmt: skip
+    assert told("/do/3/more/set/x") == (1, None, "web.yaml", 8, 21, "web:1.0.0")
+    assert told("/document/version")[0] == "1.2.0+house-1.0.0.web-1.0.0"
+    assert "/do/1/careful/try/1/route/set/c" not in fields
+    assert str(fields["/do/3/more/set/x"]) == "web.yaml:8:21  [web:1.0.0]  /do/3/more/set/x = 1"
+
+
+def test_only_flows_of_the_release_are_explained() -> None:
+    """An unknown name lists what there is."""
+    with pytest.raises(NotFound, match="greet"):
+        explain("gret", [written("greet.yaml", FLOW)], [])
