@@ -316,7 +316,7 @@ async def test_contents_that_cannot_be_read_are_noted_as_unexpected(bench, conte
     assert await bench.rows("SELECT count(*) FROM flow_instances WHERE seq = 2") == [(0,)]
 
 
-async def test_a_move_is_the_workflows_business(bench: Bench) -> None:
+async def test_a_move_is_the_workflows_business(bench) -> None:
     """The relay never records by itself what moves an order: only the workflow knows where its flows stand."""
     await bench.load({"A": {"X": 10}})
     order = await bench.place({"X": 3})
