@@ -6,12 +6,14 @@ from activities.exceptions import OPEN
 from activities.registry import serves
 from activities.transaction import Answer, Call, transact
 from activities.unit import Services, Unit
-from orderloom.contracts.messages import ActionDone, RaiseFault
-from orderloom.contracts.queues import RAISE_FAULT
+from orderloom.contracts.messages import ActionDone, FaultFound, FindFault, RaiseFault
+from orderloom.contracts.queues import FIND_FAULT, RAISE_FAULT
 from orderloom.domain import ids
+from orderloom.domain.errors import Problem
 from orderloom.domain.exceptions import shown
 from orderloom.domain.model import Json, JsonObject
 from orderloom.persistence.digest import canonical
+from orderloom.persistence.journal import mark_finished
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
 
@@ -26,6 +28,12 @@ _OPEN_AT = select(_table.id).where(
     _table.attached_to == bindparam("attached_to"),
     _table.code == bindparam("code"),
     _table.status.in_(OPEN),
+)
+_FAILED = (
+    select(_table.error)
+    .where(_table.order_id == bindparam("of_order"), _table.waiting["call"].astext == bindparam("call"))
+    .order_by(_table.number)
+    .limit(1)
 )
 _DECISION = select(_table.decision).where(_table.id == bindparam("of_id"))
 
@@ -46,6 +54,17 @@ async def raise_fault(services: Services, request: RaiseFault) -> ActionDone:
     async with services.engine.connect() as conn:
         decision: Json = await conn.scalar(_DECISION, {"of_id": done.output["exception"]})
     return done.model_copy(update={"output": {**done.output, "decision": decision}})
+
+
+@serves(FIND_FAULT, FindFault, FaultFound)
+async def find_fault(services: Services, request: FindFault) -> FaultFound:
+    """Return the error of the exception that was raised when the call failed."""
+    context = request.context
+    async with services.engine.begin() as conn:
+        if context.finished:
+            await mark_finished(conn, context.order_id, [one.model_dump(mode="json") for one in context.finished])
+        error: Json = await conn.scalar(_FAILED, {"of_order": context.order_id, "call": request.call})
+    return FaultFound(error=None if error is None else Problem.model_validate(error))
 
 
 async def _record(unit: Unit, request: RaiseFault) -> str:
@@ -85,6 +104,7 @@ def _told(request: RaiseFault) -> JsonObject:
     """Return what is told of the flow, as columns."""
     waiting: JsonObject = {
         "action": request.action,
+        "call": request.call,
         "finished": request.finished,
         "within": [*request.within],
         "undoing": request.undoing,

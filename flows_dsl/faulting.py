@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from flows_dsl.compensating import planned
+from flows_dsl.compensating import planned, step_of
 from flows_dsl.compiled import Call, CompiledFlow, Emit
 from flows_dsl.frames import Frame, InstanceState
 from flows_dsl.runner import Fault, Resolution
@@ -22,6 +22,7 @@ def fault_of(turn: Turn, frames: list[Frame]) -> Fault:
         input=active.input if asked is None or active.finished else asked,
         attempts=max(1, active.tried),
         action=body.action if isinstance(body, Call) else None,
+        call=turn.step().key if active.called else None,
         finished=active.finished,
         within=within(turn.flow, frames),
         compensations=planned(turn.state),
@@ -41,6 +42,7 @@ def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decid
         task=state.calls[-1].task if undoing and state.calls else "",
         input=state.calls[-1].arguments if undoing and state.calls else state.value,
         attempts=decided + 1,
+        call=step_of(state).key if undoing else None,
         within=() if undoing else within(flow, [Frame(path="/do")]),
         undoing=undoing,
         compensations=planned(state),

@@ -78,6 +78,8 @@ class Fault(Frozen):
     """How often the task has been tried, operators' retries included."""
     action: str | None = None
     """The core action that failed, with its major; its contract says which input and output are valid."""
+    call: str | None = None
+    """The key of the call or event that failed; None when it was something else."""
     finished: bool = False
     """The task's work was done: it failed in what its output becomes, and *skip* gives that."""
     within: tuple[str, ...] = ()

@@ -16,12 +16,14 @@ from orderloom.contracts.messages import (
     CompensationPlanned,
     Context,
     Event,
+    FaultFound,
+    FindFault,
     RaiseFault,
     RunAction,
     SettleAction,
 )
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
-from orderloom.contracts.queues import EMIT_EVENT, OUTSIDE, RAISE_FAULT
+from orderloom.contracts.queues import EMIT_EVENT, FIND_FAULT, OUTSIDE, RAISE_FAULT
 from orderloom.domain.exceptions import Decision
 from orderloom.domain.model import Json, JsonObject, Message
 from workflows.deadlines import Deadlines
@@ -33,6 +35,8 @@ from workflows.transactions import Transactions
 OUTSIDE_ACTIONS = frozenset(action.activity for action in CORE_ACTIONS if action.runs is Runs.OUTSIDE)
 FAULTS_TOLD = "faults-told"
 """Runs before this patch recorded an uncaught error as any other exception."""
+FAULTS_FOUND = "faults-found"
+"""Runs before this patch did not ask how a call had ended before the order was revived."""
 RESOLVE_REQUESTED = "exception.resolve.requested"
 GATEWAY_ATTEMPT = timedelta(seconds=30)
 GATEWAY_SILENCE = timedelta(seconds=5)
@@ -102,6 +106,7 @@ class InstanceRunner:
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         """Run an action; between attempts that the author asked for, wait with the order's deadlines."""
+        await self._fail_as_before(step)
         attempts = retry.attempts if retry else 1
         for attempt in range(attempts):
             # An attempt that failed left no idempotency row, but an outside one left intents that stay as they are.
@@ -115,6 +120,20 @@ class InstanceRunner:
                 delay = min(retry.delay * retry.factor**attempt, retry.limit)
                 await self._order.deadlines.wait(self.now() + timedelta(seconds=delay))
         raise AssertionError("a call has at least one attempt")
+
+    async def _fail_as_before(self, step: Step) -> None:
+        """
+        In a revived order, let a call fail again that failed before and that an operator has decided about.
+
+        It left no row that it could be answered from: done once more it might succeed, beside what was decided.
+        """
+        if self._order.certain or not workflow.patched(FAULTS_FOUND):
+            return
+        found = await self._order.transactions.run(
+            FIND_FAULT, lambda context: FindFault(context=context, call=step.key), FaultFound
+        )
+        if found.error is not None:
+            raise FlowFailure(found.error)
 
     async def emit(self, step: Step, type: str, data: JsonObject) -> None:
         """Journal an event of the order."""
@@ -194,6 +213,7 @@ class InstanceRunner:
                 input=fault.input,
                 attempts=fault.attempts,
                 action=fault.action,
+                call=fault.call,
                 finished=fault.finished,
                 within=list(fault.within),
                 undoing=fault.undoing,

@@ -170,6 +170,8 @@ class RaiseFault(Message):
     attempts: int = 1
     action: str | None = None
     """The action that failed, with its major."""
+    call: str | None = None
+    """The key of the call or event that failed."""
     finished: bool = False
     """The task's work was done; it failed in what its output becomes."""
     within: list[str] = []
@@ -178,6 +180,20 @@ class RaiseFault(Message):
     """It is a compensation that failed."""
     compensations: list[CompensationPlanned] = []
     """What undoing the instance would do, in its order."""
+
+
+class FindFault(Message):
+    """Ask whether a call is known to have failed, and an operator to have been asked about it."""
+
+    context: Context
+    call: str
+    """Its key."""
+
+
+class FaultFound(Message):
+    """The error that the call failed with, or None."""
+
+    error: Problem | None = None
 
 
 class Park(Message):

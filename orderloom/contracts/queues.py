@@ -32,6 +32,9 @@ EMIT_EVENT = "emit-event"
 RAISE_FAULT = "raise-fault"
 """Local activity: ``RaiseFault`` to ``ActionDone`` with output ``{exception, decision}``."""
 
+FIND_FAULT = "find-fault"
+"""Local activity: ``FindFault`` to ``FaultFound``; only revived orders ask."""
+
 PARK = "park"
 """Local activity: ``Park`` to ``Parked``."""
 

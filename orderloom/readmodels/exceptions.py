@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, Text, literal_column, select, tupl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import Problem
-from orderloom.domain.model import Frozen, Json, JsonObject
+from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.tables.operations import process_exceptions
 
 OPEN: Sequence[ColumnElement[str]] = (literal_column("'new'", Text), literal_column("'triaged'", Text))
@@ -19,7 +19,7 @@ Written out: a partial index is for the statement that names its condition, what
 """
 
 
-class CompensationView(Frozen):
+class CompensationView(Message):
     """One call that the flow has done, and the action that undoes it, or why nothing does."""
 
     task: str
@@ -28,7 +28,7 @@ class CompensationView(Frozen):
     reason: str | None = None
 
 
-class WaitingView(Frozen):
+class WaitingView(Message):
     """What the flow that waits can do next."""
 
     action: str | None = None
@@ -45,7 +45,7 @@ class WaitingView(Frozen):
     """How many calls that would concern."""
 
 
-class UndoneView(Frozen):
+class UndoneView(Message):
     """What became of undoing one call."""
 
     task: str
@@ -55,7 +55,7 @@ class UndoneView(Frozen):
     reason: str | None = None
 
 
-class ResultView(Frozen):
+class ResultView(Message):
     """What became of undoing a flow's calls, in the order in which it was done."""
 
     calls: tuple[UndoneView, ...] = ()

@@ -1,5 +1,5 @@
 """
-Records histories for the replay tests, on servers of its own: ``python -m tests.replay.record``.
+Records histories for the replay tests, on servers of its own: ``python -m tests.replay.record [STORY…]``.
 
 Record anew only when the workflow's code is meant to do something else, never to make a replay test pass: orders that
 run in production have histories of the old code, which the new one must replay.
@@ -7,6 +7,7 @@ run in production have histories of the old code, which the new one must replay.
 
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from orderloom.contracts.queues import workflow_id
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.workflows.shop import BROKEN, WATCH, Shop, open_shop
+from tests.workflows.test_deciding import WAITING
+from tests.workflows.undoing import WHOLE
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -68,6 +71,30 @@ async def faulty(shop: Shop) -> str:
     return order
 
 
+async def decided(shop: Shop) -> str:
+    """A flow fails; it is retried with other input, after going back and failing again; the order goes on anew."""
+    order = await shop.place()
+    (exception,) = await shop.exceptions(order)
+    await shop.resolve(exception["id"], "goto", task="plan", input={})
+    await shop.until_journal(order, "exception.raised", 2)
+    (exception,) = await shop.exceptions(order)
+    await shop.resolve(exception["id"], "retry", input={"schedule": 1})
+    await shop.until_journal(order, "test.over")
+    return order
+
+
+async def undone(shop: Shop) -> str:
+    """All that a flow has done is undone, after the refund was declined once."""
+    order = await shop.place(authorised=False)
+    (exception,) = await shop.exceptions(order)
+    await shop.fault({"kind": "decline", "operation": "refund", "code": "account_closed"})
+    await shop.resolve(exception["id"], "compensate")
+    (exception,) = await shop.exceptions(order)
+    await shop.resolve(exception["id"], "retry")
+    await shop.until_journal(order, "flow.compensated")
+    return order
+
+
 async def remorseful(shop: Shop) -> str:
     """A remorse period of a day passes in virtual time."""
     order = await shop.place()
@@ -89,6 +116,8 @@ class Case:
     flows: Sequence[str] = ()
     policy: dict[str, Any] = field(default_factory=dict[str, Any])
     max_events: int | None = None
+    shipped: bool = True
+    """Whether the flows that ship are in force too."""
 
 
 CASES = (
@@ -97,12 +126,16 @@ CASES = (
     Case(authorised_by_us),
     Case(faulty, flows=(BROKEN,)),
     Case(remorseful, policy={"remorse": 86_400.0}),
+    Case(decided, flows=(WAITING,), max_events=12, shipped=False),
+    Case(undone, flows=(WHOLE,), max_events=30, shipped=False),
 )
 
 
-async def main() -> None:
-    """Record every case, each with servers of its own, so that their orders have the same ids every time."""
+async def main(names: Sequence[str] = ()) -> None:
+    """Record the stories named, or all, each with servers of its own, so that orders have the same ids every time."""
     for case in CASES:
+        if names and case.story.__name__ not in names:
+            continue
         with tempfile.TemporaryDirectory(prefix="ol-") as directory:
             settings = Settings(data_dir=Path(directory), temporal_ui_port=None, api_port=0, gateway_port=0)
             await _record(settings, case)
@@ -112,7 +145,7 @@ async def _record(settings: Settings, case: Case) -> None:
     name = case.story.__name__.replace("_", "-")
     options = Options(clock=VirtualClock(), durable=False, webhook_lag=0.5, patience=20.0)
     async with Stack.start(settings, options) as stack:
-        await open_shop(stack.engine, case.flows, **case.policy)
+        await open_shop(stack.engine, case.flows, shipped=case.shipped, **case.policy)
         shop = Shop(stack)
         with _runs_of(case.max_events):
             order = await case.story(shop)
@@ -138,4 +171,4 @@ def _runs_of(max_events: int | None) -> Generator[None]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
+from orderloom.contracts.messages import OrderInput
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.conftest import MASTER_KEY
@@ -62,3 +64,15 @@ async def stack(
 def shop(stack: Stack) -> Shop:
     """Return the shop."""
     return Shop(stack)
+
+
+@pytest.fixture
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let orders continue as new at every quiet point after a dozen events."""
+    original = Courier.start_input
+
+    async def short(courier: Courier, order_id: str, intake_id: str | None) -> OrderInput:
+        start = await original(courier, order_id, intake_id)
+        return start.model_copy(update={"max_events": 12})
+
+    monkeypatch.setattr(Courier, "start_input", short)

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import pytest
 from temporalio.client import Client
 
-from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.servers import Connections
 from orderloom.cli.orders import revive_all
-from orderloom.contracts.messages import OrderInput
 from orderloom.contracts.queues import workflow_id
 from tests.workflows.shop import WATCH, Shop
 
@@ -17,18 +15,6 @@ from tests.workflows.shop import WATCH, Shop
 def flows() -> Sequence[str]:
     """Add a flow that listens for what no other flow wants, and then waits."""
     return (WATCH,)
-
-
-@pytest.fixture
-def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let orders continue as new at every quiet point after a dozen events."""
-    original = Courier.start_input
-
-    async def short(courier: Courier, order_id: str, intake_id: str | None) -> OrderInput:
-        start = await original(courier, order_id, intake_id)
-        return start.model_copy(update={"max_events": 12})
-
-    monkeypatch.setattr(Courier, "start_input", short)
 
 
 async def _runs(client: Client, order: str) -> int:
