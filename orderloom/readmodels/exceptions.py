@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Select, Text, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, case, exists, literal_column, null, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.tables.operations import process_exceptions
+from orderloom.persistence.tables.orders import flow_instances
 
 OPEN: Sequence[ColumnElement[str]] = (literal_column("'new'", Text), literal_column("'triaged'", Text))
 """
@@ -95,6 +96,18 @@ class ExceptionView(Frozen):
     ended_at: AwareDatetime | None
 
 
+_ENDED = (
+    exists()
+    .where(
+        flow_instances.c.order_id == process_exceptions.c.order_id,
+        flow_instances.c.instance == process_exceptions.c.instance,
+        flow_instances.c.status.not_in(("running", "faulted")),
+    )
+    .correlate(process_exceptions)
+)
+"""Another instance has replaced the one that waited."""
+
+
 def _select() -> Select[*tuple[Any, ...]]:
     table = process_exceptions.c
     return select(
@@ -114,7 +127,7 @@ def _select() -> Select[*tuple[Any, ...]]:
         table.input,
         table.attempts,
         table.error,
-        table.waiting,
+        case((_ENDED, null()), else_=table.waiting).label("waiting"),
         table.decision,
         table.result,
         table.created_at,

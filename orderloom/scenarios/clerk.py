@@ -74,7 +74,9 @@ class Clerk:
     async def resolve(self, resolve: Resolve) -> Answer:
         """Decide about a process exception."""
         id = exception_id(self.orders[resolve.order], resolve.exception)
-        return await self._send(f"/v1/exceptions/{id}/resolve", {"kind": resolve.kind})
+        return await self._send(
+            f"/v1/exceptions/{id}/resolve", resolve.model_dump(exclude={"order", "exception"}, exclude_none=True)
+        )
 
     async def report(self, report: Report) -> None:
         """Let a location report, and where the step says so the very same again."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from orderloom.domain.model import Json, JsonObject
 from orderloom.scenarios.base import Duration, Name, Part, seconds
 from orderloom.scenarios.expectation import Balances, Expectation
 
@@ -78,7 +79,13 @@ class Resolve(Part):
     order: Name
     exception: Annotated[int, Field(ge=1)] = 1
     """Number of the process exception within the order."""
-    kind: Literal["resolved", "retry", "skip"] = "resolved"
+    kind: Literal["resolved", "retry", "skip", "goto", "compensate"] = "resolved"
+    input: JsonObject | None = None
+    """With retry: the action's arguments, or the task's input. With goto: the input of that task."""
+    output: Json = None
+    """With skip: what the task is taken to have returned."""
+    task: str | None = None
+    """With goto: the task to go on at."""
 
 
 class Gateway(Part):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.workflows.shop import OPENED, SECRETS, Shop, open_shop
+from tests.workflows.test_idempotency import Mishaps
 
 WAITING = """
 document: {dsl: 1.0.3, namespace: test, name: waiting, version: 1.4.0}
@@ -31,6 +33,18 @@ do:
   - over: {emit: {event: {with: {type: test.over, data: {attempt: "${ context.attempt }"}}}}}
 """
 """A flow whose second task asks for a schedule that nobody has planned."""
+REPLACED = """
+document: {dsl: 1.0.3, namespace: test, name: replaced, version: 1.0.0, metadata: {concurrency: replace}}
+evaluate: {language: cel}
+schedule: {on: {any: [{with: {type: order.placed}}, {with: {type: order.routing.requested}}]}}
+do:
+  - first:
+      if: ${ workflow.input[0].type == "order.placed" }
+      call: find-routes
+      with: {schedule: 9}
+  - tell: {emit: {event: {with: {type: test.again, data: {}}}}}
+"""
+"""A flow that fails the first time; its next instance replaces the one that waits."""
 RAISING = """
 document: {dsl: 1.0.3, namespace: test, name: raising, version: 1.0.0}
 evaluate: {language: cel}
@@ -40,6 +54,9 @@ do:
 """
 """A flow that tells people of something and goes on."""
 
+LOSSY = pytest.mark.parametrize("lossy", [pytest.param(False, id="calm"), pytest.param(True, id="lossy")])
+"""Once as it is, and once with every transaction committed and its answer lost."""
+
 type Decide = Callable[..., Awaitable[tuple[int, Any]]]
 """Decide about an exception; return the exit status (0 or 1) and what was said."""
 
@@ -48,6 +65,19 @@ type Decide = Callable[..., Awaitable[tuple[int, Any]]]
 def flows() -> Sequence[str]:
     """Return the flow that waits."""
     return (WAITING,)
+
+
+@pytest.fixture
+def lossy() -> bool:
+    """Return whether the test wants every answer lost once."""
+    return False
+
+
+@pytest.fixture
+def options(lossy: bool) -> Options:
+    """Start the stack, with mishaps around its activities where a test asks for them."""
+    plain = Options(webhook_lag=0.0, patience=20.0)
+    return replace(plain, wrap=Mishaps().around) if lossy else plain
 
 
 @pytest.fixture
@@ -128,6 +158,7 @@ async def test_an_exception_tells_what_happened(shop: Shop, capsys: pytest.Captu
     assert (await shop.get(f"/v1/exceptions/{exception['id']}"))["status"] == "new"
 
 
+@LOSSY
 async def test_retry_with_other_input(shop: Shop, decide: Decide) -> None:
     """The action is asked with the operator's arguments, and the flow goes on."""
     order, exception = await _waiting(shop)
@@ -152,6 +183,7 @@ async def test_retry_as_it_was_counts_the_attempts(shop: Shop, decide: Decide) -
     assert "test.routed" not in await shop.journal(order)
 
 
+@LOSSY
 async def test_skip_with_an_output(shop: Shop, decide: Decide) -> None:
     """The output stands in for the action's result, also in what the task exports."""
     order, exception = await _waiting(shop)
@@ -163,6 +195,7 @@ async def test_skip_with_an_output(shop: Shop, decide: Decide) -> None:
     assert "routing.attempted" not in await shop.journal(order)
 
 
+@LOSSY
 async def test_go_to_a_task(shop: Shop, decide: Decide) -> None:
     """The flow goes on at the task named, outside the block it failed in."""
     order, exception = await _waiting(shop)
@@ -173,6 +206,7 @@ async def test_go_to_a_task(shop: Shop, decide: Decide) -> None:
     assert [data for _, data in await shop.events(order, "test.")] == [{"outcome": "by hand"}]
 
 
+@LOSSY
 async def test_go_back_does_again_what_was_done(shop: Shop, decide: Decide) -> None:
     """A call that is gone back to is made anew, under a new generation, and not answered from before."""
     order, exception = await _waiting(shop)
@@ -303,3 +337,22 @@ async def test_an_exception_without_an_order_says_so(shop: Shop, capsys: pytest.
     assert "refused: exception.without_order" in err
     unknown = await shop.decide("IMPORT-X2", "retry")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "exception.unknown")
+
+
+@pytest.mark.parametrize("flows", [(REPLACED,)])
+async def test_an_exception_of_an_instance_that_was_replaced_has_nobody_waiting(shop: Shop) -> None:
+    """Another instance has taken the place of the one that failed: there is nothing to retry, only to resolve."""
+    order, exception = await _waiting(shop)
+    assert exception["waiting"] is not None
+
+    answer = await shop.post(f"/v1/orders/{order}/route", {})
+    assert answer.status_code == 200, answer.text
+    await shop.until_journal(order, "test.again")
+    await shop.until_quiet(order)
+
+    (left,) = await shop.exceptions(order)
+    assert (left["id"], left["waiting"]) == (exception["id"], None)
+    refused = await shop.decide(exception["id"], "retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "exception.nobody_waits")
+    await shop.resolve(exception["id"], "resolved")
+    assert sorted(await shop.outcomes(order, "replaced")) == ["completed", "replaced"]

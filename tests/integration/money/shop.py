@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, update
 
-from activities import changes, intents, invoicing, payments, refunds, transaction
+from activities import changes, compensating, intents, invoicing, payments, refunds, transaction
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Context, RunAction, SettleAction
@@ -44,6 +44,8 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "ensure-funds": (payments.prepare_funds, payments.settle_funds),
     "ensure-refunds": (refunds.prepare_refunds, refunds.settle_refunds),
     "reverse-authorization": (payments.prepare_reversal, payments.settle_reversal),
+    "void-invoice": (compensating.void_invoice,),
+    "give-back-payment": (compensating.prepare_giving_back, compensating.settle_giving_back),
 }
 
 
@@ -179,9 +181,9 @@ class Shop:
         request = SettleAction(action=action, outcomes=list(outcomes))
         return await transaction.settle(self.services, contract, _FUNCTIONS[contract.name][1], request)
 
-    async def outside(self, contract: ActionContract[Any, Any], command: Frozen) -> JsonObject:
+    async def outside(self, contract: ActionContract[Any, Any], command: Frozen, key: str | None = None) -> JsonObject:
         """Run an outside action whole, asking the gateway's books in between."""
-        action = self.action(command)
+        action = self.action(command, key)
         done = await self.prepare(contract, action)
         if not done.requests:
             return done.output
