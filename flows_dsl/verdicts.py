@@ -6,7 +6,8 @@ from typing import Literal
 from flows_dsl.addresses import Addresses, shown
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.frames import InstanceState
-from flows_dsl.simulating import Otherwise, Past, Unclear, hold, trace_of
+from flows_dsl.past import Otherwise, Past, Unclear
+from flows_dsl.simulating import hold, trace_of
 from orderloom.contracts.messages import Event
 from orderloom.domain.model import Frozen
 

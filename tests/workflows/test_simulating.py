@@ -58,6 +58,12 @@ async def past_orders(shop: Shop) -> tuple[str, str, str]:
     await shop.until_journal(under_way, "fulfillment.created")
     for order in (fulfilled, cancelled, under_way):
         await shop.until_quiet(order)
+
+    async def published() -> bool | None:
+        async with shop.stack.engine.connect() as conn:
+            return await conn.scalar(text("SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE position IS NULL)")) or None
+
+    await shop.until(published, lambda: "the relay has numbered all that there is")
     return fulfilled, cancelled, under_way
 
 

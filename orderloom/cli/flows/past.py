@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.header import header_of
 from activities.unit import OrderRow
+from flows_dsl.past import Answer, Decided, Past
 from flows_dsl.runner import Resolution
-from flows_dsl.simulating import Answer, Decided, Past
 from flows_dsl.verdicts import PastInstance
 from orderloom.contracts.actions import CORE_ACTIONS
 from orderloom.contracts.messages import Event

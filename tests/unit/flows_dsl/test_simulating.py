@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from flows_dsl.compiled import CompiledFlow
+from flows_dsl.past import WAITS, Answer, Decided, Otherwise, Past, Pending, Trace, Unclear
 from flows_dsl.resolved import digest
 from flows_dsl.runner import Resolution
-from flows_dsl.simulating import WAITS, Answer, Decided, Otherwise, Past, Pending, Trace, Unclear, hold, trace_of
+from flows_dsl.simulating import hold, trace_of
 from flows_dsl.testing import START, draft, event, failure
 from flows_dsl.verdicts import PastInstance, judge
 from orderloom.contracts.messages import Event
