@@ -49,7 +49,7 @@ async def raise_fault(services: Services, request: RaiseFault) -> ActionDone:
     async def body(unit: Unit) -> Answer:
         return Answer(output={"exception": await _record(unit, request)})
 
-    call = Call(context=request.context, key=request.key, cause=request.cause, input={"fault": request.path})
+    call = Call(context=request.context, key=request.key, cause=request.cause, input={"fault": request.attached_to})
     done = await transact(services, call, body)
     async with services.engine.connect() as conn:
         decision: Json = await conn.scalar(_DECISION, {"of_id": done.output["exception"]})
@@ -68,8 +68,7 @@ async def find_fault(services: Services, request: FindFault) -> FaultFound:
 
 
 async def _record(unit: Unit, request: RaiseFault) -> str:
-    attached_to = f"{request.instance}{request.path}"
-    values = {"of_order": unit.order.id, "attached_to": attached_to, "code": request.error.code}
+    values = {"of_order": unit.order.id, "attached_to": request.attached_to, "code": request.error.code}
     known: str | None = (await unit.read(_OPEN_AT, values)).scalars().first()
     instance = {"order_id": unit.order.id, "instance": request.instance}
     unit.change(flow_instances, instance, {"status": "faulted"}, exact=False)
@@ -92,7 +91,7 @@ async def _record(unit: Unit, request: RaiseFault) -> str:
             "severity": "High",
             "priority": "High",
             "status": "new",
-            "attached_to": attached_to,
+            "attached_to": request.attached_to,
             "created_at": unit.now,
             **_told(request),
         },
@@ -115,10 +114,10 @@ def _told(request: RaiseFault) -> JsonObject:
     }
     return {
         "flow": request.flow,
-        "flow_hash": request.instance.rpartition("@")[2].partition("^")[0],
+        "flow_hash": request.flow_hash,
         "instance": request.instance,
         "task": request.task,
-        "error": request.error.model_dump(mode="json"),
+        "error": {**request.error.model_dump(mode="json"), "facts": shown(request.error.facts)},
         "input": _capped(request.input),
         "attempts": request.attempts,
         "waiting": waiting,

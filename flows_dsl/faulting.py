@@ -18,6 +18,8 @@ def fault_of(turn: Turn, frames: list[Frame]) -> Fault:
     asked: Json = active.arguments if active.arguments is not None else active.asked
     return Fault(
         problem=active.fault,
+        flow=turn.flow.label,
+        flow_hash=turn.flow.hash,
         task=turn.task.reference,
         input=active.input if asked is None or active.finished else asked,
         attempts=max(1, active.tried),
@@ -39,6 +41,8 @@ def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decid
     undoing = state.phase == "undo"
     return Fault(
         problem=problem,
+        flow=flow.label,
+        flow_hash=flow.hash,
         task=state.calls[-1].task if undoing and state.calls else "",
         input=state.calls[-1].arguments if undoing and state.calls else state.value,
         attempts=decided + 1,

@@ -70,6 +70,9 @@ class Fault(Frozen):
     """An error that nobody caught: what an operator is shown of it, and what the instance can do next."""
 
     problem: Problem
+    flow: str = ""
+    """Name and version of the flow that the task stands in."""
+    flow_hash: str = ""
     task: str = ""
     """JSON pointer of the task, as people see it; empty when it is an expression of the flow itself."""
     input: Json = None

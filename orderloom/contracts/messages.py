@@ -160,10 +160,12 @@ class RaiseFault(Message):
     category: str
     error: Problem
     flow: str
-    """Name and version of the flow."""
+    """Name and version of the flow that the task stands in."""
+    flow_hash: str
     instance: str
-    path: str
-    """Short path of the task, with loop indexes."""
+    """The instance that waits; the flow may run inside a task of its."""
+    attached_to: str
+    """The instance, and the path of the task within it, with loop indexes."""
     task: str
     """JSON pointer of the task; empty when it is an expression of the flow itself."""
     input: Json = None

@@ -3,9 +3,9 @@
 import pytest
 
 from flows_dsl.problems import FlowCancelled, FlowUndone
-from flows_dsl.runner import Compensation, Resolution
+from flows_dsl.runner import Compensation, Fault, Resolution, Retry, Step
 from flows_dsl.testing import Answer, ScriptedRunner, draft, event, failure, run, run_in_pieces
-from orderloom.domain.model import JsonObject
+from orderloom.domain.model import Json, JsonObject
 
 PLACED = event("order.placed", {"channel": "web"})
 
@@ -37,6 +37,7 @@ async def test_a_fault_tells_what_an_operator_needs() -> None:
     first, second = runner.faults
     assert (first.task, first.action, first.input) == ("/do/1/outer/do/0/inner/try/1/b", "act", {"y": 5})
     assert first.within == ("a", "b", "inner", "next", "first", "outer", "last")
+    assert (first.flow, first.flow_hash) == ("draft:1.0.0", draft(NESTED).hash)
     assert (first.attempts, second.attempts) == (1, 2)
     assert not first.finished
 
@@ -269,3 +270,61 @@ async def test_calls_of_each_round_are_undone() -> None:
         {"schedule": 1},
     ]
     assert len(set(runner.keys)) == len(runner.keys)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Mortal(ScriptedRunner):
+    """Dies at its *dies_at*-th effect, before or after it is done; what was done answers from before for ever."""
+
+    def __init__(self, dies_at: int = -1, *, after: bool = False) -> None:
+        """Take when to die, and whether the effect is done by then."""
+        super().__init__(answers=ANSWERS, resolutions=[Resolution(kind="compensate")])
+        self.dies_at, self.after, self.count = dies_at, after, 0
+        self.done: dict[str, Json] = {}
+        self.decided: dict[str, Resolution] = {}
+
+    async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
+        """Answer from before, or do it, and die."""
+        if step.key in self.done:
+            return self.done[step.key]
+        self.count += 1
+        dies = self.count == self.dies_at
+        if dies and not self.after:
+            raise Killed
+        try:
+            self.done[step.key] = await super().call(step, action, arguments, retry)
+        finally:
+            if dies:
+                raise Killed
+        return self.done[step.key]
+
+    async def fault(self, step: Step, fault: Fault) -> Resolution:
+        """Return what was decided before, or the next decision."""
+        if step.key not in self.decided:
+            self.decided[step.key] = await super().fault(step, fault)
+        return self.decided[step.key]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("dies_at", range(1, 12))
+async def test_a_worker_that_dies_between_any_two_effects_changes_nothing(dies_at: int, after: bool) -> None:
+    """Begun anew from history, the instance asks for the same under the same keys; each effect happens once."""
+    compiled = draft(_locked(BUSINESS))
+
+    undisturbed, disturbed = Mortal(), Mortal(dies_at, after=after)
+    with pytest.raises(FlowUndone):
+        await run(compiled, undisturbed, PLACED)
+    with pytest.raises(Killed):
+        await run(compiled, disturbed, PLACED)
+    with pytest.raises(FlowUndone):
+        await run(compiled, disturbed, PLACED)
+
+    def successes(runner: Mortal) -> list[tuple[str, Json]]:
+        return [effect for effect in runner.effects if effect[0] != "act"]
+
+    assert successes(disturbed) == successes(undisturbed)
+    assert disturbed.done == undisturbed.done
+    assert undisturbed.count == 11
