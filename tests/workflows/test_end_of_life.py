@@ -7,6 +7,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 
 from orderloom.contracts.queues import workflow_id
 from tests.workflows.shop import Shop
+from tests.workflows.test_deciding import RAISING
 
 
 @pytest.fixture
@@ -39,6 +40,25 @@ async def test_an_order_completes_and_a_return_revives_it(shop: Shop) -> None:
     journal = await shop.journal(order)
     assert journal.count("items.returned") == 1
     assert journal.count("payment.captured") == 1
+
+
+@pytest.mark.parametrize("flows", [(RAISING,)])
+async def test_an_exception_of_a_closed_order_can_only_be_resolved(shop: Shop) -> None:
+    """No flow of the order waits any more: that is the answer to anything else, and the order is closed again."""
+    order = await shop.place()
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.fulfil(order)
+    await _until_completed(shop, order)
+    (exception,) = await shop.exceptions(order)
+
+    for kind in ("retry", "compensate"):
+        refused = await shop.decide(exception["id"], kind)
+        assert (refused.status_code, refused.json()["code"]) == (409, "exception.nobody_waits")
+    await shop.resolve(exception["id"], "resolved")
+
+    await shop.exceptions(order, 0)
+    await _until_completed(shop, order)
+    assert await shop.closed(order)
 
 
 async def test_an_order_with_open_items_does_not_complete(shop: Shop) -> None:
