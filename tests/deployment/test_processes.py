@@ -13,16 +13,19 @@ from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionR
 from temporalio.client import WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
+from flows_dsl import prebuilt
+from flows_dsl.release import pack
 from orderloom.bootstrap.processes import Process
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST
 from orderloom.contracts.queues import workflow_id
+from orderloom.persistence.flows import publish
 from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.tables.intake import intake
 from orderloom.readmodels.doctor import Finding, examine
 from orderloom.readmodels.snapshot import snapshot
 from tests.deployment.compose import ours
 from tests.deployment.deployment import Deployment
-from tests.workflows.shop import Shop, order_body
+from tests.workflows.shop import OPENED, Shop, flow, order_body
 
 READY = (200, {"status": "ok"})
 DEPLOYMENT = "orderloom"
@@ -193,6 +196,43 @@ async def test_an_upgrade_of_versioned_workers_takes_orders_along(deployment: De
         assert await _paid(shop, order) == (9_500, 1)
         await _make_current(shop, "")
     assert [before.status, after.status] == [0, 0]
+    await asyncio.gather(*(deployment.processes[name].start() for name in ("worker-1", "worker-2")))
+    assert await _findings(shop) == []
+
+
+async def test_an_upgrade_leaves_orders_on_their_release(deployment: Deployment) -> None:
+    """Across a new build of the workers, an order keeps its release, and one that was moved keeps that one."""
+    shop = deployment.shop
+    await deployment.stop("worker-1", "worker-2")
+    async with AsyncExitStack() as stack:
+        before, after = (_versioned(deployment, build) for build in ("3", "4"))
+        for process in (before, after):
+            stack.push_async_callback(process.stop)
+        await before.start()
+        await _make_current(shop, "3")
+        orders = [await shop.place() for _ in range(2)]
+        for order in orders:
+            await shop.until_journal(order, "fulfillment.created")
+            await shop.until_quiet(order)
+        kept = [(await shop.get(f"/v1/orders/{order}"))["release"] for order in orders]
+        texts = [prebuilt.text(name).replace("version: 1.0.0", "version: 1.0.1") for name in prebuilt.DEFAULT_RELEASE]
+        async with shop.stack.engine.begin() as conn:
+            release = (await publish(conn, pack([flow(each) for each in texts]), OPENED)).release
+        answer = await shop.post(f"/v1/orders/{orders[1]}/release", {"release": release})
+        assert answer.status_code == 200, answer.text
+
+        await after.start()
+        await _make_current(shop, "4")
+        for order in orders:
+            await shop.fulfil(order)
+            await shop.until_journal(order, "payment.captured")
+            await shop.until_quiet(order)
+            assert await _ran_by(shop, order) == {after.pid}, "its last run"
+
+        found = [(await shop.get(f"/v1/orders/{order}"))["release"] for order in orders]
+        assert found == [kept[0], release]
+        assert release not in kept
+        await _make_current(shop, "")
     await asyncio.gather(*(deployment.processes[name].start() for name in ("worker-1", "worker-2")))
     assert await _findings(shop) == []
 

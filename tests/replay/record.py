@@ -17,13 +17,16 @@ from typing import Any
 
 import pytest
 
+from flows_dsl.prebuilt import documents
+from flows_dsl.release import pack
 from orderloom.bootstrap.clock import VirtualClock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.contracts.messages import OrderInput
 from orderloom.contracts.queues import workflow_id
+from orderloom.persistence.flows import publish
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
-from tests.workflows.shop import BROKEN, WATCH, Shop, open_shop
+from tests.workflows.shop import BROKEN, WATCH, Shop, flow, open_shop
 from tests.workflows.test_deciding import WAITING
 from tests.workflows.undoing import WHOLE
 
@@ -95,6 +98,24 @@ async def undone(shop: Shop) -> str:
     return order
 
 
+async def moved(shop: Shop) -> str:
+    """The order is moved to another release while one flow listens and another waits for an operator; both go on."""
+    order = await shop.place()
+    (exception,) = await shop.exceptions(order)
+    await shop.until_quiet(order)
+    texts = [each.replace("version: 1.0.0", "version: 1.1.0") for each in (WATCH, BROKEN)]
+    texts = [each.replace("do:\n", "do:\n  - look: {set: {seen: 1}}\n") for each in texts]
+    async with shop.stack.engine.begin() as conn:
+        release = (await publish(conn, pack([*documents(), *map(flow, texts)]), shop.stack.clock.now())).release
+    answer = await shop.post(f"/v1/orders/{order}/release", {"release": release})
+    answer.raise_for_status()
+    await shop.fulfil(order)
+    await shop.until_journal(order, "test.rested")
+    await shop.resolve(exception["id"], "skip", output={"invoice": "by hand", "total": 0})
+    await shop.until_journal(order, "test.over")
+    return order
+
+
 async def remorseful(shop: Shop) -> str:
     """A remorse period of a day passes in virtual time."""
     order = await shop.place()
@@ -125,6 +146,7 @@ CASES = (
     Case(watched, flows=(WATCH,), max_events=12),
     Case(authorised_by_us),
     Case(faulty, flows=(BROKEN,)),
+    Case(moved, flows=(WATCH, BROKEN), max_events=30),
     Case(remorseful, policy={"remorse": 86_400.0}),
     Case(decided, flows=(WAITING,), max_events=12, shipped=False),
     Case(undone, flows=(WHOLE,), max_events=30, shipped=False),

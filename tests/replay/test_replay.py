@@ -66,11 +66,12 @@ def test_the_recorded_histories_are_all_there() -> None:
         "watched",
         "authorised-by-us",
         "faulty",
+        "moved",
         "remorseful",
         "decided",
         "undone",
     }
-    assert min(stories["watched"], stories["decided"], stories["undone"]) >= 2
+    assert min(stories["watched"], stories["decided"], stories["undone"], stories["moved"]) >= 2
     assert stories["standard"] == 1
 
 

@@ -1,5 +1,8 @@
 """Moving orders to another release, on real Temporal: places kept, nothing done twice, refusals that change nothing."""
 
+import asyncio
+import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +16,8 @@ from orderloom.contracts.messages import OrderInput
 from orderloom.contracts.queues import workflow_id
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.flows import publish
+from orderloom.persistence.intake import Submission, submit
+from orderloom.persistence.releases import activate
 from orderloom.persistence.tables.orders import orders
 from orderloom.stack import Stack
 from tests.workflows.shop import BROKEN, OPENED, WATCH, Shop, flow
@@ -204,3 +209,63 @@ async def test_an_order_keeps_its_release_over_runs_and_restarts(
     assert "test.rested" not in await shop.journal(second)
     assert "test.rested.anew" not in await shop.journal(first)
     assert len(await shop.histories(second)) > 1
+
+
+async def migrate(shop: Shop, *words: str) -> tuple[int | None, list[Any]]:
+    """Run the command, and return its exit status and what it printed."""
+    code = "import sys; sys.argv[0] = 'orderloom'; from orderloom.cli import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, "flows", "migrate", *words, "--format", "json", "--api", shop.stack.api_url,
+        env={"PYTHONPATH": ":".join(sys.path)}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    return process.returncode, [json.loads(line) for line in out.decode().splitlines()]
+
+
+async def test_the_command_moves_what_is_meant_and_may_be_repeated(shop: Shop) -> None:
+    """Each order has a result; a run that was cut off is repeated, and nothing is moved twice."""
+    first, second, third = [await waiting_order(shop) for _ in range(3)]
+    old, new = await release_of(shop, first), await released(shop, MOVED, BROKEN)
+    gone = await released(shop, GONE, BROKEN)
+
+    previewed = await migrate(shop, "--to", new[:8], "--channel", "web", "--preview")
+    refused = await migrate(shop, "--to", gone, "--order", first)
+    # A run that moved one order and then died while the next one's command was on its way: the relay brings it.
+    assert await migrate(shop, "--to", new, "--order", third) == (0, [{"order": third, "result": "moved", "tasks": []}])
+    command = Submission(
+        kind="command", type="order.release.requested", source="operators", idempotency_key="cut off",
+        order_id=second, body={"release": new}, received_at=shop.stack.clock.now(),
+    )  # fmt: skip
+    await submit(shop.stack.engine, shop.stack.vault, command)
+    await shop.until_journal(second, "order.release.changed")
+    repeated = [await migrate(shop, "--to", new, "--channel", "web") for _ in range(2)]
+
+    assert previewed[0] == 0
+    assert {it["order"]: it["result"] for it in previewed[1]} == dict.fromkeys((first, second, third), "moves")
+    assert "watch:1.0.0 at until-picked" in previewed[1][0]["tasks"]
+    assert (refused[0], refused[1][0]["result"]) == (1, "refused")
+    assert "until-picked" in refused[1][0]["reason"]
+    assert [(status, {it["order"]: it["result"] for it in results}) for status, results in repeated] == [
+        (0, {third: "unchanged", second: "unchanged", first: "moved"}),
+        (0, {third: "unchanged", second: "unchanged", first: "unchanged"}),
+    ]
+    for order in (first, second, third):
+        assert (await shop.journal(order)).count("order.release.changed") == 1
+    assert await migrate(shop, "--to", new, "--on", old) == (0, [])
+
+
+async def test_new_orders_take_what_is_in_force(shop: Shop) -> None:
+    """Putting a release in force is for the next orders; those under way stay, and follow their own flow."""
+    before = await waiting_order(shop)
+    old, new = await release_of(shop, before), await released(shop, MOVED, BROKEN)
+
+    async with shop.stack.engine.begin() as conn:
+        await activate(conn, "web", new, "activate", "ann", "", shop.stack.clock.now())
+    after = await waiting_order(shop)
+
+    assert (await release_of(shop, before), await release_of(shop, after)) == (old, new)
+    for order, told in ((before, "test.rested"), (after, "test.rested.anew")):
+        await shop.fulfil(order)
+        await shop.until_journal(order, told)
+    assert "test.rested.anew" not in await shop.journal(before)
+    assert "test.rested" not in await shop.journal(after)
