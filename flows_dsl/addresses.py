@@ -46,11 +46,16 @@ def shown(address: Address) -> str:
 
 
 def translated[V](values: Mapping[str, V], old: Addresses, new: Addresses) -> dict[str, V]:
-    """Return *values*, which are known by paths of tasks, under the new paths; without those whose task is gone."""
+    """
+    Return *values*, which are known by paths of tasks, under the new paths; without those whose task is gone.
+
+    Behind a path may stand the rounds of the loops around: ``/do/2/do/0[3]``.
+    """
     found: dict[str, V] = {}
-    for path, value in values.items():
+    for key, value in values.items():
+        path, bracket, rounds = key.partition("[")
         if path == "":
-            found[path] = value
+            found[key] = value
         elif (address := old.of_task(path)) is not None and address in new.tasks:
-            found[new.tasks[address].path] = value
+            found[f"{new.tasks[address].path}{bracket}{rounds}"] = value
     return found

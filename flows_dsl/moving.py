@@ -2,11 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import BaseModel
+
 from flows_dsl.addresses import Address, Addresses, shown, translated
 from flows_dsl.compiled import DIRECTIVES, CompiledFlow, CompiledTask, Listen
 from flows_dsl.frames import Frame, InstanceState
 from orderloom.contracts.moving import MovedTask, Whereabouts, instance_id
 from orderloom.domain.errors import OrderloomError
+
+_STATE = frozenset({
+    "flow", "instance", "events", "started_at", "phase", "frames", "value", "context", "deadline", "fault",
+    "visits", "generations", "calls", "undone", "undo", "faults", "consumed",
+})  # fmt: skip
+_FRAME = frozenset({"path", "role", "index", "input", "variables", "active"})
+_ACTIVE = frozenset({
+    "phase", "entered", "visit", "input", "deadline", "until", "received", "attempt", "failed_at", "output", "then",
+    "tried", "called", "asked", "arguments", "fault", "finished",
+})  # fmt: skip
+"""The parts of a state that moving knows what to do with."""
 
 
 class MoveRefused(OrderloomError):
@@ -79,8 +92,8 @@ class _Move:
     def state(self, instance: str) -> InstanceState:
         state = self._state
         if state.phase == "undo":
-            detail = f"An instance of {self._old.label} is undoing what it did."
-            raise MoveRefused(detail, flow=self._old.label, instance=state.instance)
+            raise self._stays("is undoing what it did")
+        self._require_known(state)
         frames = [self._frame(frame) for frame in state.frames]
         changed = {
             "flow": self._new.hash,
@@ -94,6 +107,19 @@ class _Move:
             "calls": [call.model_copy(update={"key": f"/^{self._moves}{call.key}"}) for call in state.calls],
         }
         return state.model_copy(update=changed)
+
+    def _require_known(self, state: InstanceState) -> None:
+        """Refuse a state with a part of which nothing here says what becomes of it."""
+        parts: list[tuple[BaseModel, frozenset[str]]] = [(state, _STATE)]
+        parts += [(frame, _FRAME) for frame in state.frames]
+        parts += [(frame.active, _ACTIVE) for frame in state.frames if frame.active is not None]
+        for part, known in parts:
+            if unknown := sorted(part.model_dump(exclude_defaults=True).keys() - known):
+                raise self._stays(f"is where it cannot be moved ({', '.join(unknown)})")
+
+    def _stays(self, why: str) -> MoveRefused:
+        detail = f"An instance of {self._old.label} {why}."
+        return MoveRefused(detail, flow=self._old.label, instance=self._state.instance)
 
     def _frame(self, frame: Frame) -> Frame:
         tasks = self._old.lists[frame.path].tasks
