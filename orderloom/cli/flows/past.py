@@ -59,7 +59,7 @@ async def read_past(conn: AsyncConnection, order: str, until: datetime) -> Order
         answers=_answers({row.key: row for row in remembered}),
         faults=await _faults(rows),
         header=ledger.header,
-        until=until,
+        until=max([until, *(event.time for event in events)]),
         errors=_errors,
         settled=lambda seq: max((last for first, last in spans if first <= seq <= last), default=seq),
     )
