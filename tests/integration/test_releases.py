@@ -202,11 +202,25 @@ async def test_the_commands_work_on_a_database(engine: AsyncEngine, database_url
     with_layer = await flows("publish", str(over), "--channel", "web")
     back = await flows("releases", "rollback", "--reason", "too much")
     _, listed = await flows("releases", "list", "--format", "json")
+    explained = await flows("explain", "greet", "--release", with_layer[1])
+    compared = await flows("diff", only[1], with_layer[1], "--format", "json")
+    same, unknown = (
+        await flows("diff", "channel:web", str(tmp_path / "greet.yaml")),
+        await flows("diff", only[1], "0" * 9),
+    )
 
     assert refused[0] == 1
     assert "wrong.yaml:5:" in refused[1]
     assert (only[0], more, with_layer[0], back) == (0, only, 0, only)
     assert with_layer != only
+    layer = f"{over / 'house.yaml'}:2:63  [house:1.0.0]  /do/1/more/set/b = 1"
+    assert (explained[0], explained[1].splitlines()[-1]) == (0, layer)
+    assert f"{tmp_path / 'greet.yaml'}:5:19  /do/0/hello/set/a = 1" in explained[1].splitlines()
+    assert (compared[0], json.loads(compared[1])) == (
+        1,
+        {"breaking": 0, "changes": [{"flow": "greet", "task": "more", "what": "added", "field": "", "after": "set"}]},
+    )
+    assert (same, unknown) == ((0, ""), (2, ""))
     assert [(it["kind"], it["by"] == "ann", it["reason"]) for it in json.loads(listed)] == [
         ("rollback", False, "too much"),
         ("publish", False, ""),

@@ -30,6 +30,20 @@ GONE = WATCH.replace("version: 1.0.0", "version: 2.0.0").replace("until-picked",
 """The same flow, but the task at which it listens has another name."""
 
 
+TURNS = """
+document: {dsl: 1.0.3, namespace: test, name: turns, version: 1.0.0}
+evaluate: {language: cel}
+schedule: {on: {any: [{with: {type: fulfillment.accepted}}, {with: {type: fulfillment.picked}}]}}
+do:
+  - until-shipped:
+      listen: {to: {one: {with: {type: fulfillment.shipped}}}}
+      timeout: {after: PT1H}
+  - tell:
+      emit: {event: {with: {type: test.turn, data: {}}}}
+"""
+"""A flow of which one instance at a time runs."""
+
+
 @pytest.fixture
 def flows() -> Sequence[str]:
     """Add a flow that listens for what no other flow wants, and then waits; and one that fails."""
@@ -148,6 +162,28 @@ async def test_an_exception_moves_with_its_instance(shop: Shop) -> None:
     assert journal.count("exception.raised") == 1
     await shop.until_quiet(order)
     assert sorted(await shop.outcomes(order, "broken")) == ["completed", "moved"]
+
+
+async def test_what_waits_to_start_starts_in_the_new_flow(shop: Shop) -> None:
+    """An instance that waits for another one of its flow is moved too, and begins when that has ended."""
+    async with shop.stack.engine.begin() as conn:
+        first = (await publish(conn, pack([*documents(), *map(flow, (WATCH, BROKEN, TURNS))]), OPENED)).release
+        await activate(conn, "web", first, "activate", "ann", "", OPENED)
+    order = await waiting_order(shop)
+    for kind in ("accepted", "picked"):
+        await shop.report(order, kind)
+        await shop.until_journal(order, f"fulfillment.{kind}")
+    await shop.until_quiet(order)
+    changed = TURNS.replace("version: 1.0.0", "version: 1.1.0").replace("test.turn", "test.new.turn")
+    new = await released(shop, WATCH, BROKEN, changed)
+
+    assert (await move(shop, order, new))[0] == 200
+    await shop.report(order, "shipped")
+    journal = await shop.until_journal(order, "test.new.turn", 2)
+    await shop.until_quiet(order)
+
+    assert "test.turn" not in journal
+    assert sorted(await shop.outcomes(order, "turns")) == ["completed", "completed", "moved", "moved"]
 
 
 async def test_there_and_back_again(shop: Shop) -> None:
