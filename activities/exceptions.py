@@ -12,7 +12,7 @@ from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import Count, ExceptionRaised, RaiseException, ResolveExceptions
 from orderloom.domain import ids
-from orderloom.domain.exceptions import Decision, ExceptionDecided, ExceptionUnknown, NobodyWaits
+from orderloom.domain.exceptions import Decision, ExceptionClosed, ExceptionUnknown, NobodyWaits
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
 
@@ -73,7 +73,7 @@ async def record_resolution(unit: Unit, arrival: Arrival) -> int:
 
     Raises:
         ExceptionUnknown: the order has no such exception.
-        ExceptionDecided: it is not open any more.
+        ExceptionClosed: it is not open any more.
         NobodyWaits: no flow waits at it, and the decision is one for a flow.
         AlreadyUndoing, TaskOutOfReach, InvalidInput: the flow that waits cannot do what was decided.
     """
@@ -83,7 +83,7 @@ async def record_resolution(unit: Unit, arrival: Arrival) -> int:
         detail = f"order {unit.order.id} has no process exception {decision.exception}"
         raise ExceptionUnknown(detail, exception=decision.exception)
     if row.status not in OPEN:
-        raise _decided(row)
+        raise _closed(row)
     if row.waiting is not None and row.flow in LIVE:
         examine(decision, row.waiting, row.task)
     elif decision.kind != "resolved":
@@ -98,13 +98,13 @@ async def record_resolution(unit: Unit, arrival: Arrival) -> int:
     return seq
 
 
-def _decided(row: Row[*tuple[Any, ...]]) -> ExceptionDecided:
+def _closed(row: Row[*tuple[Any, ...]]) -> ExceptionClosed:
     decision: dict[str, Any] = row.decision or {}
     kind: str | None = decision.get("kind")
     how = f"{kind} was decided" if kind else f"it is {row.status}"
     at = row.ended_at.isoformat() if row.ended_at else None
     detail = f"process exception {row.id} is closed: {how}" + (f" at {at}" if at else "")
-    return ExceptionDecided(detail, exception=row.id, status=row.status, decided=kind, at=at)
+    return ExceptionClosed(detail, exception=row.id, status=row.status, decided=kind, at=at)
 
 
 async def _go_on(unit: Unit, instance: str | None, status: str | None) -> None:

@@ -1,8 +1,9 @@
 """What a quiet order tells PostgreSQL, and what a revived order needs to go on."""
 
-from sqlalchemy import ARRAY, DateTime, Text, bindparam, select, text
+from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from activities.exceptions import OPEN
 from activities.registry import serves
 from activities.transaction import Answer, Call, transact, unknown_flows
 from activities.unit import Services, Unit
@@ -11,6 +12,7 @@ from orderloom.contracts.moving import RELEASE_CHANGED
 from orderloom.contracts.queues import PARK, REBUILD
 from orderloom.domain.model import Json, JsonObject
 from orderloom.persistence.flow_bodies import read_bodies
+from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances, journal
 
 _SEEN = (
@@ -26,6 +28,17 @@ _SEEN = (
     )
     .bindparams(bindparam("wanted", type_=ARRAY(Text)))
     .columns(time=DateTime(timezone=True))
+)
+
+_LEFT = (
+    update(process_exceptions)
+    .where(
+        process_exceptions.c.order_id == bindparam("of_order"),
+        process_exceptions.c.id == any_(bindparam("left", type_=ARRAY(Text))),
+        # What was decided at that very moment stands as decided.
+        process_exceptions.c.status.in_(OPEN),
+    )
+    .values(status="voided", ended_at=bindparam("now"))
 )
 
 _UNFINISHED = (
@@ -60,7 +73,8 @@ async def park(services: Services, request: Park) -> Parked:
     """
     Keep what the order waits for, under its row's lock, and return what came before that was known.
 
-    An order that closes stays open when there are such events, or undelivered ones that it wants.
+    Exceptions that were left are voided. An order that closes stays open when there are such events, or undelivered
+    ones that it wants.
     """
     parked = Parked()
 
@@ -72,6 +86,9 @@ async def park(services: Services, request: Park) -> Parked:
         events = [Event.model_validate(row, from_attributes=True) for row in rows if row.seq is not None]
         parked = Parked(events=events, pending=rows[0].pending)
         closes = request.closing and not events and not parked.pending
+        if request.left:
+            values = {"of_order": unit.order.id, "left": request.left, "now": unit.now}
+            await (await unit.written()).execute(_LEFT, values)
         order = {
             "wanted": wanted,
             "next_due_at": None if closes else request.next_due_at,

@@ -1,7 +1,7 @@
 """The order: a durable workflow with an inbox. What happens to it is in flows; nothing of it is here."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -26,10 +26,10 @@ from orderloom.contracts.moving import RELEASE_REQUESTED, Whereabouts
 from orderloom.contracts.queues import ORDER_WORKFLOW, PARK, REBUILD, RECORD
 from orderloom.domain.model import Message
 from workflows.deadlines import Deadlines
+from workflows.decisions import Decisions
 from workflows.inbox import CAPACITY, Inbox, InboxFull
 from workflows.instances import MOST_DEPTH, Instances, too_deep
 from workflows.moves import Moves
-from workflows.runner import RESOLVE_REQUESTED
 from workflows.state import Carried, Start
 from workflows.transactions import Transactions
 from workflows.troubles import Troubles
@@ -61,7 +61,7 @@ class OrderWorkflow:
         self._offset = timedelta(0)
         self._checked = 0
         self._receipts: dict[str, Receipt] = {}
-        self._resolutions: dict[str, asyncio.Future[Event]] = {}
+        self._decisions = Decisions()
         self._parked: tuple[list[str], datetime | None] | None = ([], None)
         self._settled_at: datetime | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -138,9 +138,7 @@ class OrderWorkflow:
 
     def resolution(self, exception: str) -> asyncio.Future[Event]:
         """Return a future of the operator's decision about a process exception."""
-        if (known := self._resolutions.get(exception)) is None or known.cancelled():
-            known = self._resolutions[exception] = asyncio.get_running_loop().create_future()
-        return known
+        return self._decisions.about(exception)
 
     def turn(self) -> None:
         """See whether an instance that waits may start now."""
@@ -182,8 +180,7 @@ class OrderWorkflow:
             self._checked = events[-1].seq
         self._settled_at = None
         for event in events:
-            if event.type == RESOLVE_REQUESTED:
-                self._resolve(event)
+            self._decisions.take(event)
             if not self.inbox.add(event, self.instances.wanted()):
                 full = InboxFull(f"{event.type} {event.id} found {CAPACITY} events before it.").problem()
                 self._troubles.add(full, event.id)
@@ -198,11 +195,6 @@ class OrderWorkflow:
         self.instances.held = self._too_long()
         for flow in flows:
             self.instances.request(Start(flow=flow, event=event, depth=depth + 1))
-
-    def _resolve(self, event: Event) -> None:
-        decision = self.resolution(cast("str", event.data.get("exception")))
-        if not decision.done():
-            decision.set_result(event)
 
     def _remember(self, intake_id: str, receipt: Receipt) -> None:
         self._receipts[intake_id] = receipt
@@ -236,28 +228,38 @@ class OrderWorkflow:
         )
 
     def _wanted(self) -> list[str]:
-        waiting = {RESOLVE_REQUESTED} if any(not one.done() for one in self._resolutions.values()) else set[str]()
-        return sorted(self.instances.listening() | waiting)
+        return sorted(self.instances.listening() | self._decisions.wanted)
 
     def _must_park(self) -> bool:
         """Whether PostgreSQL knows less than this run, or has journaled what nobody told this run of."""
         seq = cast("int", self.transactions.header.get("seq", 0))
-        untold = bool(self.transactions.finished) or self._parked != (self._wanted(), self.deadlines.next)
+        ended = bool(self.transactions.finished or self._decisions.left)
+        untold = ended or self._parked != (self._wanted(), self.deadlines.next)
         return seq > 0 and (untold or seq > self._checked)
 
     async def _park(self) -> None:
-        told = (self._wanted(), self.deadlines.next)
+        told, left = (self._wanted(), self.deadlines.next), self._decisions.left
         seq = cast("int", self.transactions.header["seq"])
-        parked = await self._tell(*told, closing=False)
+        parked = await self._tell(*told, closing=False, left=left)
         self._parked = told
+        self._decisions.forget(left)
         await self._catch_up(parked.events, seq)
 
-    async def _tell(self, wanted: list[str], next_due_at: datetime | None, *, closing: bool) -> Parked:
+    async def _tell(
+        self, wanted: list[str], due: datetime | None, *, closing: bool, left: Sequence[str] = ()
+    ) -> Parked:
         since = self.instances.since()
         after = self._checked if since is None else min(since, self._checked)
 
         def park(context: Context) -> Park:
-            return Park(context=context, wanted=wanted, next_due_at=next_due_at, after=after, closing=closing)
+            return Park(
+                context=context,
+                wanted=wanted,
+                next_due_at=due,
+                after=after,
+                closing=closing,
+                left=list(left),
+            )
 
         return await self._surely(PARK, park, Parked)
 
@@ -270,8 +272,7 @@ class OrderWorkflow:
         """
         self._checked = max(self._checked, seq, *(event.seq for event in events))
         for event in events:
-            if event.type == RESOLVE_REQUESTED:
-                self._resolve(event)
+            self._decisions.take(event)
             self.inbox.add(event, self.instances.wanted())
             self.instances.ring(event)
         missed = [

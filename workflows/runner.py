@@ -37,7 +37,6 @@ FAULTS_TOLD = "faults-told"
 """Runs before this patch recorded an uncaught error as any other exception."""
 FAULTS_FOUND = "faults-found"
 """Runs before this patch did not ask how a call had ended before the order was revived."""
-RESOLVE_REQUESTED = "exception.resolve.requested"
 GATEWAY_ATTEMPT = timedelta(seconds=30)
 GATEWAY_SILENCE = timedelta(seconds=5)
 """Without a heartbeat for so long the worker has died: another one asks what became of the intent."""

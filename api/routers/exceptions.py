@@ -14,7 +14,7 @@ from api.schemas import Accepted, Page, ResolveException
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.exceptions import (
     AlreadyUndoing,
-    ExceptionDecided,
+    ExceptionClosed,
     ExceptionUnknown,
     NobodyWaits,
     TaskOutOfReach,
@@ -23,7 +23,7 @@ from orderloom.domain.exceptions import (
 from orderloom.readmodels.exceptions import ExceptionView, exception_by_id, open_exceptions
 from orderloom.readmodels.snapshot import snapshot
 
-DECISION_PROBLEMS = (ExceptionUnknown, ExceptionDecided, NobodyWaits, AlreadyUndoing, WithoutOrder, TaskOutOfReach)
+DECISION_PROBLEMS = (ExceptionUnknown, ExceptionClosed, NobodyWaits, AlreadyUndoing, WithoutOrder, TaskOutOfReach)
 
 router = APIRouter(prefix="/v1/exceptions", tags=["exceptions"], route_class=StrictRoute)
 

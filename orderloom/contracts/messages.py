@@ -210,6 +210,8 @@ class Park(Message):
     """Return events of the wanted types with a higher sequence number."""
     closing: bool = False
     """The workflow is about to complete."""
+    left: list[str] = []
+    """Process exceptions that nobody waits at any more though nothing was decided."""
 
 
 class Parked(Message):

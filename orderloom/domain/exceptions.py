@@ -25,13 +25,14 @@ class ExceptionUnknown(NotFound):
     code = "exception.unknown"
 
 
-class ExceptionDecided(OrderloomError):
-    """Somebody has decided about the process exception already.
+class ExceptionClosed(OrderloomError):
+    """The process exception is closed.
 
-    Read it again: the facts say what was decided. Should the flow fail once more, that is a new exception.
+    Read it again: somebody has decided about it, or the flow that waited was ended by something else. Should a flow
+    fail once more, that is a new exception.
     """
 
-    code = "exception.decided"
+    code = "exception.closed"
     status = 409
 
 

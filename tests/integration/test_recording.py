@@ -254,18 +254,20 @@ async def test_exceptions_are_raised_once_and_resolved(bench) -> None:
     second = await bench.act("raise-exception", order, problem)
     other = await bench.act("raise-exception", order, {**problem, "attached_to": "L1"})
     counted = await bench.act("resolve-exceptions", order, {"code": "none"})
-    decided = await bench.send(
+    skipped = await bench.send(
         order, "exception.resolve.requested", {"exception": f"{order}-X1", "kind": "skip", "output": {"a": 1}}
     )
+    decided = await bench.send(order, "exception.resolve.requested", {"exception": f"{order}-X1", "kind": "resolved"})
     again = await bench.send(order, "exception.resolve.requested", {"exception": f"{order}-X1", "kind": "retry"})
     rest = await bench.act("resolve-exceptions", order, {"code": "routing.abandoned"})
 
     assert (first.output, second.output) == ({"exception": f"{order}-X1"}, {"exception": f"{order}-X1"})
     assert other.output == {"exception": f"{order}-X2"}
     assert counted.output == {"count": 0}
-    assert decided.applied.events[0].data == {"exception": f"{order}-X1", "kind": "skip", "output": {"a": 1}}
+    assert (skipped.receipt.status, skipped.receipt.problem.code) == ("refused", "exception.nobody_waits")
+    assert decided.applied.events[0].data == {"exception": f"{order}-X1", "kind": "resolved"}
     assert decided.applied.order["exceptions"] == {"open": 1}
-    assert again.receipt.status == "refused"
+    assert (again.receipt.status, again.receipt.problem.code) == ("refused", "exception.closed")
     assert (rest.output, rest.applied.order["exceptions"]) == ({"count": 1}, {"open": 0})
 
 

@@ -270,7 +270,7 @@ async def test_of_two_operators_one_decides(shop: Shop) -> None:
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     accepted, refused = sorted(answers, key=lambda answer: answer.status_code)
-    assert refused.json()["code"] == "exception.decided"
+    assert refused.json()["code"] == "exception.closed"
     decided = refused.json()["facts"]["decided"]
     assert decided == ("retry" if accepted is answers[0] else "skip")
     await shop.until_journal(order, "test.over")
@@ -290,7 +290,7 @@ async def test_a_decision_repeated_is_answered_as_before(shop: Shop) -> None:
 
     assert (first.status_code, first.content) == (again.status_code, again.content)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency.key_reused")
-    assert (late.status_code, late.json()["code"]) == (409, "exception.decided")
+    assert (late.status_code, late.json()["code"]) == (409, "exception.closed")
     await shop.until_journal(order, "test.over")
     assert (await shop.journal(order)).count("routing.attempted") == 1
 
@@ -340,8 +340,8 @@ async def test_an_exception_without_an_order_says_so(shop: Shop, capsys: pytest.
 
 
 @pytest.mark.parametrize("flows", [(REPLACED,)])
-async def test_an_exception_of_an_instance_that_was_replaced_has_nobody_waiting(shop: Shop) -> None:
-    """Another instance has taken the place of the one that failed: there is nothing to retry, only to resolve."""
+async def test_an_exception_of_an_instance_that_was_replaced_is_void(shop: Shop) -> None:
+    """Another instance has taken the place of the one that failed: nobody waits, and nothing is to be decided."""
     order, exception = await _waiting(shop)
     assert exception["waiting"] is not None
 
@@ -350,9 +350,9 @@ async def test_an_exception_of_an_instance_that_was_replaced_has_nobody_waiting(
     await shop.until_journal(order, "test.again")
     await shop.until_quiet(order)
 
-    (left,) = await shop.exceptions(order)
-    assert (left["id"], left["waiting"]) == (exception["id"], None)
+    await shop.exceptions(order, 0)
+    left = await shop.get(f"/v1/exceptions/{exception['id']}")
+    assert (left["status"], left["waiting"], left["decision"]) == ("voided", None, None)
     refused = await shop.decide(exception["id"], "retry")
-    assert (refused.status_code, refused.json()["code"]) == (409, "exception.nobody_waits")
-    await shop.resolve(exception["id"], "resolved")
+    assert (refused.status_code, refused.json()["code"]) == (409, "exception.closed")
     assert sorted(await shop.outcomes(order, "replaced")) == ["completed", "replaced"]
