@@ -1,7 +1,7 @@
 """The order: a durable workflow with an inbox. What happens to it is in flows; nothing of it is here."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -258,7 +258,7 @@ class OrderWorkflow:
                 next_due_at=due,
                 after=after,
                 closing=closing,
-                left=list(left),
+                left=left,
             )
 
         return await self._surely(PARK, park, Parked)
@@ -334,7 +334,7 @@ class OrderWorkflow:
         """Complete, unless something comes at the last moment; False then."""
         if self._never_was():
             return True
-        parked = await self._tell([], None, closing=True)
+        parked = await self._tell([], None, closing=True, left=[])
         if not parked.pending and self._may_close() and self._quiet():
             return True
         self._parked = None
