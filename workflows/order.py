@@ -245,9 +245,7 @@ class OrderWorkflow:
         self._decisions.forget(left)
         await self._catch_up(parked.events, seq)
 
-    async def _tell(
-        self, wanted: list[str], due: datetime | None, *, closing: bool, left: Sequence[str] = ()
-    ) -> Parked:
+    async def _tell(self, wanted: list[str], due: datetime | None, *, closing: bool, left: list[str]) -> Parked:
         since = self.instances.since()
         after = self._checked if since is None else min(since, self._checked)
 

@@ -149,5 +149,5 @@ async def test_every_contract_has_its_activities(bench) -> None:
         if contract.runs is Runs.OUTSIDE
         for phase in ("prepare", "settle")
     }
-    own = {"record", "park", "rebuild", "emit-event", "raise-fault", "find-fault", "record-compensation@1"}
+    own = {"record", "park", "rebuild", "emit-event", "raise-fault", "find-fault", "record-compensation@1", "move"}
     assert names == local | outside | own
