@@ -104,14 +104,14 @@ class RecordingRunner(Journal):
     ) -> Event | None:
         """Return the journal's event."""
         del step
-        event = self.take(types, matches, deadline)
+        event = await self.take(types, matches, deadline)
         self._keep(_taken(event))
         return event
 
     async def wait(self, step: Step, until: datetime) -> None:
         """Let the time pass."""
         del step
-        self.pass_to(until)
+        await self.pass_to(until)
         self._keep(Effect(kind="wait", what=until.isoformat()))
 
     async def fault(self, step: Step, fault: Fault) -> Resolution:
@@ -181,14 +181,14 @@ class HeldRunner(Journal):
     ) -> Event | None:
         """Return the journal's event, if the trace took it too."""
         del step
-        event = self.take(types, matches, deadline)
+        event = await self.take(types, matches, deadline)
         self._meet(_taken(event))
         return event
 
     async def wait(self, step: Step, until: datetime) -> None:
         """Let the time pass, if the trace did too."""
         del step
-        self.pass_to(until)
+        await self.pass_to(until)
         self._meet(Effect(kind="wait", what=until.isoformat()))
 
     async def fault(self, step: Step, fault: Fault) -> Resolution:
