@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from flows_dsl import model
 from flows_dsl.check_actions import action_findings
+from flows_dsl.check_control import ControlCheck
 from flows_dsl.check_expressions import ExpressionCheck
 from flows_dsl.check_jumps import jump_findings
 from flows_dsl.check_tasks import TaskCheck
@@ -32,20 +33,27 @@ _UNSUPPORTED_SCHEDULE = {
 
 
 def check_text(
-    text: str, *, catalog: Catalog = CORE_ACTIONS, header: type[BaseModel] | None = OrderHeader
+    text: str,
+    *,
+    catalog: Catalog = CORE_ACTIONS,
+    header: type[BaseModel] | None = OrderHeader,
+    flows: Sequence[model.FlowDocument] = (),
 ) -> list[Finding]:
     """Return what is wrong with the flow in *text*, by line; an empty list means that it may be published."""
     loaded = load(text)
-    return [] if loaded.document is None and not loaded.findings else check_loaded(loaded, catalog, header)
+    return [] if loaded.document is None and not loaded.findings else check_loaded(loaded, catalog, header, flows)
 
 
 def check_loaded(
-    loaded: Loaded, catalog: Catalog = CORE_ACTIONS, header: type[BaseModel] | None = OrderHeader
+    loaded: Loaded,
+    catalog: Catalog = CORE_ACTIONS,
+    header: type[BaseModel] | None = OrderHeader,
+    flows: Sequence[model.FlowDocument] = (),
 ) -> list[Finding]:
     """Return what is wrong with a flow that was read, its shape included, by line."""
     found = list(loaded.findings)
     if loaded.document is not None:
-        found += check(loaded.document, catalog=catalog, header=header, source=loaded.source)
+        found += check(loaded.document, catalog=catalog, header=header, source=loaded.source, flows=flows)
     return sorted(found, key=lambda it: (it.line, it.column, it.code))
 
 
@@ -55,6 +63,7 @@ def check(
     catalog: Catalog = CORE_ACTIONS,
     header: type[BaseModel] | None = OrderHeader,
     source: Source | None = None,
+    flows: Sequence[model.FlowDocument] = (),
 ) -> list[Finding]:
     """
     Return what is wrong with *document*.
@@ -64,19 +73,26 @@ def check(
         catalog: the contracts of the actions that it may call.
         header: what ``order`` holds in expressions; None checks no field of it.
         source: where its nodes stand; without it all findings are at line 1.
+        flows: the flows that it may run.
     """
-    return _Check(document, catalog, header, source).run()
+    return _Check(document, catalog, header, source, flows).run()
 
 
 class _Check:
     def __init__(
-        self, document: model.FlowDocument, catalog: Catalog, header: type[BaseModel] | None, source: Source | None
+        self,
+        document: model.FlowDocument,
+        catalog: Catalog,
+        header: type[BaseModel] | None,
+        source: Source | None,
+        flows: Sequence[model.FlowDocument],
     ) -> None:
         self._document = document
         self._notes = Notes(source)
         self._actions = by_name(catalog)
         self._expressions = ExpressionCheck(self._notes, document.evaluate.language, header)
         self._tasks = TaskCheck(self._notes, self._expressions, document.use)
+        self._control = ControlCheck(self._notes, self._expressions, document, flows)
 
     def run(self) -> list[Finding]:
         self._head()
@@ -98,51 +114,37 @@ class _Check:
     def _schedule(self) -> None:
         notes, schedule = self._notes, self._document.schedule
         if schedule is None:
-            notes.add("/schedule", "schedule.missing", "No event starts the flow.", "Add schedule.on with one or any.")
+            if not self._control.is_run():
+                remedy = "Add schedule.on, or check it together with the flow that runs it."
+                notes.add("/schedule", "schedule.missing", "No event starts the flow.", remedy)
             return
         for name, reason in _UNSUPPORTED_SCHEDULE.items():
             if getattr(schedule, name) is not None:
                 message = f"schedule.{name} is not supported."
                 notes.add(f"/schedule/{name}", "unsupported.schedule", message, reason, key=True)
         if schedule.on is None:
-            notes.add("/schedule/on", "schedule.missing", "No event starts the flow.", "Add on with one or any.")
+            notes.add("/schedule/on", "schedule.missing", "No event starts the flow.", "Add on with one, any or all.")
             return
-        if schedule.on.all is not None:
-            remedy = "Let one event start the flow and listen for the others in it."
-            notes.add("/schedule/on/all", "unsupported.schedule", "schedule.on.all is not supported.", remedy, key=True)
-            return
-        self._tasks.filters("/schedule/on", schedule.on, (), only_type=True)
+        self._control.schedule("/schedule/on", schedule.on, self._document.document.metadata.collects_for)
 
     def _list(
         self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], names: tuple[str, ...]
     ) -> None:
-        for finding in jump_findings(pointer, items):
+        for finding in jump_findings(pointer, items, branches=pointer.endswith("/fork/branches")):
             self._notes.add(finding.pointer, finding.code, finding.message, finding.remedy, key=finding.key)
         for at, (name, task) in enumerate(_named(items)):
             here = f"{pointer}/{at}/{escape(name)}"
             if isinstance(task, model.RefusedTask):
-                self._refused(here, task)
-                continue
+                continue  # its shape was told already
             self._tasks.common(here, task, names)
             if isinstance(task, model.CallTask):
                 for note in action_findings(here, task, self._actions, self._expressions.types(here, task, names)):
                     self._notes.add(note.pointer, note.code, note.message, note.remedy, key=note.key)
             else:
                 self._tasks.kind(here, task, names)
+                self._control.kind(here, task, names)
             for inner, block, more in _blocks(here, task):
                 self._list(inner, block, (*names, *more))
-
-    def _refused(self, pointer: str, task: model.RefusedTask) -> None:
-        if task.broken:
-            return
-        kind = next(it for it in model.REFUSED_TASKS if it in (task.model_extra or {}))
-        reasons = {
-            "for": "Actions take selectors and work on all items in one transaction.",
-            "fork": "Let an event start a second flow; several flows of an order may be under way.",
-            "run": "Flows run no code of their own: write a core action, or emit an event that starts another flow.",
-        }
-        message = f"{kind!r} is not supported."
-        self._notes.add(f"{pointer}/{kind}", f"unsupported.{kind}", message, reasons[kind], key=True)
 
 
 def _named(
@@ -155,9 +157,19 @@ def _named(
 def _blocks(
     pointer: str, task: model.Task
 ) -> Iterator[tuple[str, Sequence[Mapping[str, model.Task | model.RefusedTask]], tuple[str, ...]]]:
-    if isinstance(task, model.DoTask):
-        yield f"{pointer}/do", task.do, ()
-    if isinstance(task, model.TryTask):
-        yield f"{pointer}/try", task.try_, ()
-        if task.catch.do is not None:
-            yield f"{pointer}/catch/do", task.catch.do, (task.catch.as_,)
+    """Yield the lists of tasks inside *task*, each with the variables that it adds."""
+    match task:
+        case model.DoTask():
+            yield f"{pointer}/do", task.do, ()
+        case model.TryTask():
+            yield f"{pointer}/try", task.try_, ()
+            if task.catch.do is not None:
+                yield f"{pointer}/catch/do", task.catch.do, (task.catch.as_,)
+        case model.ForTask():
+            yield f"{pointer}/do", task.do, (task.for_.each, task.for_.at)
+        case model.ForkTask():
+            yield f"{pointer}/fork/branches", task.fork.branches, ()
+        case model.ListenTask() if task.foreach is not None and task.foreach.do is not None:
+            yield f"{pointer}/foreach/do", task.foreach.do, (task.foreach.item, task.foreach.at)
+        case _:
+            return

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from flows_dsl import model
+from flows_dsl import model, parts
 from flows_dsl.expression import Expression, ExpressionRefused
 from flows_dsl.expressions import Language, embedded, unwrap
 from flows_dsl.expressions import compile as compile_expression
@@ -15,6 +15,9 @@ from orderloom.domain.model import Json
 
 ANYWHERE = ("context", "input", "order", "task", "workflow")
 """Variables that every expression may read; ``output`` exists only where an output becomes something."""
+
+RESERVED = frozenset((*ANYWHERE, "data", "event", "output", "runtime", "secrets", "true", "false", "null", "in"))
+"""Names that no variable of an author may have."""
 
 
 class ExpressionCheck:
@@ -77,9 +80,9 @@ class ExpressionCheck:
     def transform(
         self,
         pointer: str,
-        input: model.Input | None,
-        output: model.Output | None,
-        export: model.Output | None,
+        input: parts.Input | None,
+        output: parts.Output | None,
+        export: parts.Output | None,
         names: tuple[str, ...],
     ) -> None:
         """Check what changes input, output and context."""

@@ -9,8 +9,10 @@ from flows_dsl.findings import did_you_mean, escape
 from flows_dsl.notes import Note
 
 
-def jump_findings(pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]]) -> Iterator[Note]:
-    """Yield what is wrong with the names and jumps of the list at *pointer*."""
+def jump_findings(
+    pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], *, branches: bool = False
+) -> Iterator[Note]:
+    """Yield what is wrong with the names and jumps of the list at *pointer*; nothing jumps between *branches*."""
     tasks = [(name, task) for item in items for name, task in item.items()]
     index: dict[str, int] = {}
     for at, (name, _) in enumerate(tasks):
@@ -22,7 +24,9 @@ def jump_findings(pointer: str, items: Sequence[Mapping[str, model.Task | model.
             yield Note(here, "task.name_reserved", f"{name!r} is a flow directive.", "Choose another name.", key=True)
         index.setdefault(name, at)
     for at, (name, task) in enumerate(tasks):
-        yield from _targets(f"{pointer}/{at}/{escape(name)}", task, index)
+        yield from _targets(f"{pointer}/{at}/{escape(name)}", task, {} if branches else index)
+    if branches:
+        return
     for at in sorted(set(range(len(tasks))) - _reached(tasks, index)):
         name = tasks[at][0]
         message = f"Nothing leads to the task {name!r}."

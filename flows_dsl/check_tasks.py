@@ -2,22 +2,25 @@
 
 from datetime import timedelta
 
-from flows_dsl import model
-from flows_dsl.check_expressions import ANYWHERE, ExpressionCheck
-from flows_dsl.durations import NotDuration, duration
+from flows_dsl import model, parts
+from flows_dsl.check_expressions import RESERVED, ExpressionCheck
+from flows_dsl.durations import LONGEST, NotDuration, duration
 from flows_dsl.expressions import unwrap
 from flows_dsl.findings import did_you_mean, escape
 from flows_dsl.notes import Notes
 from orderloom.domain.model import Json, JsonObject
 
-LONGEST = timedelta(days=90)
-"""How long a listen or a wait that is not constant may last."""
-
 ERROR_FIELDS = ("code", "detail", "instance", "status", "title", "type")
-RESERVED = frozenset((*ANYWHERE, "data", "event", "output", "runtime", "secrets", "true", "false", "null", "in"))
-_TIMED = (model.DoTask, model.ListenTask, model.TryTask, model.WaitTask)
+_TIMED = (
+    model.DoTask,
+    model.ForTask,
+    model.ForkTask,
+    model.ListenTask,
+    model.RunTask,
+    model.TryTask,
+    model.WaitTask,
+)
 _SINGULAR = {"errors": "error", "retries": "retry", "timeouts": "timeout"}
-_ATTRIBUTES = ("data", "id", "source", "type")
 
 
 class TaskCheck:
@@ -53,7 +56,7 @@ class TaskCheck:
             case model.EmitTask():
                 self._emit(f"{pointer}/emit/event/with", task.emit.event.with_, names)
             case model.ListenTask():
-                self._listen(pointer, task, names)
+                self._bounded(pointer, "listen", task.timeout)
             case model.RaiseTask():
                 self._raise(f"{pointer}/raise/error", task.raise_.error, names)
             case model.SetTask():
@@ -68,7 +71,7 @@ class TaskCheck:
             case _:
                 return
 
-    def timeout(self, pointer: str, timeout: model.Timeout | str | None, names: tuple[str, ...]) -> None:
+    def timeout(self, pointer: str, timeout: parts.Timeout | str | None, names: tuple[str, ...]) -> None:
         """Check a timeout, or that the one that it names is declared."""
         if isinstance(timeout, str):
             self._declared(pointer, "timeouts", timeout, self._use.timeouts)
@@ -140,7 +143,7 @@ class TaskCheck:
         if self.duration(f"{pointer}/wait", task.wait, names) is None and unwrap(str(task.wait)) is not None:
             self._bounded(pointer, "wait", task.timeout)
 
-    def _bounded(self, pointer: str, kind: str, timeout: model.Timeout | str | None) -> None:
+    def _bounded(self, pointer: str, kind: str, timeout: parts.Timeout | str | None) -> None:
         """Hold that what may last for ever has a timeout of at most 90 days."""
         if timeout is None:
             remedy = "Add timeout: {after: …}, at most P90D."
@@ -157,64 +160,6 @@ class TaskCheck:
         if too_long:
             message = f"The timeout of this {kind} is longer than 90 days."
             self._notes.add(f"{pointer}/timeout", "timeout.too_long", message, "Allow at most P90D.")
-
-    def _listen(self, pointer: str, task: model.ListenTask, names: tuple[str, ...]) -> None:
-        self._bounded(pointer, "listen", task.timeout)
-        if task.foreach is not None:
-            message = "foreach is not supported."
-            remedy = "Listen to one, and jump back with then."
-            self._notes.add(f"{pointer}/foreach", "unsupported.foreach", message, remedy, key=True)
-        self.filters(f"{pointer}/listen/to", task.listen.to, names)
-
-    def filters(self, pointer: str, to: model.Listen, names: tuple[str, ...], *, only_type: bool = False) -> None:
-        """Check event filters; those of a schedule may only name a type."""
-        modes = [mode for mode in ("one", "any", "all") if getattr(to, mode) is not None]
-        if len(modes) != 1:
-            self._notes.add(pointer, "listen.mode", "Exactly one of one, any and all is needed.", "Choose one.")
-        if to.until is not None:
-            message, remedy = "until is not supported.", "Listen to one, and jump back with then."
-            self._notes.add(f"{pointer}/until", "unsupported.until", message, remedy, key=True)
-        if to.one is not None:
-            self._filter(f"{pointer}/one", to.one, names, only_type=only_type)
-        for mode in ("any", "all"):
-            filters: list[model.EventFilter] | None = getattr(to, mode)
-            if filters is not None and not filters:
-                self._notes.add(f"{pointer}/{mode}", "listen.empty", "No event is named.", "Name at least one type.")
-            for at, each in enumerate(filters or []):
-                self._filter(f"{pointer}/{mode}/{at}", each, names, only_type=only_type)
-
-    def _filter(self, pointer: str, wanted: model.EventFilter, names: tuple[str, ...], *, only_type: bool) -> None:
-        notes, given = self._notes, wanted.with_
-        if wanted.correlate is not None:
-            message, remedy = "correlate is not supported.", "Compare the event's data in with.data."
-            notes.add(f"{pointer}/correlate", "unsupported.correlate", message, remedy, key=True)
-        if not isinstance(given.get("type"), str) or unwrap(str(given["type"])) is not None:
-            notes.add(f"{pointer}/with", "listen.type", "An event filter needs a literal type.", "Add type.")
-        for name in sorted(given):
-            here = f"{pointer}/with/{escape(name)}"
-            if name not in _ATTRIBUTES:
-                notes.add(
-                    here,
-                    "listen.attribute",
-                    f"Events have no attribute {name!r}.",
-                    did_you_mean(name, _ATTRIBUTES),
-                    key=True,
-                )
-            elif only_type and name != "type":
-                message = f"A schedule cannot filter by {name}."
-                notes.add(
-                    here, "unsupported.schedule", message, "Look at workflow.input[0] in the first task.", key=True
-                )
-            elif name == "data":
-                self._data(here, given[name], names)
-            elif not isinstance(given[name], str) or (name != "type" and unwrap(str(given[name])) is not None):
-                notes.add(here, "listen.literal", f"{name} is compared literally.", "Write it as text.")
-
-    def _data(self, pointer: str, data: Json, names: tuple[str, ...]) -> None:
-        if isinstance(data, str) and unwrap(data) is not None:
-            self._expressions.condition(pointer, data, (*names, "data", "event"))
-        else:
-            self._expressions.value(pointer, data, names)
 
     def _catch(self, pointer: str, catch: model.Catch, names: tuple[str, ...]) -> None:
         inner = (*names, catch.as_)
@@ -234,7 +179,7 @@ class TaskCheck:
         elif catch.retry is not None:
             self._policy(f"{pointer}/retry", catch.retry, inner)
 
-    def _policy(self, pointer: str, policy: model.RetryPolicy, names: tuple[str, ...]) -> None:
+    def _policy(self, pointer: str, policy: parts.RetryPolicy, names: tuple[str, ...]) -> None:
         notes = self._notes
         self._expressions.condition(f"{pointer}/when", policy.when, names)
         self._expressions.condition(f"{pointer}/exceptWhen", policy.except_when, names)
@@ -254,7 +199,7 @@ class TaskCheck:
             notes.add(f"{pointer}/limit/attempt/duration", "unsupported.attempt_duration", message, remedy, key=True)
         self._backoff(f"{pointer}/backoff", policy.backoff)
 
-    def _backoff(self, pointer: str, backoff: model.Backoff | None) -> None:
+    def _backoff(self, pointer: str, backoff: parts.Backoff | None) -> None:
         chosen = sorted(backoff.model_fields_set) if backoff else []
         if backoff is not None and len(chosen) != 1:
             message = "Exactly one of constant, linear and exponential is needed."

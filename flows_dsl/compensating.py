@@ -1,5 +1,6 @@
 """What an instance has done, and undoing it: in reverse, each call once, whatever happens in between."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from flows_dsl.frames import Done, InstanceState, Undone
@@ -37,6 +38,14 @@ def _note(turn: Turn, action: str, arguments: JsonObject, output: JsonObject) ->
         arguments={} if contract is None else contract.undo_arguments(step.key, arguments, output),
     )
     turn.state.calls = [*(it for it in turn.state.calls if it.key != call.key), call]
+    turn.around.noted(call.key)
+
+
+def absorb(inner: InstanceState, around: InstanceState) -> None:
+    """Make what a flow inside a task has done a part of what the flow around it has done."""
+    for call in inner.calls:
+        key = f"{inner.instance}{call.key}".removeprefix(around.instance)
+        around.calls = [*(it for it in around.calls if it.key != key), call.model_copy(update={"key": key})]
 
 
 def planned(state: InstanceState) -> tuple[Compensation, ...]:
@@ -76,6 +85,22 @@ async def undo(state: InstanceState, runner: StepRunner) -> None:
         close(state, "undone" if call.undone_by is not None else "final")
     undone: list[Json] = [it.model_dump(mode="json", exclude_none=True) for it in state.undone]
     await runner.call(step_of(state), RECORD, {"exception": state.undo, "calls": undone}, None)
+
+
+async def undo_calls(state: InstanceState, runner: StepRunner, keys: Collection[str]) -> None:
+    """
+    Undo those calls of *state* that have these keys, the latest first, and forget them.
+
+    Raises:
+        FlowFailure: a compensation failed; that call and those before it are still to be undone.
+    """
+    while chosen := [call for call in state.calls if call.key in keys]:
+        call = chosen[-1]
+        if (undone_by := _planned(call).undone_by) is not None:
+            path = f"{call.key}!undo"
+            step = Step(instance=state.instance, path=path, generation=state.generations.get(path, 0))
+            await runner.call(step, undone_by, call.arguments, None)
+        state.calls = [it for it in state.calls if it is not call]
 
 
 def close(state: InstanceState, outcome: Literal["undone", "skipped", "final"]) -> None:

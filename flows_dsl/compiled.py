@@ -1,7 +1,7 @@
 """What a flow is once it is compiled: plain values and expressions that are ready to run. Nothing here changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
@@ -23,6 +23,8 @@ class Loop:
     list_path: str
     first: int
     last: int
+    depth: int = 0
+    """How many ``for`` and ``foreach`` stand around it."""
 
     @property
     def id(self) -> str:
@@ -45,6 +47,16 @@ class EventMatch:
     attributes: tuple[tuple[str, str], ...] = ()
     condition: Condition | None = None
     data: Template | None = None
+    correlations: tuple["Correlation", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A value taken from an event, and what it must be equal to; without that, what the others of a set have."""
+
+    name: str
+    source: Template
+    expect: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +84,65 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
+class For:
+    """Tasks that are done for each item of a list; ``path`` names the list of the tasks."""
+
+    path: str
+    each: str
+    at: str
+    items: Template
+    condition: Condition | None
+    """Must hold before each round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Tasks that run beside each other; ``path`` names the list that holds one for each branch."""
+
+    path: str
+    compete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFlow:
+    """Another flow to run; ``flow`` is its name among those that are part of this one."""
+
+    flow: str
+    input: Template
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """What is done with each event that a ``listen`` takes; ``path`` names the list of the tasks."""
+
+    path: str | None
+    item: str
+    at: str
+    output_as: Template | None
+    export_as: Template | None
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
-    """Events to wait for."""
+    """Events to wait for; with ``until`` or ``ends`` all that come before that."""
 
     mode: Literal["one", "any", "all"]
     filters: tuple[EventMatch, ...]
     envelope: bool
+    repeats: bool = False
+    """It takes events until something ends it."""
+    until: Condition | None = None
+    """Ends it when it holds of what was taken."""
+    ends: "Listen | None" = None
+    """Events that end it."""
+    foreach: ForEach | None = None
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Return the event types that it may take."""
+        own = frozenset(it.type for it in self.filters)
+        return own | self.ends.types if self.ends else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +209,7 @@ class Wait:
     duration: Template
 
 
-type Body = Call | Block | Emit | Listen | Raise | Assign | Switch | Try | Wait
+type Body = Call | Block | Emit | For | Fork | Listen | Raise | RunFlow | Assign | Switch | Try | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +256,12 @@ class CompiledFlow:
     input_from: Template | None = None
     output_as: Template | None = None
     timeout: Template | None = None
+    inner: Mapping[str, "CompiledFlow"] = field(default_factory=dict[str, "CompiledFlow"])
+    """The flows that its tasks run, by ``namespace/name:version``."""
+    starts_with: tuple[EventMatch, ...] = ()
+    """With ``schedule.on.all``: the events that must all have come."""
+    collects_for: timedelta | None = None
+    """How long it waits for the last of them."""
 
     @property
     def label(self) -> str:

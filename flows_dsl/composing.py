@@ -127,7 +127,8 @@ def compose_flows(
     """
     loaded = [_loaded(layer) for layer in layers]
     findings = [finding for each in loaded for finding in _unknown_flows(each, [flow.name for flow in flows])]
-    composed = [_compose(flow, loaded, catalog, findings) for flow in flows]
+    beside = [document for flow in flows if (document := load(flow.text).document) is not None]
+    composed = [_compose(flow, loaded, catalog, beside, findings) for flow in flows]
     if findings:
         raise ReleaseRefused(sorted(findings, key=lambda it: (it[0], it[1].line, it[1].column)))
     return [one for one in composed if one is not None]
@@ -156,17 +157,21 @@ def _unknown_flows(loaded: LoadedLayer, known: Sequence[str]) -> list[tuple[str,
 
 
 def _compose(
-    flow: Written, layers: Sequence[LoadedLayer], catalog: Catalog, findings: list[tuple[str, Finding]]
+    flow: Written,
+    layers: Sequence[LoadedLayer],
+    catalog: Catalog,
+    beside: Sequence[FlowDocument],
+    findings: list[tuple[str, Finding]],
 ) -> Composed | None:
     layered = Layered(locate(flow.text, flow.file))
     wrong = [(each.piece.origin.file, it) for each in layers for it in layered.apply(each, flow.name)]
     if not layered.applied:
         loaded = load(flow.text)
-        wrong += [(flow.file, finding) for finding in check_loaded(loaded, catalog)]
+        wrong += [(flow.file, finding) for finding in check_loaded(loaded, catalog, flows=beside)]
     else:
         _label(layered)
         loaded = load(canonical_json(plain(layered.flow)))
-        wrong += [_placed(layered.flow, finding) for finding in check_loaded(loaded, catalog)]
+        wrong += [_placed(layered.flow, finding) for finding in check_loaded(loaded, catalog, flows=beside)]
     findings += wrong
     if wrong or loaded.document is None:
         return None

@@ -11,7 +11,10 @@ _ISO = re.compile(
     r"P(?!$)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?!$)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d{1,6})?)S)?)?"
 )
-_LONGEST = timedelta(days=36_500)
+LONGEST = timedelta(days=90)
+"""How long a listen, a wait that is not constant, or collecting the events of a start may last."""
+
+_UTMOST = timedelta(days=36_500)
 
 
 class NotDuration(ValueError):
@@ -59,7 +62,7 @@ def _from_units(units: dict[str, object]) -> timedelta:
 
 
 def _bounded(value: timedelta) -> timedelta:
-    if value > _LONGEST:
+    if value > _UTMOST:
         raise NotDuration("a duration may be at most 100 years")
     return value
 

@@ -35,6 +35,11 @@ def unwrap(text: str) -> str | None:
     return match[1].strip() if match else None
 
 
+def wrap(text: str) -> str:
+    """Return *text* with ``${ }`` around it: where only an expression can stand, it may be left out."""
+    return text if unwrap(text) is not None else f"${{ {text} }}"
+
+
 def embedded(value: Json, pointer: str = "") -> Iterator[tuple[str, str]]:
     """Yield each expression in *value*, however deep, with its JSON pointer."""
     match value:

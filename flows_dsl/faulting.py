@@ -6,7 +6,7 @@ from flows_dsl.compensating import planned, step_of
 from flows_dsl.compiled import Call, CompiledFlow, Emit
 from flows_dsl.frames import Frame, InstanceState
 from flows_dsl.runner import Fault, Resolution
-from flows_dsl.turn import Turn
+from flows_dsl.turn import Turn, located
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json
 
@@ -55,24 +55,30 @@ def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decid
 
 def within(flow: CompiledFlow, frames: list[Frame]) -> tuple[str, ...]:
     """Return the names of the tasks that can be gone to from the innermost of *frames*: its own list's first."""
-    names = (task.name for frame in reversed(frames) for task in flow.lists[frame.path].tasks)
+    names = (name for frame in reversed(frames) for name in _names(flow, frame))
     return tuple(dict.fromkeys(names))
+
+
+def _names(flow: CompiledFlow, frame: Frame) -> list[str]:
+    """Return the tasks of a list that can be gone to: of the branches of a fork only the one that is under way."""
+    tasks = flow.lists[frame.path].tasks
+    return [task.name for task in (tasks[frame.index : frame.index + 1] if frame.role == "branch" else tasks)]
 
 
 def go_to(flow: CompiledFlow, state: InstanceState, frames: list[Frame], decision: Resolution) -> None:
     """Leave what runs in *frames* for the task that was decided on, with the input given or the list's own."""
     name = cast("str", decision.task)
-    depth = max(depth for depth, frame in enumerate(frames) if name in flow.lists[frame.path].index)
+    depth = max(depth for depth, frame in enumerate(frames) if name in _names(flow, frame))
     del frames[depth + 1 :]
     frame, target = frames[depth], flow.lists[frames[depth].path]
     frame.active, frame.index = None, target.index[name]
     if decision.input is not None:
         frame.input = decision.input
-    again(state, target.tasks[frame.index].path)
+    again(state, located(target.tasks[frame.index].path, frame.rounds))
 
 
 def again(state: InstanceState, path: str) -> None:
-    """Let what the task at *path* asks for be asked for anew."""
+    """Let what the task at *path*, in its rounds, asks for be asked for anew."""
     state.generations[path] = state.generations.get(path, 0) + 1
 
 
@@ -80,7 +86,7 @@ def retry(turn: Turn, decision: Resolution) -> None:
     """Have the task done again; what was done already is asked for under another key, or not at all."""
     active = turn.active
     if active.called or decision.input is not None:
-        again(turn.state, turn.task.path)
+        again(turn.state, turn.where)
     active.called, active.arguments = False, None
     if decision.input is not None and isinstance(turn.task.body, Call | Emit):
         active.arguments = decision.input
@@ -88,6 +94,9 @@ def retry(turn: Turn, decision: Resolution) -> None:
         turn.frame.input = decision.input
     active.phase = "finish" if active.finished and decision.input is None else "ready"
     active.until, active.received = None, []
+    active.items, active.at, active.collected, active.ending = None, 0, [], []
+    if decision.input is not None:
+        active.branches, active.child = [], None
 
 
 def skip(turn: Turn, decision: Resolution) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -50,19 +50,53 @@ class Active(_State):
     """The error that waits for an operator."""
     finished: bool = False
     """Whether it failed after its work was done, in what its output becomes."""
+    items: list[Json] | None = None
+    """With ``for``: what it goes through."""
+    visited: str = ""
+    """What tells this visit of a ``for`` from others, in the names of its rounds."""
+    at: int = 0
+    """How many of the items, or of the events that ``foreach`` handles, are done."""
+    collected: list[Json] = []
+    """With ``listen`` until: what was read of each event; with ``foreach``, what came of each."""
+    handling: bool = False
+    """With ``foreach``: the tasks for an event are under way."""
+    ending: list[JsonObject | None] = []
+    """With ``listen`` until other events: the one that each of their filters has got."""
+    branches: list["Branch"] = []
+    """With ``fork``."""
+    child: "InstanceState | None" = None
+    """With ``run``: the flow that runs inside."""
 
 
 class Frame(_State):
     """A list of tasks that is under way."""
 
     path: str
-    role: Literal["do", "try", "catch"] = "do"
+    role: Literal["do", "try", "catch", "for", "foreach", "branch"] = "do"
+    """``branch``: of the list only the task at ``index`` runs."""
+    rounds: list[str] = []
+    """The round of each ``for`` and ``foreach`` around, the outermost first: an index, or the id of an event."""
     index: int = 0
     input: Json = None
     """The raw input of the task at ``index``."""
     variables: JsonObject = {}
     """What enclosing catches have named."""
     active: Active | None = None
+
+
+class Branch(_State):
+    """A branch of a fork."""
+
+    phase: Literal["runs", "done", "won", "lost"] = "runs"
+    """``lost``: another one has won, or the fork failed: it ends what cannot be left, and does no more."""
+    frames: list[Frame] = []
+    output: Json = None
+    calls: list[str] = []
+    """The keys of what it has done (``Done.key``), the oldest first."""
+    consumed: dict[str, str] = {}
+    """The event that each listening loop around has consumed last in this branch: not one that another branch took."""
+    heard: str | None = None
+    """The event that it has consumed last, until the strand around knows."""
 
 
 class Done(_State):
@@ -97,7 +131,11 @@ class InstanceState(_State):
     instance: str
     """Id of the event that started it, ``@``, hash of the flow."""
     events: list[JsonObject]
-    """The input of the workflow: the events that started it."""
+    """The events that started it, which are its input unless it runs inside another flow."""
+    inside: bool = False
+    """It runs in a task of another flow."""
+    given: Json = None
+    """Its input then."""
     started_at: AwareDatetime
     phase: Literal["begin", "tasks", "end", "undo", "done"] = "begin"
     frames: list[Frame] = []
@@ -120,6 +158,20 @@ class InstanceState(_State):
     """How often each task has waited for an operator before."""
     consumed: dict[str, str] = {}
     """The event that each listening loop consumed last."""
+    heard: str | None = None
+    """The event that any of its listens consumed last."""
+    detached: dict[str, "InstanceState"] = {}
+    """Flows that were started and not waited for, by their instance; all end before this one does."""
+
+    @property
+    def input(self) -> Json:
+        """Return the input of the workflow."""
+        return self.given if self.inside else cast("Json", self.events)
+
+    @classmethod
+    def within(cls, flow: str, instance: str, given: Json, now: datetime) -> "InstanceState":
+        """Return the state of a flow that runs inside a task of another one, with the input *given*."""
+        return cls(flow=flow, instance=instance, events=[], inside=True, given=given, started_at=now)
 
     @classmethod
     def start(cls, flow: str, event: Event, now: datetime, also: Sequence[Event] = ()) -> "InstanceState":

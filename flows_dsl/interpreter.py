@@ -1,51 +1,53 @@
 """
 Runs one instance of a flow, step by step, over a ``StepRunner``. Deterministic: no clock, no order but the document's.
 
-All that it knows stands in ``InstanceState``: a stack of frames, one for each list of tasks under way. Whenever it
-is blocked in ``next_event``, ``wait`` or ``fault``, that state may be dumped and go on in another ``FlowInstance``.
+All that it knows stands in ``InstanceState``: a tree of frames, one for each list of tasks under way. Whenever it is
+blocked in ``next_event``, ``wait`` or ``fault``, that state may be dumped and go on in another ``FlowInstance``.
 """
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
-from typing import Literal, cast
 
-from flows_dsl.canonical import size
-from flows_dsl.catching import catches, retry_at
-from flows_dsl.compensating import close, path_of, undo
-from flows_dsl.compiled import CONTINUE, END, EXIT, CompiledFlow, Try
+from flows_dsl.compensating import absorb, close, path_of, undo
+from flows_dsl.compiled import CompiledFlow
 from flows_dsl.durations import NotDuration, duration
-from flows_dsl.executors import EXECUTORS, TIMED, Enter, Outcome
 from flows_dsl.expressions import ExpressionFailed, Template
-from flows_dsl.faulting import fault_of, go_to, retry, root_fault, skip
+from flows_dsl.faulting import go_to, root_fault
 from flows_dsl.frames import Frame, InstanceState
-from flows_dsl.problems import (
-    CompensationAsked,
-    FlowCancelled,
-    FlowUndone,
-    as_variable,
-    expression_failure,
-    timeout_failure,
-    too_large,
-)
-from flows_dsl.runner import FlowFailure, Resolution, Step, StepRunner
-from flows_dsl.turn import TimeIsUp, Turn, earliest_deadline, root_scope
+from flows_dsl.problems import CompensationAsked, FlowCancelled, FlowUndone, expression_failure, timeout_failure
+from flows_dsl.runner import FlowFailure, Observer, Resolution, Step, StepRunner
+from flows_dsl.strand import Ended, Strand
+from flows_dsl.turn import Limit, TimeIsUp, root_scope, sooner
 from orderloom.domain.errors import Problem
-from orderloom.domain.model import Json, JsonObject
+from orderloom.domain.model import Json
 
 INTERPRETER_VERSION = 1
 """Raised whenever the same flow could do something else than before; part of a release's pin."""
 
-MAX_CONTEXT = 32 * 1024
-"""Bytes of the context."""
-
 
 class FlowInstance:
-    """One instance of a flow."""
+    """One instance of a flow, or a flow that runs inside a task of another one."""
 
-    def __init__(self, flow: CompiledFlow, state: InstanceState, runner: StepRunner) -> None:
+    def __init__(
+        self,
+        flow: CompiledFlow,
+        state: InstanceState,
+        runner: StepRunner,
+        around: Strand | None = None,
+        *,
+        observe: Observer | None = None,
+    ) -> None:
+        """Take the flow, where it stands, what runs its steps, the strand it runs inside, and who wants to know."""
         assert state.flow == flow.hash, f"{state.instance} is no instance of {flow.label}"
-        self._flow = flow
-        self._runner = runner
+        self.flow = flow
         self.state = state
+        self.runner = runner
+        self.observe = observe
+        self._around = around
+        self._strand: Strand | None = None
+        self._stopping = False
+        self._detached: list[asyncio.Task[None]] = []
 
     async def run(self) -> Json:
         """
@@ -54,49 +56,90 @@ class FlowInstance:
         Raises:
             FlowCancelled: an operator ended it at an error.
             FlowUndone: an operator ended it, and what it had done is undone.
+            FlowFailure, Stopped: it runs inside a task, where that is seen to.
         """
+        for state in list(self.state.detached.values()):
+            self.detach(_inner(self.flow, state.flow), state)
+        try:
+            await self._to_the_end()
+        except (FlowCancelled, FlowUndone):
+            await self._detached_end()
+            raise
+        except BaseException:
+            for task in self._detached:
+                task.cancel()
+            raise
+        finally:
+            if self._around is not None:
+                absorb(self.state, self._around.state)
+        await self._detached_end()
+        return self.state.value
+
+    async def _to_the_end(self) -> None:
         state = self.state
         while state.phase != "done":
             try:
-                if state.fault is not None:
-                    await self._resolve_root(state.fault)
-                elif state.phase == "undo":
-                    await self._undo()
-                elif state.phase == "begin":
-                    self._begin()
-                elif state.phase == "end":
-                    self._end()
-                else:
-                    await self._advance()
+                await self._next_phase()
             except FlowFailure as failure:
+                if self._around is not None:
+                    raise
                 state.fault = failure.problem
             except CompensationAsked as asked:
+                if self._around is not None:
+                    raise
                 state.phase, state.frames, state.deadline = "undo", [], None
                 state.undo = asked.exception
-        return state.value
 
-    async def _undo(self) -> None:
-        await undo(self.state, self._runner)
-        raise FlowUndone
+    async def _next_phase(self) -> None:
+        state = self.state
+        if state.fault is not None:
+            await self._resolve(state.fault)
+        elif state.phase == "undo":
+            await undo(state, self.runner)
+            raise FlowUndone
+        elif state.phase == "begin":
+            self._begin()
+        elif state.phase == "end":
+            self._end()
+        else:
+            await self._tasks()
 
     def _begin(self) -> None:
-        state, flow = self.state, self._flow
-        value: Json = cast("Json", state.events)
-        state.value = self._root(flow.input_from, value, value)
+        state, flow = self.state, self.flow
+        state.value = self._root(flow.input_from, state.input, state.input)
         if flow.timeout is not None:
             state.deadline = state.started_at + self._allowed(flow.timeout)
         state.frames = [Frame(path="/do", input=state.value)]
         state.phase = "tasks"
 
+    async def _tasks(self) -> None:
+        state = self.state
+        self._strand = Strand(self, state.frames, self)
+        if self._stopping:
+            self._strand.stop()
+        try:
+            output = await self._strand.run()
+        except Ended as ended:
+            output = ended.output
+        except TimeIsUp as up:
+            if up.limit.owner is not self:
+                raise
+            state.deadline = None
+            raise timeout_failure("") from None
+        finally:
+            self._strand = None
+        state.frames, state.deadline = [], None
+        state.value, state.phase = output, "end"
+
     def _end(self) -> None:
-        self.state.value = self._root(self._flow.output_as, self.state.value, self.state.value, output=self.state.value)
+        self.state.value = self._root(self.flow.output_as, self.state.value, self.state.value, output=self.state.value)
         self.state.phase = "done"
 
     def _root(self, template: Template | None, value: Json, input: Json, **more: Json) -> Json:
         """Evaluate an expression of the flow itself."""
         if template is None:
             return value
-        scope = root_scope(self._flow, self.state, self._runner.order(), input=input, task={}, **more)
+        scope = root_scope(self.flow, self.state, self.runner.order(), input=input, task={}, **more)
         try:
             return template.evaluate(scope, value)
         except ExpressionFailed as error:
@@ -104,16 +147,16 @@ class FlowInstance:
 
     def _allowed(self, template: Template) -> timedelta:
         try:
-            return duration(self._root(template, None, cast("Json", self.state.events)))
+            return duration(self._root(template, None, self.state.input))
         except NotDuration as error:
             raise expression_failure(str(error), "") from None
 
-    async def _resolve_root(self, problem: Problem) -> None:
+    async def _resolve(self, problem: Problem) -> None:
         """Ask an operator about an error outside any task: retry evaluates again, skip sets the value."""
         state = self.state
         path = path_of(state) if state.phase == "undo" else ""
         step = Step(instance=state.instance, path=path, generation=state.generations.get(path, 0))
-        decision = await self._runner.fault(step, root_fault(self._flow, state, problem, step.generation))
+        decision = await self.runner.fault(step, root_fault(self.flow, state, problem, step.generation))
         state.fault = None
         state.generations[path] = step.generation + 1
         if decision.kind == "cancel":
@@ -126,7 +169,7 @@ class FlowInstance:
             state.value, state.deadline = decision.output, None
             state.phase = "done"
         else:
-            self._resume_root(decision)
+            self._resume(decision)
 
     def _resolve_undo(self, decision: Resolution) -> None:
         """Leave a call as it is, or try once more to undo it."""
@@ -135,183 +178,69 @@ class FlowInstance:
         elif decision.kind == "skip":
             raise FlowUndone
 
-    def _resume_root(self, decision: Resolution) -> None:
+    def _resume(self, decision: Resolution) -> None:
         state = self.state
         if decision.kind == "goto":
             state.frames = state.frames[:1] or [Frame(path="/do", input=state.value)]
-            go_to(self._flow, state, state.frames, decision)
+            go_to(self.flow, state, state.frames, decision)
             state.phase = "tasks"
-        if state.phase == "tasks" and self._flow.timeout is not None:
-            state.deadline = self._runner.now() + self._allowed(self._flow.timeout)
+        if state.phase == "tasks" and self.flow.timeout is not None:
+            state.deadline = self.runner.now() + self._allowed(self.flow.timeout)
 
-    def _turn(self, depth: int) -> Turn:
-        frame = self.state.frames[depth]
-        task = self._flow.lists[frame.path].tasks[frame.index]
-        return Turn(self._flow, self.state, self._runner, frame, task)
+    # What stands around the tasks.
 
-    async def _advance(self) -> None:
-        """Do the next thing: go on with the task that the innermost frame is at, or leave its list."""
-        frame = self.state.frames[-1]
-        if frame.index >= len(self._flow.lists[frame.path].tasks):
-            self._leave(frame.input)
+    def limit(self) -> Limit | None:
+        """Return the timeout that is over first, of the flow and of all around it."""
+        found = self._around.limit() if self._around is not None else None
+        return found if self.state.deadline is None else sooner(found, Limit(self.state.deadline, self))
+
+    def catches(self, problem: Problem) -> bool:
+        """Return whether something around the flow catches *problem*."""
+        return self._around is not None and self._around.catches(problem)
+
+    def noted(self, call: str) -> None:
+        """Take note of a call that was done."""
+        if self._around is not None:
+            self._around.noted(f"{self.state.instance}{call}".removeprefix(self._around.state.instance))
+
+    def within(self, flow: CompiledFlow, state: InstanceState, around: Strand) -> "FlowInstance":
+        """Return the flow that runs inside a task of this one."""
+        return FlowInstance(flow, state, self.runner, around, observe=self.observe)
+
+    def stop(self) -> None:
+        """Do no more than what must come to its end, and then raise ``Stopped``."""
+        self._stopping = True
+        if self._strand is not None:
+            self._strand.stop()
+
+    def must_end(self) -> bool:
+        """Return whether something is under way that must come to its end."""
+        return self._strand is not None and self._strand.must_end()
+
+    # Flows that nobody waits for.
+
+    def detach(self, flow: CompiledFlow, state: InstanceState) -> None:
+        """Let the flow that stands in *state* run beside all tasks; the outermost instance ends when it has ended."""
+        if self._around is not None:
+            self._around.detach(flow, state)
             return
-        turn = self._turn(-1)
-        if frame.active is not None and frame.active.phase == "fault":
-            await self._resolve(turn)
-            return
-        try:
-            await self._work(turn)
-        except TimeIsUp as up:
-            self._expire(up.frame)
-        except FlowFailure as failure:
-            turn.active.tried += failure.attempts
-            self._fail(failure.problem)
+        self.state.detached[state.instance] = state
+        self._detached.append(asyncio.create_task(self._run_detached(flow, state)))
 
-    async def _work(self, turn: Turn) -> None:
-        if turn.frame.active is None or turn.active.phase == "ready":
-            self._check_time()
-            if not self._enter(turn):
-                self._go(turn.frame, turn.frame.input, CONTINUE)
-                return
-        if turn.active.phase in {"run", "again"}:
-            outcome: Outcome = await EXECUTORS[type(turn.task.body)](turn)
-            if isinstance(outcome, Enter):
-                self._push(turn.frame, outcome.path, outcome.role, {})
-                return
-            turn.active.output, turn.active.then = outcome.output, outcome.then
-            turn.active.phase = "finish"
-        output = self._finish(turn)
-        self._go(turn.frame, output, self._direction(turn))
+    async def _run_detached(self, flow: CompiledFlow, state: InstanceState) -> None:
+        with suppress(FlowCancelled, FlowUndone):  # an operator ended it; the others go on
+            await FlowInstance(flow, state, self.runner, observe=self.observe).run()
+        del self.state.detached[state.instance]
 
-    def _check_time(self) -> None:
-        limit = earliest_deadline(self.state)
-        if limit is not None and limit[0] <= self._runner.now():
-            raise TimeIsUp(limit[1])
+    async def _detached_end(self) -> None:
+        await asyncio.gather(*self._detached)
 
-    def _enter(self, turn: Turn) -> bool:
-        """Begin a task; return whether it is to run at all."""
-        frame, task, active = turn.frame, turn.task, turn.active
-        if not active.entered:
-            if not turn.holds(task.condition, frame.input):
-                return False
-            active.entered, active.visit = True, self.state.visits.get(task.path, 0)
-            self.state.visits[task.path] = active.visit + 1
-        active.input = frame.input if task.input_from is None else turn.evaluate(task.input_from, frame.input)
-        if task.timeout is not None and isinstance(task.body, TIMED):
-            active.deadline = turn.after(task.timeout, active.input)
-        active.phase = "run"
-        return True
 
-    def _finish(self, turn: Turn) -> Json:
-        """Return the task's output after ``output.as``, and export to the context."""
-        active, task, state = turn.active, turn.task, self.state
-        output = active.output
-        if task.output_as is not None:
-            output = turn.evaluate(task.output_as, active.input, output, output=output)
-        if task.export_as is not None:
-            context = turn.evaluate(task.export_as, active.input, output, output=output)
-            if (bytes_ := size(context)) > MAX_CONTEXT:
-                raise too_large("The context", bytes_, MAX_CONTEXT, task.reference)
-            state.context = context
-        return output
-
-    @staticmethod
-    def _direction(turn: Turn) -> str:
-        then = turn.active.then
-        return turn.task.then if then is None or (then == CONTINUE and turn.task.then != CONTINUE) else then
-
-    def _go(self, frame: Frame, output: Json, then: str) -> None:
-        """Leave the task that *frame* is at with *output* in the direction of *then*."""
-        frame.active, frame.input = None, output
-        if then == END:
-            self.state.frames, self.state.deadline = [], None
-            self.state.value, self.state.phase = output, "end"
-        elif then == EXIT:
-            self._leave(output)
-        elif then == CONTINUE:
-            frame.index += 1
-        else:
-            frame.index = self._flow.lists[frame.path].index[then]
-
-    def _leave(self, output: Json) -> None:
-        """End the innermost list: its output is that of the task it belongs to, or of the flow."""
-        state = self.state
-        state.frames.pop()
-        if not state.frames:
-            state.value, state.phase, state.deadline = output, "end", None
-            return
-        around = self._turn(-1).active
-        around.output, around.phase, around.deadline = output, "finish", None
-
-    def _push(self, frame: Frame, path: str, role: Literal["do", "try", "catch"], variables: JsonObject) -> None:
-        assert frame.active is not None
-        frame.active.phase = "inside"
-        self.state.frames.append(
-            Frame(path=path, role=role, input=frame.active.input, variables={**frame.variables, **variables})
-        )
-
-    def _expire(self, depth: int) -> None:
-        """End what runs inside the task whose time is up, and let it fail."""
-        if depth < 0:
-            self.state.deadline = None
-            self.state.fault = timeout_failure("").problem
-            return
-        del self.state.frames[depth + 1 :]
-        turn = self._turn(-1)
-        turn.active.deadline = None
-        self._fail(timeout_failure(turn.task.reference).problem)
-
-    def _fail(self, problem: Problem) -> None:
-        """Hand *problem* to the nearest ``try`` around that catches it; else the task waits for an operator."""
-        state = self.state
-        if problem.instance is None:
-            problem = problem.model_copy(update={"instance": self._turn(-1).task.reference})
-        for depth in range(len(state.frames) - 1, 0, -1):
-            if state.frames[depth].role != "try":
-                continue
-            around = self._turn(depth - 1)
-            try:
-                caught = catches(around, problem)
-                if caught:
-                    del state.frames[depth:]
-                    self._handle(around, problem)
-                    return
-            except FlowFailure as failure:
-                del state.frames[depth:]
-                problem = failure.problem
-        turn = self._turn(-1)
-        turn.active.finished = turn.active.phase == "finish"
-        turn.active.phase, turn.active.fault = "fault", problem
-
-    def _handle(self, turn: Turn, problem: Problem) -> None:
-        """Try again, or run the handler, or go on after the ``try``."""
-        body, active = cast("Try", turn.task.body), turn.active
-        until = retry_at(turn, problem)
-        if until is not None:
-            active.phase, active.until = "again", until
-            active.attempt += 1
-        elif body.handler is not None:
-            self._push(turn.frame, body.handler, "catch", {body.variable: as_variable(problem)})
-        else:
-            active.phase, active.output = "finish", active.input
-
-    async def _resolve(self, turn: Turn) -> None:
-        """Raise a process exception for an error that nobody caught, and do what an operator decides."""
-        active, state, path = turn.active, self.state, turn.task.path
-        fault = fault_of(turn, state.frames)
-        decision = await self._runner.fault(turn.fault_step(), fault)
-        state.faults[path] = state.faults.get(path, 0) + 1
-        active.fault = None
-        match decision.kind:
-            case "cancel":
-                raise FlowCancelled(fault.problem)
-            case "compensate":
-                raise CompensationAsked(fault.problem, decision.exception)
-            case "goto":
-                go_to(self._flow, state, state.frames, decision)
-            case "skip" if active.finished:
-                self._go(turn.frame, decision.output, self._direction(turn))
-            case "skip":
-                skip(turn, decision)
-            case "retry":
-                retry(turn, decision)
+def _inner(flow: CompiledFlow, hash: str) -> CompiledFlow:
+    """Return the flow with this hash among those that *flow* runs, at any depth."""
+    for inner in flow.inner.values():
+        if inner.hash == hash:
+            return inner
+        with suppress(LookupError):
+            return _inner(inner, hash)
+    raise LookupError(hash)

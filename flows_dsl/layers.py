@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from flows_dsl.findings import Finding, did_you_mean, escape
 from flows_dsl.located import Origin, Piece, locate, origin_at, plain
-from flows_dsl.model import Label, Name, Node, Version
+from flows_dsl.model import Label, Name, Version
+from flows_dsl.parts import Node
 from flows_dsl.resolved import digest
 from orderloom.contracts.flows import Written
 from orderloom.domain.model import JsonObject

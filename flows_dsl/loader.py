@@ -7,7 +7,7 @@ from typing import Any, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from flows_dsl.findings import Finding, did_you_mean, escape
-from flows_dsl.model import MODELS, REFUSED_TASKS, TASKS, FlowDocument, Task, kind_of
+from flows_dsl.model import LISTS, MODELS, TASKS, FlowDocument, Task, kind_of
 from flows_dsl.yaml_reader import Source, YamlRefused, read
 from orderloom.domain.model import Json
 
@@ -59,7 +59,7 @@ def _pointer(value: Json, location: Sequence[str | int], kind: str) -> str:
     pointer = ""
     here: Any = value
     for index, part in enumerate(location):
-        if index >= 3 and location[index - 3] in {"do", "try"} and isinstance(location[index - 2], int):
+        if index >= 3 and location[index - 3] in LISTS and isinstance(location[index - 2], int):
             continue  # the kind of the task, which is no part of the document
         if _has(here, part):
             here = here[part]
@@ -92,7 +92,7 @@ def _task_around(value: Json, pointer: str) -> str:
     """Return the pointer of the innermost task that holds *pointer*; empty when it stands in none."""
     parts = pointer.split("/")
     for end in range(len(parts), 3, -1):
-        if parts[end - 3] in {"do", "try"} and parts[end - 2].isdigit():
+        if parts[end - 3] in LISTS and parts[end - 2].isdigit():
             candidate = "/".join(parts[:end])
             item = _resolve(value, candidate.rpartition("/")[0])
             if isinstance(item, dict) and len(cast("dict[str, Any]", item)) == 1:
@@ -141,7 +141,7 @@ def _finding(error: Mapping[str, Any], pointer: str, value: Json, source: Source
 def _task_remedy(task: Any) -> str:
     keys = [str(key) for key in cast("dict[Any, Any]", task)] if isinstance(task, dict) else []
     for key in keys:
-        if (hint := did_you_mean(key, (*TASKS, *REFUSED_TASKS))).startswith("Did"):
+        if (hint := did_you_mean(key, TASKS)).startswith("Did"):
             return hint
     return f"A task needs exactly one of: {', '.join(TASKS)}."
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from flows_dsl.durations import NotDuration, duration, iso_duration
 from flows_dsl.expressions import Language, unwrap
-from flows_dsl.model import Case, FlowDocument
+from flows_dsl.model import FlowDocument
+from flows_dsl.parts import Case
 from flows_dsl.resolved import Catalog, resolve
 from orderloom.contracts.actions import CORE_ACTIONS
 from orderloom.domain.model import Json, JsonObject

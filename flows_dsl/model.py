@@ -8,59 +8,35 @@ with a reason. Field names are the specification's.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from flows_dsl.parts import (
+    Case,
+    Condition,
+    Emit,
+    ErrorFilter,
+    Input,
+    Items,
+    Label,
+    Listen,
+    ListenTo,
+    Name,
+    Node,
+    Output,
+    RaiseError,
+    RetryPolicy,
+    Run,
+    Timeout,
+    Variable,
+    Version,
+)
 from orderloom.domain.model import Json, JsonObject
 
-TASKS = ("call", "do", "emit", "listen", "raise", "set", "switch", "try", "wait")
+TASKS = ("call", "do", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait")
 """The kinds of task that run."""
 
-REFUSED_TASKS = ("for", "fork", "run")
-"""The kinds of task that the specification has and this runtime refuses."""
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Version = Annotated[
-    str,
-    StringConstraints(
-        max_length=200, pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
-    ),
-]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,40}$")]
-
-
-def _expression(value: object) -> object:
-    """Accept what YAML reads as true or false where a condition stands."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-Condition = Annotated[str, BeforeValidator(_expression)]
-
-
-class Node(BaseModel):
-    """A part of a document: closed to unknown fields, and never changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Input(Node):
-    """How the input is changed before it is used."""
-
-    from_: Json = Field(default=None, alias="from")
-    schema_: Json = Field(default=None, alias="schema")
-
-
-class Output(Node):
-    """How the output is changed before it is handed on."""
-
-    as_: Json = Field(default=None, alias="as")
-    schema_: Json = Field(default=None, alias="schema")
-
-
-class Timeout(Node):
-    """How long something may take."""
-
-    after: Json
+LISTS = frozenset({"do", "try", "branches"})
+"""The fields that hold lists of tasks."""
 
 
 class Task(Node):
@@ -88,58 +64,54 @@ class DoTask(Task):
     do: "TaskList"
 
 
-class EventFilter(Node):
-    """Which events are meant: attributes compared literally; ``data`` may be a condition or values to be equal to."""
+class ForEachEvent(Node):
+    """What is done with each event that is taken, before the next one is."""
 
-    with_: JsonObject = Field(alias="with")
-    correlate: Json = None
-
-
-class Listen(Node):
-    """What is listened for: one event, any of several, or all of them."""
-
-    one: EventFilter | None = None
-    any: list[EventFilter] | None = None
-    all: list[EventFilter] | None = None
-    until: Json = None
-
-
-class ListenTo(Node):
-    """The events to wait for, and how they are handed on."""
-
-    to: Listen
-    read: Literal["data", "envelope", "raw"] = "data"
+    item: Variable = "item"
+    at: Variable = "index"
+    do: "TaskList | None" = None
+    output: Output | None = None
+    export: Output | None = None
 
 
 class ListenTask(Task):
     """Waits for events of the order."""
 
     listen: ListenTo
-    foreach: Json = None
+    foreach: ForEachEvent | None = None
 
 
-class EmitEvent(Node):
-    """The event to emit."""
+class ForTask(Task):
+    """Does tasks for each item of a list, one after another."""
 
-    with_: JsonObject = Field(alias="with")
+    for_: Items = Field(alias="for")
+    while_: Condition | None = Field(default=None, alias="while")
+    do: "TaskList"
 
 
-class Emit(Node):
-    """What is emitted."""
+class Branches(Node):
+    """Tasks that run beside each other; with ``compete`` until one of them is done."""
 
-    event: EmitEvent
+    branches: "TaskList"
+    compete: bool = False
+
+
+class ForkTask(Task):
+    """Runs tasks beside each other."""
+
+    fork: Branches
+
+
+class RunTask(Task):
+    """Runs another flow inside the task."""
+
+    run: Run
 
 
 class EmitTask(Task):
     """Adds an event to the order's journal; it may start other flows."""
 
     emit: Emit
-
-
-class RaiseError(Node):
-    """The error to raise, or the name of one under ``use.errors``."""
-
-    error: JsonObject | str
 
 
 class RaiseTask(Task):
@@ -154,58 +126,12 @@ class SetTask(Task):
     set: JsonObject | str
 
 
-class Case(Node):
-    """One way out of a ``switch``; without ``when`` it is always taken."""
-
-    when: Condition | None = None
-    then: str
-
-
 class SwitchTask(Task):
     """Takes the first case that holds; goes on with the next task when none does."""
 
     switch: Annotated[
         list[Annotated[dict[Name, Case], Field(min_length=1, max_length=1)]], Field(min_length=1, max_length=100)
     ]
-
-
-class Attempts(Node):
-    """How often to try again."""
-
-    count: Annotated[int, Field(ge=1, le=100)] | None = None
-    duration: Json = None
-
-
-class RetryLimit(Node):
-    """When to give up."""
-
-    attempt: Attempts | None = None
-    duration: Json = None
-
-
-class Backoff(Node):
-    """How the delay grows: exactly one of them."""
-
-    constant: JsonObject | None = None
-    exponential: JsonObject | None = None
-    linear: JsonObject | None = None
-
-
-class RetryPolicy(Node):
-    """When and how often a ``try`` is tried again."""
-
-    when: Condition | None = None
-    except_when: Condition | None = Field(default=None, alias="exceptWhen")
-    delay: Json = None
-    backoff: Backoff | None = None
-    limit: RetryLimit | None = None
-    jitter: Json = None
-
-
-class ErrorFilter(Node):
-    """Which errors are caught: each attribute must be equal."""
-
-    with_: JsonObject = Field(alias="with")
 
 
 class Catch(Node):
@@ -233,22 +159,22 @@ class WaitTask(Task):
 
 
 class RefusedTask(BaseModel):
-    """A task that does not run: of a kind that is refused, or broken in a way that was reported already."""
+    """A task that is broken in a way that was reported already."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    broken: bool = False
+    broken: bool = True
 
 
 def kind_of(task: Any) -> str:
-    """Return the key that says what kind of task it is: ``refused`` for unsupported ones, ``unknown`` for none."""
+    """Return the key that says what kind of task it is: ``refused`` for a broken one, ``unknown`` for none."""
     if isinstance(task, RefusedTask):
         return "refused"
     if isinstance(task, Task):
         return next(kind for kind, model in MODELS.items() if isinstance(task, model))
     if not isinstance(task, Mapping):
         return "unknown"
-    if "broken" in task or any(kind in task for kind in REFUSED_TASKS):
+    if "broken" in task:
         return "refused"
     # `do` may stand beside another kind only where the other is a mistake: the more telling key names the task.
     return next((kind for kind in (*(it for it in TASKS if it != "do"), "do") if kind in task), "unknown")
@@ -258,8 +184,11 @@ type AnyTask = Annotated[
     Annotated[CallTask, Tag("call")]
     | Annotated[DoTask, Tag("do")]
     | Annotated[EmitTask, Tag("emit")]
+    | Annotated[ForTask, Tag("for")]
+    | Annotated[ForkTask, Tag("fork")]
     | Annotated[ListenTask, Tag("listen")]
     | Annotated[RaiseTask, Tag("raise")]
+    | Annotated[RunTask, Tag("run")]
     | Annotated[SetTask, Tag("set")]
     | Annotated[SwitchTask, Tag("switch")]
     | Annotated[TryTask, Tag("try")]
@@ -280,8 +209,11 @@ MODELS: dict[str, type[Task]] = {
     "call": CallTask,
     "do": DoTask,
     "emit": EmitTask,
+    "for": ForTask,
+    "fork": ForkTask,
     "listen": ListenTask,
     "raise": RaiseTask,
+    "run": RunTask,
     "set": SetTask,
     "switch": SwitchTask,
     "try": TryTask,
@@ -291,11 +223,14 @@ MODELS: dict[str, type[Task]] = {
 
 
 class Metadata(BaseModel):
-    """Remarks of the author; ``concurrency`` is ours: what happens to an event while an instance runs."""
+    """Remarks of the author; two of them are ours, and say when instances start."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     concurrency: Literal["parallel", "queue", "drop", "replace"] = "queue"
+    """What happens to an event while an instance runs."""
+    collects_for: Json = Field(default=None, alias="collectsFor")
+    """With ``schedule.on.all``: how long the first event of a set waits for the others, 90 days unless given."""
 
 
 class DocumentHead(Node):

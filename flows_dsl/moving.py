@@ -12,7 +12,7 @@ from orderloom.domain.errors import OrderloomError
 
 _STATE = frozenset({
     "flow", "instance", "events", "started_at", "phase", "frames", "value", "context", "deadline", "fault",
-    "visits", "generations", "calls", "undone", "undo", "faults", "consumed",
+    "visits", "generations", "calls", "undone", "undo", "faults", "consumed", "heard",
 })  # fmt: skip
 _FRAME = frozenset({"path", "role", "index", "input", "variables", "active"})
 _ACTIVE = frozenset({

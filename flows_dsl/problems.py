@@ -10,6 +10,12 @@ SPECIFICATION = "https://serverlessworkflow.io/spec/1.0.0/errors/"
 OURS = "urn:orderloom:"
 """The prefix of our own error types."""
 
+MAX_RESULT = 16 * 1024
+"""Bytes of what a task yields that comes from outside of the flow: an action's result, the events of a listen."""
+
+MAX_CONTEXT = 32 * 1024
+"""Bytes of the context."""
+
 
 class FlowCancelled(Exception):
     """An operator decided that the instance ends where it failed."""
@@ -74,6 +80,22 @@ def too_large(what: str, bytes_: int, limit: int, instance: str) -> FlowFailure:
             code="flow.too_large",
             remedy="Keep ids and small facts; select the rest in an action.",
             facts={"bytes": bytes_, "limit": limit},
+        )
+    )
+
+
+def too_many(what: str, count: int, limit: int, instance: str) -> FlowFailure:
+    """Return the error for a loop with more rounds than are allowed."""
+    return FlowFailure(
+        Problem(
+            type=f"{OURS}flow.too_many",
+            title="A loop of a flow is over its cap.",
+            status=413,
+            detail=f"{what} would have {count} rounds; at most {limit} are allowed.",
+            instance=instance,
+            code="flow.too_many",
+            remedy="Let an action do it in one statement.",
+            facts={"count": count, "limit": limit},
         )
     )
 

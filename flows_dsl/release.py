@@ -44,17 +44,19 @@ class BodyDamaged(OrderloomError):
     status = 500
 
 
-def pack_flow(document: FlowDocument, catalog: Catalog = CORE_ACTIONS) -> PackedFlow:
+def pack_flow(
+    document: FlowDocument, catalog: Catalog = CORE_ACTIONS, flows: Sequence[FlowDocument] = ()
+) -> PackedFlow:
     """
-    Check *document* and return it as it is published.
+    Check *document* and return it as it is published, with those of *flows* that it runs.
 
     Raises:
         FlowRefused: the check found something.
         FlowTooLarge: its body is over the cap.
     """
-    if findings := check(document, catalog=catalog):
+    if findings := check(document, catalog=catalog, flows=flows):
         raise FlowRefused(document.name, findings)
-    resolved = resolve(document, catalog)
+    resolved = resolve(document, catalog, flows)
     body = b85encode(compress(canonical_json(resolved).encode(), 9)).decode()
     if len(body) > MAX_BODY:
         detail = f"{document.name}: its body has {len(body)} characters; at most {MAX_BODY} are allowed."
@@ -70,7 +72,7 @@ def pack(documents: Sequence[FlowDocument], catalog: Catalog = CORE_ACTIONS) -> 
     Raises:
         FlowRefused: one of them is not valid.
     """
-    flows = tuple(pack_flow(document, catalog) for document in documents)
+    flows = tuple(pack_flow(document, catalog, documents) for document in documents)
     subscriptions: dict[str, list[str]] = {}
     for document, packed in zip(documents, flows, strict=True):
         for type_ in starting_types(document):

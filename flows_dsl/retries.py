@@ -7,7 +7,8 @@ from typing import Literal
 from flows_dsl.compiled import RetryLoop
 from flows_dsl.durations import duration
 from flows_dsl.expressions import Condition, Language, Template, unwrap
-from flows_dsl.model import CallTask, RetryPolicy, TryTask
+from flows_dsl.model import CallTask, TryTask
+from flows_dsl.parts import RetryPolicy
 from flows_dsl.runner import Retry
 from orderloom.domain.model import Json, JsonObject
 

@@ -107,6 +107,18 @@ class Resolution(Frozen):
     """The process exception that this is decided about."""
 
 
+type TaskEventKind = Literal["started", "completed", "faulted", "retried", "suspended", "resumed", "cancelled"]
+"""
+The lifecycle events of a task, as the specification names them.
+
+``suspended`` is told when an operator is asked about an error, ``resumed`` when one has decided, and ``cancelled`` of
+what a timeout or a faster branch has ended.
+"""
+
+type Observer = Callable[[str, str, TaskEventKind], None]
+"""Is told the name of a task, its JSON pointer, and what became of it."""
+
+
 class StepRunner(Protocol):
     """Runs what an instance asks for. Every method may be awaited for months; all are safe to ask again."""
 

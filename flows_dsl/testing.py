@@ -1,9 +1,11 @@
 """A ``StepRunner`` without a world: answers from a script, keeps a list of what it was asked, moves its own clock."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from json import dumps
+from typing import Any
 
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.compiler import compile_flow
@@ -12,6 +14,7 @@ from flows_dsl.findings import FlowRefused
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.loader import load
+from flows_dsl.model import FlowDocument
 from flows_dsl.problems import OURS
 from flows_dsl.runner import Fault, FlowFailure, Resolution, Retry, Step
 from orderloom.contracts.messages import Event
@@ -45,6 +48,21 @@ class Asked(Frozen):
     retry: Retry | None = None
 
 
+@dataclass(eq=False)
+class _Blocked:
+    """Something that an instance waits for."""
+
+    asked: Asked
+    due: datetime | None
+    accepts: Callable[[Event], bool] | None = None
+    fault: Fault | None = None
+    answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+_SETTLED = 10
+"""Turns of the event loop in which nothing moves, after which every branch of an instance waits for something."""
+
+
 @dataclass
 class ScriptedRunner:
     """
@@ -67,6 +85,9 @@ class ScriptedRunner:
     asked: list[Asked] = field(default_factory=list[Asked])
     faults: list[Fault] = field(default_factory=list[Fault])
     quiet: int = 0
+    _waiting: list["_Blocked"] = field(default_factory=list["_Blocked"])
+    _driver: asyncio.Task[None] | None = None
+    _moves: int = 0
     _used: dict[str, int] = field(default_factory=dict[str, int])
 
     def now(self) -> datetime:
@@ -79,6 +100,7 @@ class ScriptedRunner:
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         """Answer from the script; an action without a script returns an empty object."""
+        self._moves += 1
         self.asked.append(Asked(kind="call", key=step.key, what=action, arguments=arguments, retry=retry))
         name = action.partition("@")[0]
         script = self.answers.get(name, [{}])
@@ -91,44 +113,85 @@ class ScriptedRunner:
 
     async def emit(self, step: Step, type: str, data: JsonObject) -> None:
         """Remember the event."""
+        self._moves += 1
         self.asked.append(Asked(kind="emit", key=step.key, what=type, arguments=data))
 
     async def next_event(
         self, step: Step, types: frozenset[str], matches: Callable[[Event], bool], deadline: datetime | None
     ) -> Event | None:
         """Return the first event of the script that matches, or let time pass until the deadline."""
-        found = next((it for it in self.events if it.type in types and matches(it)), None)
-        self._quiet(deadline if found is None else None)
-        self.asked.append(Asked(kind="next_event", key=step.key, what=",".join(sorted(types))))
-        if found is not None:
-            self.events.remove(found)
-            return found
-        if deadline is None:
-            raise Stuck(f"no event of {sorted(types)} comes")
-        self.clock = max(self.clock, deadline)
-        return None
+        asked = Asked(kind="next_event", key=step.key, what=",".join(sorted(types)))
+        return await self._blocked(_Blocked(asked, deadline, lambda event: event.type in types and matches(event)))
 
     async def wait(self, step: Step, until: datetime) -> None:
         """Move the clock."""
-        self._quiet(until)
-        self.asked.append(Asked(kind="wait", key=step.key, what=until.isoformat()))
-        self.clock = max(self.clock, until)
+        await self._blocked(_Blocked(Asked(kind="wait", key=step.key, what=until.isoformat()), until))
 
     async def fault(self, step: Step, fault: Fault) -> Resolution:
         """Return the next decision of the script."""
-        self._quiet()
-        self.asked.append(Asked(kind="fault", key=step.key, what=fault.problem.code, arguments=fault.input))
-        self.faults.append(fault)
-        if not self.resolutions:
-            raise Stuck(f"{fault.problem.instance}: {fault.problem.type}: {fault.problem.detail}")
-        return self.resolutions.pop(0)
+        asked = Asked(kind="fault", key=step.key, what=fault.problem.code, arguments=fault.input)
+        return await self._blocked(_Blocked(asked, None, fault=fault))
 
-    def _quiet(self, until: datetime | None = None) -> None:
+    async def _blocked(self, blocked: "_Blocked") -> Any:
+        self._waiting.append(blocked)
+        if self._driver is None or self._driver.done():
+            self._driver = asyncio.create_task(self._drive())
+        try:
+            return await blocked.answer
+        finally:
+            self._waiting.remove(blocked)
+            self._moves += 1
+
+    async def _drive(self) -> None:
+        """Answer one of those that wait whenever nothing else is going on."""
+        while self._waiting:
+            before, still = self._moves, 0
+            while still < _SETTLED:
+                await asyncio.sleep(0)
+                before, still = self._moves, still + 1 if before == self._moves else 0
+            if self._waiting:
+                self._answer_one(sorted(self._waiting, key=lambda it: it.asked.key))
+
+    def _answer_one(self, waiting: list["_Blocked"]) -> None:
+        events = [
+            (event, it) for event in self.events for it in waiting if it.accepts is not None and it.accepts(event)
+        ]
+        faults = [it for it in waiting if it.fault is not None]
+        due = min(((it.due, at) for at, it in enumerate(waiting) if it.due is not None), default=None)
         self.quiet += 1
         if self.stop_at == self.quiet - 1:
-            if until is not None:  # it is stopped while it waits, not before
-                self.clock = min(self.clock + timedelta(seconds=1), max(until, self.clock))
-            raise Interrupted
+            self._interrupt(waiting, None if events or faults or due is None else due[0])
+        elif faults:
+            self._decide(faults[0])
+        elif events:
+            event, listens = events[0]
+            self.events.remove(event)
+            self._answer(listens, event)
+        elif due is not None:
+            self.clock = max(self.clock, due[0])
+            self._answer(waiting[due[1]], None)
+        else:
+            waiting[0].answer.set_exception(Stuck(f"nothing that {waiting[0].asked.key} waits for comes"))
+
+    def _interrupt(self, waiting: list["_Blocked"], until: datetime | None) -> None:
+        if until is not None:  # it is stopped while it waits, not before
+            self.clock = min(self.clock + timedelta(seconds=1), max(until, self.clock))
+        for it in waiting:
+            it.answer.set_exception(Interrupted())
+
+    def _decide(self, it: "_Blocked") -> None:
+        assert it.fault is not None
+        problem = it.fault.problem
+        self.asked.append(it.asked)
+        self.faults.append(it.fault)
+        if self.resolutions:
+            it.answer.set_result(self.resolutions.pop(0))
+        else:
+            it.answer.set_exception(Stuck(f"{problem.instance}: {problem.type}: {problem.detail}"))
+
+    def _answer(self, it: "_Blocked", answer: Event | None) -> None:
+        self.asked.append(it.asked)
+        it.answer.set_result(answer)
 
     @property
     def effects(self) -> list[tuple[str, Json]]:
@@ -146,14 +209,21 @@ class ScriptedRunner:
         return [f"/do{key.partition('/do')[2]}" for key in self.keys]
 
 
-def draft(body: str, *, language: Language = "cel", extra: str = "") -> CompiledFlow:
+def draft(
+    body: str, *, language: Language = "cel", extra: str = "", name: str = "draft", flows: Sequence[FlowDocument] = ()
+) -> CompiledFlow:
     """
     Return a flow with these tasks, in YAML, that ``order.placed`` starts; *extra* are further parts of the document.
 
     It is not checked: its actions may have any name.
     """
+    return compile_flow(drafted(body, language=language, extra=extra, name=name), flows)
+
+
+def drafted(body: str, *, language: Language = "cel", extra: str = "", name: str = "draft") -> FlowDocument:
+    """Return such a flow as a document."""
     text = f"""\
-document: {{dsl: 1.0.3, namespace: shop, name: draft, version: 1.0.0}}
+document: {{dsl: 1.0.3, namespace: shop, name: {name}, version: 1.0.0}}
 evaluate: {{language: {language}}}
 schedule: {{on: {{one: {{with: {{type: order.placed}}}}}}}}
 {extra}
@@ -161,8 +231,8 @@ do:
 {body}"""
     loaded = load(text)
     if loaded.document is None or loaded.findings:
-        raise FlowRefused("draft", loaded.findings)
-    return compile_flow(loaded.document)
+        raise FlowRefused(name, loaded.findings)
+    return loaded.document
 
 
 def event(type: str, data: JsonObject | None = None, *, id: str = "100001:1", seq: int = 1) -> Event:

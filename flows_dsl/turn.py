@@ -1,27 +1,75 @@
 """One task's turn: what its expressions see, the keys of its steps, and how much time it has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import cast
+from typing import Protocol
 
-from flows_dsl.canonical import canonical
-from flows_dsl.compiled import CompiledFlow, CompiledTask
+from flows_dsl.canonical import size
+from flows_dsl.compiled import CompiledFlow, CompiledTask, Loop
 from flows_dsl.durations import NotDuration, duration
 from flows_dsl.expressions import Condition, ExpressionFailed, Template
-from flows_dsl.frames import Active, Frame, InstanceState
-from flows_dsl.problems import expression_failure
+from flows_dsl.frames import Active, Branch, Frame, InstanceState
+from flows_dsl.problems import MAX_CONTEXT, expression_failure, too_large
 from flows_dsl.runner import Step, StepRunner
 from orderloom.domain.model import Json, JsonObject
 
 
 class TimeIsUp(Exception):
-    """The timeout of a task is over; ``frame`` is the frame that is at it, or -1 for the whole flow."""
+    """The timeout of a task or of a flow is over; *limit* says which."""
 
-    def __init__(self, frame: int) -> None:
-        super().__init__(frame)
-        self.frame = frame
+    def __init__(self, limit: "Limit") -> None:
+        super().__init__(limit.at)
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A timeout under way."""
+
+    at: datetime
+    owner: object
+    """The strand that has the task, or the instance whose flow it is."""
+    depth: int = -1
+    """The frame of the strand that is at the task."""
+
+
+class Around(Protocol):
+    """What a task runs in: a strand of tasks, with those around it."""
+
+    branch: Branch | None
+    """The branch of a fork that it is, if it is one."""
+
+    @property
+    def consumed(self) -> dict[str, str]:
+        """The event that each listening loop consumed last, as far as this strand is concerned."""
+        ...
+
+    @property
+    def prefix(self) -> str:
+        """The path that all of its tasks have in common."""
+        ...
+
+    def limit(self) -> Limit | None:
+        """Return the timeout that is over first, of the tasks and flows around; of equal ones the outermost."""
+        ...
+
+    def noted(self, call: str) -> None:
+        """Take note of a call that was done, by its key."""
+        ...
+
+    async def fork(self, branches: Sequence[Branch], *, compete: bool) -> None:
+        """Run *branches* beside each other to their ends; with *compete* until one of them has won."""
+        ...
+
+    async def inside(self, flow: CompiledFlow, state: InstanceState) -> Json:
+        """Run the flow that stands in *state* to its end, and return its output."""
+        ...
+
+    def detach(self, flow: CompiledFlow, state: InstanceState) -> None:
+        """Let the flow that stands in *state* run beside everything else of the instance."""
+        ...
 
 
 @dataclass(slots=True)
@@ -33,6 +81,7 @@ class Turn:
     runner: StepRunner
     frame: Frame
     task: CompiledTask
+    around: Around
 
     @property
     def active(self) -> Active:
@@ -43,18 +92,28 @@ class Turn:
 
     def step(self, suffix: str = "") -> Step:
         """Return the step that the task is at."""
-        consumed = (self.state.consumed[it.id] for it in reversed(self.task.loops) if it.id in self.state.consumed)
+        names = (self.loop(it) for it in reversed(self.task.loops))
+        consumed = (self.around.consumed[name] for name in names if name in self.around.consumed)
         return Step(
             instance=self.state.instance,
-            path=f"{self.task.path}{suffix}",
+            path=f"{self.where}{suffix}",
             visit=self.active.visit,
-            generation=self.state.generations.get(self.task.path, 0),
+            generation=self.state.generations.get(self.where, 0),
             consumed=next(consumed, None),
         )
 
+    @property
+    def where(self) -> str:
+        """Return the task's path with the rounds of the loops around it: ``/do/2/do/0[3]``."""
+        return located(self.task.path, self.frame.rounds)
+
+    def loop(self, loop: Loop) -> str:
+        """Return the name of a listening loop around, in this round of what is around it."""
+        return located(loop.id, self.frame.rounds[: loop.depth])
+
     def fault_step(self) -> Step:
         """Return the step of waiting for an operator: another one each time, whether or not the task is done again."""
-        return self.step().model_copy(update={"generation": self.state.faults.get(self.task.path, 0)})
+        return self.step().model_copy(update={"generation": self.state.faults.get(self.where, 0)})
 
     def scope(self, input: Json, **more: Json) -> dict[str, Json]:
         """Return the variables that an expression of the task sees."""
@@ -115,25 +174,62 @@ class Turn:
         except NotDuration as error:
             raise expression_failure(str(error), self.task.reference) from None
 
-    def deadline(self) -> tuple[datetime, int] | None:
-        """Return the earliest timeout that ends this turn, and the frame that is at the task it belongs to."""
-        return earliest_deadline(self.state)
+    def limit(self) -> Limit | None:
+        """Return the timeout that ends this turn first."""
+        return self.around.limit()
 
-    def event_data(self, data: Template | None, input: Json) -> Json:
-        """Return what an event's data must be equal to."""
-        return None if data is None else canonical(self.evaluate(data, input))
+    def export(self, template: Template, output: Json) -> None:
+        """
+        Make *template*'s value the context.
+
+        Raises:
+            FlowFailure: it has no value, or one over the cap.
+        """
+        context = self.evaluate(template, self.active.input, output, output=output)
+        if (bytes_ := size(context)) > MAX_CONTEXT:
+            raise too_large("The context", bytes_, MAX_CONTEXT, self.task.reference)
+        self.state.context = context
+
+    def consume(self, ids: str, *, inside: bool = True) -> None:
+        """
+        Begin a new round of each listening loop around: its tasks are known by the event, not by how many came before.
+
+        In a branch that is so for its own tasks alone: when another branch took an event says nothing about them.
+        Unless *inside*, it is not so for what runs inside this task, which goes on as it began.
+        """
+        state = self.state
+        state.heard = ids
+        if self.around.branch is not None:
+            self.around.branch.heard = ids
+        for loop in self.task.loops:
+            self.around.consumed[self.loop(loop)] = ids
+            state.visits = {
+                path: count
+                for path, count in state.visits.items()
+                if not self._in_round(loop, path) or (not inside and path.startswith(f"{self.task.path}/"))
+            }
+
+    def _in_round(self, loop: Loop, path: str) -> bool:
+        task, _, rounds = path.partition("[")
+        here = located("", self.frame.rounds[: loop.depth])
+        return loop.holds(task) and f"[{rounds}".startswith(here or "[") and within(self.around.prefix, task)
 
 
-def earliest_deadline(state: InstanceState) -> tuple[datetime, int] | None:
-    """Return the earliest timeout under way, and the frame that is at its task; -1 stands for the whole flow."""
-    found = [
-        (frame.active.deadline, depth)
-        for depth, frame in enumerate(state.frames)
-        if frame.active is not None and frame.active.deadline is not None
-    ]
-    if state.deadline is not None:
-        found.append((state.deadline, -1))
-    return min(found, default=None)
+def within(prefix: str, path: str) -> bool:
+    """Return whether the task at *path* is that at *prefix*, or stands in it."""
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def located(path: str, rounds: Sequence[str]) -> str:
+    """Return *path* in these rounds of the loops around."""
+    return path + "".join(f"[{it}]" for it in rounds)
+
+
+def sooner(first: Limit | None, second: Limit | None) -> Limit | None:
+    """Return the limit that is over first; of equal ones *first*."""
+    if first is None or second is None:
+        return first or second
+    return second if second.at < first.at else first
 
 
 def workflow_variable(flow: CompiledFlow, state: InstanceState) -> JsonObject:
@@ -141,7 +237,7 @@ def workflow_variable(flow: CompiledFlow, state: InstanceState) -> JsonObject:
     return {
         "id": state.instance,
         "definition": flow.descriptor,
-        "input": cast("Json", state.events),
+        "input": state.input,
         "startedAt": {"iso8601": state.started_at.isoformat().replace("+00:00", "Z")},
     }
 

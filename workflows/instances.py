@@ -37,8 +37,13 @@ def flow_of(hash: str, body: str) -> tuple[CompiledFlow, frozenset[str]]:
     """Return the flow with this hash and the event types it may listen for; once a process, for flows never change."""
     flow = unpack(body)
     assert flow.hash == hash, f"the body of flow {hash} is that of {flow.hash}"
-    listens = (task.body for tasks in flow.lists.values() for task in tasks.tasks if isinstance(task.body, Listen))
-    return flow, frozenset(match.type for listen in listens for match in listen.filters)
+    return flow, _heard(flow)
+
+
+def _heard(flow: CompiledFlow) -> frozenset[str]:
+    bodies = (task.body for tasks in flow.lists.values() for task in tasks.tasks)
+    own = [body.types for body in bodies if isinstance(body, Listen)]
+    return frozenset[str]().union(*own, *(_heard(inner) for inner in flow.inner.values()))
 
 
 @dataclass

@@ -83,12 +83,11 @@ class InstanceRunner:
         self._flow = flow
         self.consumed = consumed
         """Numbers of the events that its listens took."""
-        self.listening: dict[int, frozenset[str]] = {}
-        """Event types of its live listens."""
+        self.listening: dict[str, frozenset[str]] = {}
+        """Event types of its live listens, by the step that listens."""
         self.calling = 0
         """Calls that must come to their end before the instance may be cancelled."""
-        self._bell: asyncio.Future[None] | None = None
-        self._listens = 0
+        self._bells: dict[str, asyncio.Future[None]] = {}
 
     def now(self) -> datetime:
         """Return business time."""
@@ -99,9 +98,15 @@ class InstanceRunner:
         return self._order.transactions.header
 
     def ring(self, type: str) -> None:
-        """Wake the instance's listens: an event of *type* has come."""
-        if self._bell is not None and not self._bell.done() and any(type in types for types in self.listening.values()):
-            self._bell.set_result(None)
+        """
+        Wake the instance's listens: an event of *type* has come.
+
+        Of several listens that want it, the one whose step comes first gets it: not the one that began first, which
+        another run of the workflow could not know.
+        """
+        for key in sorted(self._bells):
+            if type in self.listening[key] and not self._bells[key].done():
+                self._bells[key].set_result(None)
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         """Run an action; between attempts that the author asked for, wait with the order's deadlines."""
@@ -142,11 +147,8 @@ class InstanceRunner:
         self, step: Step, types: frozenset[str], matches: Callable[[Event], bool], deadline: datetime | None
     ) -> Event | None:
         """Return the first event that the instance has not taken and that matches; None at the deadline."""
-        del step
         due = self._order.deadlines.at(deadline) if deadline is not None else None
-        self._listens += 1
-        listen = self._listens
-        self.listening[listen] = types
+        self.listening[step.key] = types
         try:
             while True:
                 event = self._order.inbox.first(self._start.event.seq, types, frozenset(self.consumed), matches)
@@ -155,17 +157,18 @@ class InstanceRunner:
                     return event
                 if due is not None and due.done():
                     return None
-                await self._bell_or(due)
+                await self._bell_or(step.key, due)
         finally:
-            del self.listening[listen]
+            del self.listening[step.key]
             if due is not None:
                 due.cancel()
 
-    async def _bell_or(self, due: asyncio.Future[None] | None) -> None:
-        if self._bell is None or self._bell.done():
-            self._bell = asyncio.get_running_loop().create_future()
-        bell = self._bell
-        await workflow.wait([bell] if due is None else [bell, due], return_when=asyncio.FIRST_COMPLETED)
+    async def _bell_or(self, key: str, due: asyncio.Future[None] | None) -> None:
+        bell = self._bells[key] = asyncio.get_running_loop().create_future()
+        try:
+            await workflow.wait([bell] if due is None else [bell, due], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._bells[key]
 
     async def wait(self, step: Step, until: datetime) -> None:
         """Return when business time has reached *until*."""

@@ -76,15 +76,48 @@ do:
 @pytest.mark.parametrize(
     ("task", "code", "line", "column"),
     [
-        pytest.param("fork: {branches: []}", "unsupported.fork", 15, 7, id="fork"),
-        pytest.param("for: {each: x, in: '${ input }'}", "unsupported.for", 15, 7, id="for"),
-        pytest.param("run: {shell: {command: ls}}", "unsupported.run", 15, 7, id="run"),
+        pytest.param("fork: {branches: []}", "flow.value", 15, 24, id="fork-of-nothing"),
+        pytest.param("fork: {branches: [{a: {set: {}, then: b}}, {b: {set: {}}}]}", "then.unknown", 15, 45, id="fork"),
+        pytest.param("for: {in: '\"a\"'}\n      do: [{a: {set: {}}}]", "for.type", 15, 17, id="for-no-list"),
+        pytest.param(
+            "for: {each: input, in: '[1]'}\n      do: [{a: {set: {}}}]", "variable.reserved", 15, 19, id="for-reserved"
+        ),
+        pytest.param(
+            "for: {at: item, in: '[1]'}\n      do: [{a: {set: {}}}]", "variable.twice", 15, 17, id="for-twice"
+        ),
+        pytest.param(
+            "for: {in: '[1]'}\n      while: item + 1\n      do: [{a: {set: {}}}]",
+            "expression.not_a_condition", 16, 14, id="while",
+        ),
+        pytest.param("run: {script: {language: js, code: x}}", "unsupported.run_script", 15, 13, id="script"),
+        pytest.param("run: {shell: {command: x}}", "unsupported.run_shell", 15, 13, id="shell"),
+        pytest.param("run: {container: {image: x}}", "unsupported.run_container", 15, 13, id="container"),
+        pytest.param("run: {}", "run.nothing", 15, 7, id="run-nothing"),
+        pytest.param(
+            "run: {workflow: {namespace: shop, name: other}}", "run.unknown_flow", 15, 47, id="run-unknown"
+        ),
         pytest.param("call: http", "unsupported.call", 15, 13, id="http"),
         pytest.param("call: openapi", "unsupported.call", 15, 13, id="openapi"),
         pytest.param("call: grpc", "unsupported.call", 15, 13, id="grpc"),
         pytest.param("call: asyncapi", "unsupported.call", 15, 13, id="asyncapi"),
         pytest.param("call: find-routes@2", "action.unknown_major", 15, 13, id="major"),
         pytest.param("listen: {to: {one: {with: {type: a}}}}", "listen.no_timeout", 15, 7, id="listen-for-ever"),
+        pytest.param(
+            "listen: {to: {one: {with: {type: a}}, until: 'true'}}\n      timeout: {after: P1D}",
+            "listen.until", 15, 45, id="until-one",
+        ),
+        pytest.param(
+            "listen: {to: {any: [{with: {type: a}}], until: 'size(events)'}}\n      timeout: {after: P1D}",
+            "expression.not_a_condition", 15, 54, id="until-number",
+        ),
+        pytest.param(
+            "listen: {to: {one: {with: {type: a}, correlate: {x: {from: data.x}}}}}\n      timeout: {after: P1D}",
+            "listen.no_expect", 15, 56, id="no-expect",
+        ),
+        pytest.param(
+            "listen: {to: {one: {with: {type: a}}}}\n      foreach: {item: order}\n      timeout: {after: P1D}",
+            "variable.reserved", 16, 23, id="foreach-reserved",
+        ),
         pytest.param("wait: '${ input.delay }'", "wait.no_timeout", 15, 7, id="wait-for-ever"),
         pytest.param("raise: {error: gone}", "use.unknown_error", 15, 22, id="unknown-error"),
         pytest.param("set: {a: '${ nope }'}", "expression.unknown_name", 15, 20, id="unknown-name"),
@@ -108,7 +141,22 @@ def test_each_rule_has_its_place(task: str, code: str, line: int, column: int) -
         pytest.param("every: PT1H", "unsupported.schedule", 9, 3, id="every"),
         pytest.param("cron: 0 0 * * *", "unsupported.schedule", 9, 3, id="cron"),
         pytest.param("after: PT1H", "unsupported.schedule", 9, 3, id="after"),
-        pytest.param("on: {all: [{with: {type: a}}]}", "unsupported.schedule", 9, 8, id="all"),
+        pytest.param("on: {all: []}", "listen.empty", 9, 13, id="all-of-nothing"),
+        pytest.param(
+            "on: {one: {with: {type: a}, correlate: {x: {from: data.x}}}}",
+            "unsupported.schedule",
+            9,
+            31,
+            id="correlate-one",
+        ),
+        pytest.param(
+            "on: {all: [{with: {type: a}, correlate: {x: {from: data.x, expect: 1}}}]}",
+            "unsupported.schedule",
+            9,
+            62,
+            id="expect",
+        ),
+        pytest.param("on: {any: [{with: {type: a}}], until: 'true'}", "unsupported.schedule", 9, 34, id="until"),
         pytest.param("on: {one: {with: {type: a, data: {x: 1}}}}", "unsupported.schedule", 9, 30, id="filter"),
         pytest.param("on: {one: {with: {}}}", "listen.type", 9, 20, id="no-type"),
     ],
