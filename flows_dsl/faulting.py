@@ -2,17 +2,23 @@
 
 from typing import cast
 
-from flows_dsl.compensating import planned, step_of
+from flows_dsl.compensating import step_of
 from flows_dsl.compiled import Call, CompiledFlow, Emit
 from flows_dsl.frames import Frame, InstanceState
-from flows_dsl.runner import Fault, Resolution
+from flows_dsl.runner import Compensation, Fault, Resolution
 from flows_dsl.turn import Turn, located
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json
 
 
-def fault_of(turn: Turn, frames: list[Frame]) -> Fault:
-    """Return the error that the task at *turn* waits with; *frames* lead to it, the outermost first."""
+def fault_of(turn: Turn, frames: list[Frame], planned: tuple[Compensation, ...]) -> Fault:
+    """
+    Return the error that the task at *turn* waits with.
+
+    Args:
+        frames: what leads to it, the outermost first.
+        planned: what undoing the instance would do.
+    """
     active, body = turn.active, turn.task.body
     assert active.fault is not None
     asked: Json = active.arguments if active.arguments is not None else active.asked
@@ -27,16 +33,19 @@ def fault_of(turn: Turn, frames: list[Frame]) -> Fault:
         call=turn.step().key if active.called else None,
         finished=active.finished,
         within=within(turn.flow, frames),
-        compensations=planned(turn.state),
+        compensations=planned,
     )
 
 
-def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decided: int) -> Fault:
+def root_fault(
+    flow: CompiledFlow, state: InstanceState, problem: Problem, decided: int, planned: tuple[Compensation, ...]
+) -> Fault:
     """
     Return an error outside any task: of an expression of the flow, of its timeout, or of undoing a call.
 
     Args:
         decided: how often operators have decided about it before.
+        planned: what undoing the instance would do.
     """
     undoing = state.phase == "undo"
     return Fault(
@@ -49,7 +58,7 @@ def root_fault(flow: CompiledFlow, state: InstanceState, problem: Problem, decid
         call=step_of(state).key if undoing else None,
         within=() if undoing else within(flow, [Frame(path="/do")]),
         undoing=undoing,
-        compensations=planned(state),
+        compensations=planned,
     )
 
 

@@ -9,14 +9,14 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
-from flows_dsl.compensating import absorb, close, path_of, undo
+from flows_dsl.compensating import absorb, close, path_of, planned, undo
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.durations import NotDuration, duration
 from flows_dsl.expressions import ExpressionFailed, Template
 from flows_dsl.faulting import go_to, root_fault
 from flows_dsl.frames import Frame, InstanceState
 from flows_dsl.problems import CompensationAsked, FlowCancelled, FlowUndone, expression_failure, timeout_failure
-from flows_dsl.runner import FlowFailure, Observer, Resolution, Step, StepRunner
+from flows_dsl.runner import Compensation, FlowFailure, Observer, Resolution, Step, StepRunner
 from flows_dsl.strand import Ended, Strand
 from flows_dsl.turn import Limit, TimeIsUp, root_scope, sooner
 from orderloom.domain.errors import Problem
@@ -156,7 +156,7 @@ class FlowInstance:
         state = self.state
         path = path_of(state) if state.phase == "undo" else ""
         step = Step(instance=state.instance, path=path, generation=state.generations.get(path, 0))
-        decision = await self.runner.fault(step, root_fault(self.flow, state, problem, step.generation))
+        decision = await self.runner.fault(step, root_fault(self.flow, state, problem, step.generation, self.planned()))
         state.fault = None
         state.generations[path] = step.generation + 1
         if decision.kind == "cancel":
@@ -202,6 +202,10 @@ class FlowInstance:
         """Take note of a call that was done."""
         if self._around is not None:
             self._around.noted(f"{self.state.instance}{call}".removeprefix(self._around.state.instance))
+
+    def planned(self) -> tuple[Compensation, ...]:
+        """Return what undoing would do, the latest call first: what this flow has done, then the flows around it."""
+        return planned(self.state) + (() if self._around is None else self._around.instance.planned())
 
     def within(self, flow: CompiledFlow, state: InstanceState, around: Strand) -> "FlowInstance":
         """Return the flow that runs inside a task of this one."""

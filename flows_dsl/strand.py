@@ -341,7 +341,7 @@ class Strand:
         assert active.fault is not None
         if self.outer.catches(active.fault):
             raise FlowFailure(active.fault)
-        fault = fault_of(turn, self.frames)
+        fault = fault_of(turn, self.frames, self.instance.planned())
         self._tell(turn.frame, "suspended")
         decision = await self.runner.fault(turn.fault_step(), fault)
         self._tell(turn.frame, "resumed")
