@@ -6,7 +6,8 @@ from typing import Protocol
 from temporalio.exceptions import FailureError
 
 from orderloom.contracts.messages import Delivery, Receipt
-from orderloom.contracts.moving import MOVE, Moved, MoveOrder
+from orderloom.contracts.moving import MOVE, Moved, MoveOrder, Whereabouts
+from workflows.decisions import Decisions
 from workflows.instances import Instances
 from workflows.transactions import Transactions
 
@@ -16,6 +17,7 @@ class Moving(Protocol):
 
     transactions: Transactions
     instances: Instances
+    decisions: Decisions
 
 
 class Moves:
@@ -50,7 +52,7 @@ class Moves:
                 Moved,
             )
         except FailureError as failure:
-            order.instances.go_on(before)
+            self._go_on(order, before)
             if not future.cancelled():
                 future.set_exception(failure)
             return
@@ -58,6 +60,12 @@ class Moves:
             seq = moved.applied.order["seq"]
             assert isinstance(seq, int)
             order.transactions.pin, order.transactions.moved_at = moved.pin, seq
-        order.instances.go_on(before if moved.applied is None else moved.whereabouts)
+        self._go_on(order, before if moved.applied is None else moved.whereabouts)
         if not future.cancelled():
             future.set_result(moved.receipt)
+
+    @staticmethod
+    def _go_on(order: Moving, whereabouts: list[Whereabouts]) -> None:
+        """Let the instances go on. Exceptions that stopped ones have let go of are not left: they wait there again."""
+        order.decisions.forget(order.decisions.left)
+        order.instances.go_on(whereabouts)

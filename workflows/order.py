@@ -61,7 +61,7 @@ class OrderWorkflow:
         self._offset = timedelta(0)
         self._checked = 0
         self._receipts: dict[str, Receipt] = {}
-        self._decisions = Decisions()
+        self.decisions = Decisions()
         self._parked: tuple[list[str], datetime | None] | None = ([], None)
         self._settled_at: datetime | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -138,7 +138,7 @@ class OrderWorkflow:
 
     def resolution(self, exception: str) -> asyncio.Future[Event]:
         """Return a future of the operator's decision about a process exception."""
-        return self._decisions.about(exception)
+        return self.decisions.about(exception)
 
     def turn(self) -> None:
         """See whether an instance that waits may start now."""
@@ -180,7 +180,7 @@ class OrderWorkflow:
             self._checked = events[-1].seq
         self._settled_at = None
         for event in events:
-            self._decisions.take(event)
+            self.decisions.take(event)
             if not self.inbox.add(event, self.instances.wanted()):
                 full = InboxFull(f"{event.type} {event.id} found {CAPACITY} events before it.").problem()
                 self._troubles.add(full, event.id)
@@ -228,21 +228,21 @@ class OrderWorkflow:
         )
 
     def _wanted(self) -> list[str]:
-        return sorted(self.instances.listening() | self._decisions.wanted)
+        return sorted(self.instances.listening() | self.decisions.wanted)
 
     def _must_park(self) -> bool:
         """Whether PostgreSQL knows less than this run, or has journaled what nobody told this run of."""
         seq = cast("int", self.transactions.header.get("seq", 0))
-        ended = bool(self.transactions.finished or self._decisions.left)
+        ended = bool(self.transactions.finished or self.decisions.left)
         untold = ended or self._parked != (self._wanted(), self.deadlines.next)
         return seq > 0 and (untold or seq > self._checked)
 
     async def _park(self) -> None:
-        told, left = (self._wanted(), self.deadlines.next), self._decisions.left
+        told, left = (self._wanted(), self.deadlines.next), self.decisions.left
         seq = cast("int", self.transactions.header["seq"])
         parked = await self._tell(*told, closing=False, left=left)
         self._parked = told
-        self._decisions.forget(left)
+        self.decisions.forget(left)
         await self._catch_up(parked.events, seq)
 
     async def _tell(self, wanted: list[str], due: datetime | None, *, closing: bool, left: list[str]) -> Parked:
@@ -270,7 +270,7 @@ class OrderWorkflow:
         """
         self._checked = max(self._checked, seq, *(event.seq for event in events))
         for event in events:
-            self._decisions.take(event)
+            self.decisions.take(event)
             self.inbox.add(event, self.instances.wanted())
             self.instances.ring(event)
         missed = [
