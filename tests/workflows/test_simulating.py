@@ -1,7 +1,11 @@
 """Simulating past orders: what real orders recorded runs through other flows, and nothing is touched."""
 
+import asyncio
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -67,7 +71,19 @@ async def past_orders(shop: Shop) -> tuple[str, str, str]:
     return fulfilled, cancelled, under_way
 
 
-async def test_past_orders_are_simulated_and_nothing_is_touched(shop: Shop, tmp_path: Path) -> None:
+async def simulate(database_url: str, *words: str) -> tuple[int | None, list[Any]]:
+    """Run the command, and return its exit status and what it printed."""
+    code = "import sys; sys.argv[0] = 'orderloom'; from orderloom.cli import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, "flows", "simulate", *words, "--format", "json",
+        env={"DATABASE_URL": database_url, "PYTHONPATH": ":".join(sys.path)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    return process.returncode, [json.loads(line) for line in out.decode().splitlines()]
+
+
+async def test_past_orders_are_simulated_and_nothing_is_touched(shop: Shop, database_url: str, tmp_path: Path) -> None:
     """The same flows do the same; a change shows at the orders that it concerns, first where it is; no row changes."""
     orders = fulfilled, cancelled, under_way = await past_orders(shop)
     before = await fingerprint(shop.stack.engine)
@@ -106,5 +122,17 @@ async def test_past_orders_are_simulated_and_nothing_is_touched(shop: Shop, tmp_
     assert told[0].first is not None
     assert told[0].first.did == 'emit test.picked {"by":"vienna"}'
     assert told[0].first.would == 'emit test.was.picked {"by":"vienna"}'
+
+    status, lines = await simulate(database_url, "--to", str(mine), "--channel", "web")
+    assert status == 1
+    assert {it["order"]: it["outcome"] for it in lines} == {
+        fulfilled: "different", cancelled: "same", under_way: "same",
+    }  # fmt: skip
+    assert await simulate(database_url, "--to", "channel:web", "--order", cancelled) == (
+        0, [{"order": cancelled, "outcome": "same"}],
+    )  # fmt: skip
+    assert [it["order"] for it in (await simulate(database_url, "--to", "channel:web", "--limit", "1"))[1]] == [
+        under_way
+    ]
 
     assert await fingerprint(shop.stack.engine) == before
