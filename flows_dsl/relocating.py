@@ -20,7 +20,7 @@ ACTIVE = frozenset({
     "tried", "called", "asked", "arguments", "fault", "finished", "items", "visited", "at", "collected", "handling",
     "ending", "branches", "child",
 })  # fmt: skip
-BRANCH = frozenset({"phase", "frames", "output", "calls", "consumed"})
+BRANCH = frozenset({"phase", "frames", "output", "calls", "consumed", "heard"})
 """The parts of a state that are known here. One with others is not moved."""
 
 

@@ -104,14 +104,14 @@ class RecordingRunner(Journal):
     ) -> Event | None:
         """Return the journal's event."""
         del step
-        event = self.take(types, matches, deadline)
+        event = await self.take(types, matches, deadline)
         self._keep(_taken(event))
         return event
 
     async def wait(self, step: Step, until: datetime) -> None:
         """Let the time pass."""
         del step
-        self.pass_to(until)
+        await self.pass_to(until)
         self._keep(Effect(kind="wait", what=until.isoformat()))
 
     async def fault(self, step: Step, fault: Fault) -> Resolution:
@@ -136,14 +136,20 @@ class HeldRunner(Journal):
         super().__init__(past, start)
         self._trace = trace
         self._at = 0
+        self.otherwise: Otherwise | None = None
+        """What was different first: branches beside it may still run."""
 
     def _meet(self, effect: Effect) -> Got:
         """Return what was got for *effect*, which must be the next one of the trace."""
+        if self.otherwise is not None:
+            raise self.otherwise
         if self._at >= len(self._trace.met):
-            raise Otherwise(None if self._trace.ended else WAITS, effect)
+            self.otherwise = Otherwise(None if self._trace.ended else WAITS, effect)
+            raise self.otherwise
         met = self._trace.met[self._at]
         if canonical_json(met.effect.model_dump(mode="json")) != canonical_json(effect.model_dump(mode="json")):
-            raise Otherwise(met.effect, effect)
+            self.otherwise = Otherwise(met.effect, effect)
+            raise self.otherwise
         self._at += 1
         self.reach(met.seq)
         if isinstance(met.got, Pending):
@@ -157,6 +163,8 @@ class HeldRunner(Journal):
         Raises:
             Otherwise: they differ in that.
         """
+        if self.otherwise is not None:
+            raise self.otherwise
         if self._at < len(self._trace.met):
             raise Otherwise(self._trace.met[self._at].effect, None if ended else WAITS)
         if ended != self._trace.ended:
@@ -181,14 +189,14 @@ class HeldRunner(Journal):
     ) -> Event | None:
         """Return the journal's event, if the trace took it too."""
         del step
-        event = self.take(types, matches, deadline)
+        event = await self.take(types, matches, deadline)
         self._meet(_taken(event))
         return event
 
     async def wait(self, step: Step, until: datetime) -> None:
         """Let the time pass, if the trace did too."""
         del step
-        self.pass_to(until)
+        await self.pass_to(until)
         self._meet(Effect(kind="wait", what=until.isoformat()))
 
     async def fault(self, step: Step, fault: Fault) -> Resolution:
@@ -274,8 +282,9 @@ async def hold(flow: CompiledFlow, past: Past, start: Event, trace: Trace) -> In
         else:
             runner.finish(ended=True)
     except Otherwise as otherwise:
-        otherwise.state = instance.state
-        raise
+        first = runner.otherwise or otherwise
+        first.state = instance.state
+        raise first from None
     return instance.state
 
 

@@ -32,7 +32,7 @@ async def test_every_order_of_every_scenario_is_simulated_to_the_letter(stack: S
     verdicts = []
     for row in rows:
         texts = [prebuilt.text(shipped[hash]) for hash in own[row.release] if hash in shipped]
-        again = [flow(text.replace("version: 1.0.0", "version: 9.0.0")) for text in texts]
+        again = [compile_flow(flow(text.replace("version: 1.0.0", "version: 9.0.0"))) for text in texts]
         verdicts.append(await Simulator(stack.engine, again, instead=True).verdict(row.id))
 
     assert [verdict for verdict in verdicts if verdict.outcome != "same"] == []

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows_dsl import prebuilt
-from flows_dsl.model import FlowDocument
+from flows_dsl.compiled import CompiledFlow
+from flows_dsl.compiler import compile_flow
 from orderloom.cli.flows.simulate import Simulator
 from tests.workflows.shop import BROKEN, WATCH, Shop, flow
 
@@ -23,13 +24,13 @@ def flows() -> Sequence[str]:
     return (WATCH, BROKEN)
 
 
-def again(*changes: tuple[str, str]) -> list[FlowDocument]:
+def again(*changes: tuple[str, str]) -> list[CompiledFlow]:
     """Return all flows of the shop under another version, so that each is another flow, with *changes* in them."""
     texts = [*map(prebuilt.text, prebuilt.DEFAULT_RELEASE), WATCH, BROKEN]
     for before, after in changes:
         assert any(before in each for each in texts), before
         texts = [each.replace(before, after) for each in texts]
-    return [flow(each.replace("version: 1.0.0", "version: 9.0.0")) for each in texts]
+    return [compile_flow(flow(each.replace("version: 1.0.0", "version: 9.0.0"))) for each in texts]
 
 
 async def fingerprint(engine: AsyncEngine) -> dict[str, tuple[int, str]]:

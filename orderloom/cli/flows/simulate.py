@@ -10,8 +10,6 @@ from cyclopts import Parameter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flows_dsl.compiled import CompiledFlow
-from flows_dsl.compiler import compile_flow
-from flows_dsl.model import FlowDocument
 from flows_dsl.release import unpack
 from flows_dsl.verdicts import Verdict, judge
 from orderloom.bootstrap.clock import Clock
@@ -19,7 +17,7 @@ from orderloom.bootstrap.database import create_engine
 from orderloom.cli.database import database_url
 from orderloom.cli.flows.app import flows_app
 from orderloom.cli.flows.past import read_past
-from orderloom.cli.flows.sides import flows_named, is_path
+from orderloom.cli.flows.sides import compiled_named, is_path
 from orderloom.cli.running import run
 from orderloom.domain.errors import NotFound
 from orderloom.domain.order import OrderStatus
@@ -89,10 +87,10 @@ async def _orders(
 class Simulator:
     """Judges orders by other flows."""
 
-    def __init__(self, engine: AsyncEngine, flows: Sequence[FlowDocument], *, instead: bool) -> None:
+    def __init__(self, engine: AsyncEngine, flows: Sequence[CompiledFlow], *, instead: bool) -> None:
         """Take the flows; *instead* of those of the same name in an order's release, or of all of them."""
         self._engine = engine
-        self._flows = {flow.name: compile_flow(flow) for flow in flows}
+        self._flows = {flow.name: flow for flow in flows}
         self._instead = instead
 
     @classmethod
@@ -104,7 +102,7 @@ class Simulator:
             NotFound: there is no such release or channel.
         """
         async with snapshot(engine) as conn:
-            return cls(engine, await flows_named(conn, word), instead=is_path(word))
+            return cls(engine, await compiled_named(conn, word), instead=is_path(word))
 
     async def verdict(self, order: str) -> Verdict:
         """

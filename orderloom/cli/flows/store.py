@@ -13,6 +13,7 @@ from orderloom.cli.database import database_url
 from orderloom.cli.world import flows_in_force
 from orderloom.contracts.flows import ReleaseSources, Written
 from orderloom.domain.errors import OrderloomError
+from orderloom.domain.model import JsonObject
 from orderloom.persistence.migrate import upgrade
 from orderloom.readmodels.releases import channel_names, documents_of, sources_of, written_for
 from orderloom.settings import Settings
@@ -65,11 +66,16 @@ async def sources_in_force(
     known = await written_for(conn, sources)
     documents = await documents_of(conn, release)
     flows = [
-        known.get(("flow", flow.source))
-        or written(flow.source, json.dumps(documents[flow.hash], indent=2, ensure_ascii=False))
+        known.get(("flow", flow.source)) or written(flow.source, _as_text(documents[flow.hash]))
         for flow in sources.flows
     ]
     return flows, [known["layer", label] for label in sources.layers], sources
+
+
+def _as_text(document: JsonObject) -> str:
+    """Return a resolved flow as its author might have written it, without the flows that it runs."""
+    whole = {name: part for name, part in document.items() if name != "flows"}
+    return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
 def operator() -> str:

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from flows_dsl import moving
+from flows_dsl import relocating
 from flows_dsl.addresses import Addresses, shown
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.frames import Done, InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.moving import MoveRefused, move, moved_task
-from flows_dsl.testing import START, Interrupted, ScriptedRunner, draft, event
+from flows_dsl.testing import START, Interrupted, ScriptedRunner, draft, drafted, event
 from orderloom.contracts.moving import Whereabouts
 
 OLD = """\
@@ -203,12 +203,150 @@ def test_every_task_has_one_address() -> None:
     assert found.of_task("/do/9") is None
 
 
-@pytest.mark.parametrize("part", ["_STATE", "_FRAME", "_ACTIVE"])
+@pytest.mark.parametrize("part", ["STATE", "FRAME", "ACTIVE"])
 def test_what_moving_does_not_know_is_refused(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of a state that nothing says anything about is not carried along by chance."""
     old, new = draft(OLD), draft(NEW)
     state = waiting(old, ScriptedRunner())
-    monkeypatch.setattr(moving, part, frozenset[str]())
+    monkeypatch.setattr(relocating, part, frozenset[str]())
 
     with pytest.raises(MoveRefused, match="cannot be moved"):
         moved(old, new, state)
+
+
+FORKED = """\
+  - both:
+      fork:
+        branches:
+          - left:
+              do:
+                - hear: {listen: {to: {one: {with: {type: l}}}}, timeout: {after: PT9H}}
+                - tell: {call: left}
+          - right:
+              do:
+                - act: {call: right}
+                - rest: {wait: PT2H}
+                - more: {call: more}
+  - each:
+      for: {each: item, in: '${ [1, 2] }'}
+      do:
+        - pause: {wait: PT1H}
+        - count: {call: count, with: {item: '${ item }'}}
+"""
+REORDERED = """\
+  - new: {set: {}}
+  - both:
+      fork:
+        branches:
+          - right:
+              do:
+                - act: {call: right}
+                - rest: {wait: PT2H}
+                - more: {call: more}
+          - left:
+              do:
+                - look: {call: look}
+                - hear: {listen: {to: {one: {with: {type: l}}}}, timeout: {after: PT9H}}
+                - tell: {call: left}
+  - each:
+      for: {each: item, in: '${ [1, 2] }'}
+      do:
+        - look: {call: look}
+        - pause: {wait: PT1H}
+        - count: {call: count, with: {item: '${ item }'}}
+"""
+
+
+def stopped(text: str, at: int) -> tuple[CompiledFlow, InstanceState, list[str]]:
+    """Return a flow, the state of its instance at the *at*-th quiet point, and what was called before."""
+    flow = draft(text)
+    state = InstanceState.start(flow.hash, event("order.placed"), START)
+    runner = ScriptedRunner(events=[event("l", seq=2)])
+    runner.stop_at = at
+    instance = FlowInstance(flow, state, runner)
+    with pytest.raises(Interrupted):
+        asyncio.run(_run(instance))
+    return flow, instance.state, [what for what, _ in runner.effects]
+
+
+@pytest.mark.parametrize(
+    ("at", "before", "after"),
+    [
+        pytest.param(0, ["right"], ["left", "more", "look", "count", "look", "count"], id="in both branches"),
+        pytest.param(1, ["right", "left"], ["more", "look", "count", "look", "count"], id="one branch has ended"),
+        pytest.param(2, ["right", "left", "more"], ["count", "look", "count"], id="in the first round"),
+        pytest.param(3, ["right", "left", "more", "count"], ["count"], id="in the second round"),
+    ],
+)
+def test_branches_and_rounds_keep_their_places(at: int, before: list[str], after: list[str]) -> None:
+    """Each branch goes on where it was, though it stands elsewhere, and a loop in its round; nothing is done twice."""
+    old, state, done = stopped(FORKED, at)
+    new = draft(REORDERED)
+    one = moved(old, new, state)
+    runner = ScriptedRunner(events=[event("l", seq=2)] if at == 0 else [])
+
+    asyncio.run(_run(FlowInstance(new, InstanceState.model_validate(one.state), runner)))
+
+    assert (done, [what for what, _ in runner.effects]) == (before, after)
+    assert all(key.startswith(f"{one.instance}/do/") for key in runner.keys)
+
+
+def test_a_fork_with_other_branches_is_refused() -> None:
+    """A branch that is gone, or one that would have to begin, has no place."""
+    old, state, _ = stopped(FORKED, 0)
+
+    with pytest.raises(MoveRefused, match="other branches"):
+        moved(old, draft(FORKED.replace("- left:", "- links:")), state)
+    assert moved(old, draft(FORKED.replace("- links:", "- left:")), state).flow != ""
+
+
+INNER = "  - ask: {call: ask}\n  - rest: {wait: PT1H}\n  - tell: {call: tell}\n"
+OUTER = "  - inside: {run: {workflow: {namespace: shop, name: inner}}}\n  - last: {call: last}\n"
+
+
+def around(outer: str, inner: str) -> CompiledFlow:
+    return draft(outer, flows=[drafted(inner, name="inner")])
+
+
+def inside(outer: str) -> tuple[CompiledFlow, InstanceState]:
+    """Return a flow that runs another one, and its state while that one waits."""
+    flow = around(outer, INNER)
+    state = InstanceState.start(flow.hash, event("order.placed"), START)
+    runner = ScriptedRunner()
+    runner.stop_at = 0
+    instance = FlowInstance(flow, state, runner)
+    with pytest.raises(Interrupted):
+        asyncio.run(_run(instance))
+    return flow, instance.state
+
+
+@pytest.mark.parametrize(
+    ("outer", "after"),
+    [
+        pytest.param(OUTER, ["more", "tell", "last"], id="waited for"),
+        pytest.param(OUTER.replace("{run: {", "{run: {await: false, "), ["more", "tell"], id="beside"),
+    ],
+)
+def test_a_flow_inside_is_moved_with_the_one_around_it(outer: str, after: list[str]) -> None:
+    """It goes on where it was in the new version of its own flow, under keys that no other run of it can have."""
+    old, state = inside(outer)
+    new = around(f"  - new: {{set: {{}}}}\n{outer}", INNER.replace("  - tell", "  - more: {call: more}\n  - tell"))
+    one = moved(old, new, state)
+    runner = ScriptedRunner()
+
+    asyncio.run(_run(FlowInstance(new, InstanceState.model_validate(one.state), runner)))
+
+    assert [what for what, _ in runner.effects] == after
+    keys = {what: key for (what, _), key in zip(runner.effects, runner.keys, strict=True)}
+    assert keys["more"] == f"{one.instance}/^0/do/0#0.0>/do/2#0.0"
+
+
+def test_a_flow_inside_without_a_place_is_refused() -> None:
+    """The task inside must be there too; a flow that is not run any more has none either."""
+    old, state = inside(OUTER)
+
+    with pytest.raises(MoveRefused) as refused:
+        moved(old, around(OUTER, INNER.replace("- rest:", "- pause:")), state)
+    assert refused.value.facts["task"] == "rest"
+    with pytest.raises(MoveRefused, match="inside"):
+        moved(old, draft("  - last: {call: last}\n"), state)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows_dsl.compiled import CompiledFlow
+from flows_dsl.compiled import Call, CompiledFlow
 from flows_dsl.past import WAITS, Answer, Decided, Otherwise, Past, Pending, Trace, Unclear
 from flows_dsl.resolved import digest
 from flows_dsl.runner import Resolution
@@ -217,3 +217,46 @@ def test_an_order_is_judged_by_all_its_instances() -> None:
     assert verdict({}) == ("different", (None, "start", "not start"))
     assert verdict({"draft": other}, "moved") == ("unclear", None)
     assert verdict({"draft": other}, "dropped") == ("same", None)
+
+
+RACE = """\
+  - race:
+      fork:
+        compete: true
+        branches:
+          - slow: {do: [{rest: {wait: PT2H}}, {tell: {call: slow}}]}
+          - event:
+              do:
+                - hear: {listen: {to: {one: {with: {type: x.y}}}}, timeout: {after: PT9H}}
+                - say: {call: heard}
+          - quick: {do: [{rest: {wait: PT1H}}, {tell: {call: quick}}]}
+  - after: {call: after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("minutes", "won"),
+    [pytest.param(30, ("/do/0/fork/branches/1/do/1", "heard"), id="the event"),
+     pytest.param(90, ("/do/0/fork/branches/2/do/1", "quick"), id="the short wait")],
+)  # fmt: skip
+def test_branches_race_as_they_did(minutes: int, won: tuple[str, str]) -> None:
+    """What comes first by business time wins, in whatever order the branches stand in the document."""
+    flow = draft(RACE)
+    path = next(
+        task.path
+        for tasks in flow.lists.values()
+        for task in tasks.tasks
+        if isinstance(task.body, Call) and task.body.action == won[1]
+    )
+    heard = {**event("x.y", seq=2, id="e").model_dump(), "time": START + timedelta(minutes=minutes)}
+    answers: dict[str, tuple[str, Json, Json] | None] = {path: (won[1], {}, {}), "/do/1": ("after", {}, {})}
+    recorded = past(flow, answers, events=[PLACED, Event.model_validate(heard)], hours=5)
+
+    trace = traced(flow, recorded)
+
+    assert [str(met.effect) for met in trace.met if met.effect.kind == "call"] == [f"call {won[1]}", "call after"]
+    assert trace.ended
+    assert held(RACE, recorded, trace) is None
+    changed = held(RACE.replace("PT1H", "PT10M"), recorded, trace)
+    assert changed is not None
+    assert changed[1] == "wait 2026-03-02T09:10:00+00:00"
