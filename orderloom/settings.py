@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     """Connections that one process has to the database of orders; to that of keys it has 5 at most. A worker runs as
     many transactions at once."""
 
+    actions: str | None = None
+    """Python module with actions of one's own, such as `shop_actions`; several with commas between. Each must be
+    installed, or stand in the working directory, and be the same for all processes."""
+
     temporal_address: Annotated[str | None, Field(validation_alias=_also("temporal_address", "temporal_address"))] = (
         None
     )

@@ -57,21 +57,3 @@ def applied_of(failure: FailureError) -> Applied | None:
     if isinstance(cause, ApplicationError) and len(cause.details) > 1:
         return Applied.model_validate(cause.details[1])
     return None
-
-
-CATEGORIES = (
-    ("payment", "Payment"),
-    ("funds", "Payment"),
-    ("refund", "Payment"),
-    ("gateway", "Payment"),
-    ("invoice", "Invoicing"),
-    ("return", "Return"),
-    ("approval", "Order Approval"),
-    ("order", "Order Activation"),
-)
-"""Beginning of an error's code, and the category of the process exception that people see."""
-
-
-def category_of(problem: Problem) -> str:
-    """Return the category of the process exception for *problem*."""
-    return next((category for beginning, category in CATEGORIES if problem.code.startswith(beginning)), "Fulfillment")

@@ -24,10 +24,10 @@ from orderloom.contracts.messages import (
 )
 from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
 from orderloom.contracts.queues import EMIT_EVENT, FIND_FAULT, OUTSIDE, RAISE_FAULT
-from orderloom.domain.exceptions import Decision
+from orderloom.domain.exceptions import Decision, category_of
 from orderloom.domain.model import Json, JsonObject, Message
 from workflows.deadlines import Deadlines
-from workflows.failures import category_of, problem_of
+from workflows.failures import problem_of
 from workflows.inbox import Inbox
 from workflows.state import Start
 from workflows.transactions import Transactions
@@ -194,7 +194,7 @@ class InstanceRunner:
         problem = fault.problem
         if not workflow.patched(FAULTS_TOLD):
             arguments: JsonObject = {
-                "category": category_of(problem),
+                "category": category_of(problem.code),
                 "code": problem.code,
                 "detail": problem.detail,
                 "attached_to": f"{step.instance}{step.path}",
@@ -206,7 +206,7 @@ class InstanceRunner:
                 context=context,
                 key=f"{step.key}!waits",
                 cause=f"{self._flow}{step.path}",
-                category=category_of(problem),
+                category=category_of(problem.code),
                 error=problem,
                 flow=fault.flow,
                 flow_hash=fault.flow_hash,

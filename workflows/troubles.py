@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from orderloom.contracts.actions import raise_exception
 from orderloom.contracts.messages import ActionDone, Context, RunAction
 from orderloom.domain.errors import Problem
+from orderloom.domain.exceptions import category_of
 from orderloom.domain.model import JsonObject
-from workflows.failures import category_of
 
 type Surely = Callable[[str, Callable[[Context], RunAction], type[ActionDone]], Awaitable[ActionDone]]
 """Runs a transaction until it succeeds."""
@@ -31,7 +31,7 @@ class Troubles:
         found, self._found = self._found, []
         for problem, event in found:
             arguments: JsonObject = {
-                "category": category_of(problem),
+                "category": category_of(problem.code),
                 "code": problem.code,
                 "detail": problem.detail,
                 "attached_to": event,

@@ -1,5 +1,6 @@
 """The command ``orderloom``: each group of commands is a module beside this one."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -7,6 +8,7 @@ from importlib import import_module
 from cyclopts import App
 
 from orderloom.bootstrap.errors import StartRefused
+from orderloom.bootstrap.own_actions import load_actions
 from orderloom.domain.errors import OrderloomError
 
 app = App(name="orderloom", help="Orders as durable workflows on Temporal and PostgreSQL.", version_flags=["--version"])
@@ -18,6 +20,7 @@ GROUPS = (
     ("orderloom.cli.orders", "orders_app", "orders", ("orders",)),
     ("orderloom.cli.exceptions", "exceptions_app", "exceptions", ("exceptions",)),
     ("orderloom.cli.flows", "flows_app", "flows", ("flows",)),
+    ("orderloom.cli.actions", "actions_app", "actions", ("actions",)),
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
     ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),
@@ -33,6 +36,7 @@ def main() -> None:
     """Run the command line. What cannot start exits with 2, what went wrong otherwise with 1, each in one sentence."""
     mount(sys.argv[1:])
     try:
+        load_actions(os.environ.get("ORDERLOOM_ACTIONS"))
         app()
     except StartRefused as error:
         _say(error)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from orderloom.contracts.catalog import ActionCatalog
 from orderloom.contracts.contract import ActionContract, Runs
 from orderloom.contracts.undoing import (
     Amount,
@@ -344,35 +345,36 @@ resolve_exceptions = ActionContract(
     final="What is resolved stays resolved.",
 )
 
-CORE_ACTIONS: tuple[ActionContract[Frozen, Frozen], ...] = (  # pyright: ignore[reportAssignmentType]
-    create_reservation,
-    release_reservation,
-    schedule_routing,
-    find_routes,
-    create_fulfillment_orders,
-    abandon_routing,
-    authorize_payment,
-    capture_payment,
-    create_invoice,
-    ensure_funds,
-    ensure_refunds,
-    reverse_authorization,
-    fulfill_reservation,
-    cancel_items,
-    return_items,
-    create_credit_memo,
-    raise_exception,
-    resolve_exceptions,
-    withdraw_routing,
-    cancel_fulfillment_orders,
-    void_invoice,
-    give_back_payment,
-)
-"""Every core action, by the order in which an order meets them; last those that only undo others."""
 
-_CONTRACTS = {contract.activity: contract for contract in CORE_ACTIONS}
+CORE_ACTIONS = ActionCatalog(
+    (
+        create_reservation,
+        release_reservation,
+        schedule_routing,
+        find_routes,
+        create_fulfillment_orders,
+        abandon_routing,
+        authorize_payment,
+        capture_payment,
+        create_invoice,
+        ensure_funds,
+        ensure_refunds,
+        reverse_authorization,
+        fulfill_reservation,
+        cancel_items,
+        return_items,
+        create_credit_memo,
+        raise_exception,
+        resolve_exceptions,
+        withdraw_routing,
+        cancel_fulfillment_orders,
+        void_invoice,
+        give_back_payment,
+    )
+)
+"""Every core action, by the order in which an order meets them; then those that only undo others, and one's own."""
 
 
 def contract_of(activity: str) -> ActionContract[Frozen, Frozen] | None:
     """Return the contract of the core action ``name@major``, or None."""
-    return _CONTRACTS.get(activity)
+    return CORE_ACTIONS.get(activity)

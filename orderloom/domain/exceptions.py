@@ -105,3 +105,21 @@ def shown(value: Json, depth: int = 0) -> Json:
             return {name: shown(value[name], depth + 1) for name in names}
         case _:
             return value
+
+
+CATEGORIES = (
+    ("payment", "Payment"),
+    ("funds", "Payment"),
+    ("refund", "Payment"),
+    ("gateway", "Payment"),
+    ("invoice", "Invoicing"),
+    ("return", "Return"),
+    ("approval", "Order Approval"),
+    ("order", "Order Activation"),
+)
+"""Beginning of an error's code, and the category of the process exception that people see."""
+
+
+def category_of(code: str) -> str:
+    """Return the category of the process exception for an error with this code."""
+    return next((category for beginning, category in CATEGORIES if code.startswith(beginning)), "Fulfillment")
