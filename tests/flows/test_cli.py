@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -9,9 +10,9 @@ from flows_dsl import prebuilt
 from orderloom.cli.flows.check import check
 
 
-def _status(*files: Path, format: str = "human") -> int | str | None:
+def _status(*paths: Path, format: Literal["human", "json", "sarif"] = "human") -> int | str | None:
     with pytest.raises(SystemExit) as left:
-        check(*files, format="json" if format == "json" else "human")
+        check(*paths, format=format)
     return left.value.code
 
 
@@ -46,3 +47,48 @@ def test_findings_are_told_as_json(tmp_path: Path, capsys: pytest.CaptureFixture
     assert _status(bad, format="json") == 1
     [found] = json.loads(capsys.readouterr().out)
     assert (found["code"], found["line"], found["column"], found["file"]) == ("file.encoding", 1, 1, str(bad))
+
+
+def test_without_a_path_the_flows_that_ship_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    """They have no finding; how many were checked is told beside stdout."""
+    assert _status() == 0
+    assert capsys.readouterr() == ("", f"{len(prebuilt.names())} flow(s) checked, 0 finding(s)\n")
+
+
+def test_a_directory_means_all_flows_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At any depth; cases are no flows, and a flow may run one that stands beside it."""
+    head = "document: {dsl: 1.0.3, namespace: shop, name: NAME, version: 1.0.0}\nevaluate: {language: cel}\n"
+    starts = "schedule: {on: {one: {with: {type: order.placed}}}}\n"
+    (tmp_path / "deep").mkdir()
+    outer, inner = tmp_path / "deep" / "outer.yaml", tmp_path / "deep" / "inner.yaml"
+    runs = "do: [{it: {run: {workflow: {namespace: shop, name: inner}}}}]\n"
+    outer.write_text(head.replace("NAME", "outer") + starts + runs)
+    inner.write_text(head.replace("NAME", "inner") + "do: [{it: {set: {}}}]\n")
+    (tmp_path / "deep" / "outer.test.yaml").write_text("no flow")
+    (tmp_path / "notes.txt").write_text("no flow")
+
+    assert _status(tmp_path) == 0
+    assert capsys.readouterr().err == "2 flow(s) checked, 0 finding(s)\n"
+    inner.unlink()
+    assert _status(tmp_path) == 1
+    assert capsys.readouterr().out.startswith(f"{outer}:4:")
+
+
+def test_sarif_tells_rules_and_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Version 2.1.0: each rule once, each finding with file, line and column."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(prebuilt.text("place-order").replace("call: create-reservation", "call: create-reservations"))
+
+    assert _status(bad, tmp_path / "missing.yaml", format="sarif") == 1
+    log = json.loads(capsys.readouterr().out)
+    [run] = log["runs"]
+    assert (log["version"], run["tool"]["driver"]["name"]) == ("2.1.0", "orderloom")
+    assert run["tool"]["driver"]["rules"] == [{"id": "action.unknown"}, {"id": "file.unreadable"}]
+    assert [
+        (it["ruleId"], it["level"], it["locations"][0]["physicalLocation"]) for it in run["results"]
+    ] == [
+        (code, "error", {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line, "startColumn": column}})
+        for code, file, line, column in [
+            ("action.unknown", bad, 18, 13), ("file.unreadable", tmp_path / "missing.yaml", 1, 1),
+        ]
+    ]  # fmt: skip
