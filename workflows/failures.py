@@ -7,27 +7,9 @@ from pydantic import ValidationError
 from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
 
+from orderloom.contracts.failing import ActivityFailed, ActivityTimedOut
 from orderloom.contracts.messages import Applied
-from orderloom.domain.errors import OrderloomError, Problem
-
-
-class ActivityTimedOut(OrderloomError):
-    """The activity did not answer in time.
-
-    Look at the worker's log and at the database's load; the operator's *retry* asks again.
-    """
-
-    code = "activity.timed_out"
-    status = 504
-
-
-class ActivityFailed(OrderloomError):
-    """The activity failed in a way that it does not name.
-
-    Look at the worker's log for the cause; the operator's *retry* asks again.
-    """
-
-    code = "activity.failed"
+from orderloom.domain.errors import Problem
 
 
 def root(failure: BaseException) -> BaseException:
