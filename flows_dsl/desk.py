@@ -6,25 +6,29 @@ compared with it, and journals of past orders can be.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
+from typing import cast
 
-from flows_dsl.compiled import CompiledFlow, CompiledTask
+from flows_dsl.compiled import CompiledFlow, CompiledTask, RunFlow, Try
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
-from flows_dsl.problems import FlowCancelled
+from flows_dsl.problems import FlowCancelled, FlowUndone
 from flows_dsl.ready_loop import ReadyLoop
-from flows_dsl.runner import FlowFailure, Resolution, Retry, Step
-from flows_dsl.turn import Turn
+from flows_dsl.runner import Fault, FlowFailure, Resolution, Retry, Step, TaskEventKind
 from orderloom.contracts.messages import Event
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json, JsonObject
 
 MOST_TASKS = 10_000
 """An instance that does more tasks than this is taken to go on for ever."""
+
+_ROUNDS = re.compile(r"\[[^\]]*\]")
+"""The rounds of loops in the path of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,27 +174,41 @@ def merged(base: Mapping[str, Json], changes: Mapping[str, Json]) -> JsonObject:
     return result
 
 
+def _task_at(flow: CompiledFlow, path: str) -> CompiledTask:
+    """Return the task at *path*, behind which may stand the rounds of loops, or a part of the task."""
+    tasks = {task.path: task for each in flow.lists.values() for task in each.tasks}
+    path = _ROUNDS.sub("", path)
+    while path not in tasks:
+        path, cut, _ = path.rpartition("/")
+        assert cut, f"{path} is no task of {flow.label}"
+    return tasks[path]
+
+
 class _Endless(Exception):
     """More tasks than ``MOST_TASKS``."""
 
 
-class _Watched(FlowInstance):
-    """An instance that tells the desk what it does."""
+class _Catches:
+    """Tells from the lifecycle of tasks which ``try`` has caught an error."""
 
-    def __init__(self, flow: CompiledFlow, state: InstanceState, desk: "_Desk") -> None:
-        super().__init__(flow, state, desk)
-        self._desk = desk
+    def __init__(self, flow: CompiledFlow) -> None:
+        self._tries = [task for tasks in flow.lists.values() for task in tasks.tasks if isinstance(task.body, Try)]
+        self._open: list[str] = []
 
-    def _enter(self, turn: Turn) -> bool:
-        fresh = not turn.active.entered
-        entered = super()._enter(turn)
-        if entered and fresh:
-            self._desk.entered(turn.task)
-        return entered
-
-    def _handle(self, turn: Turn, problem: Problem) -> None:
-        self._desk.caught(turn.task)
-        super()._handle(turn, problem)
+    def told(self, reference: str, kind: TaskEventKind) -> CompiledTask | None:
+        """Return the ``try`` that is seen to have caught an error, if any."""
+        if kind == "faulted":
+            self._open.append(reference)
+        if kind == "suspended":
+            self._open = [it for it in self._open if it != reference]
+        for task in self._tries:
+            inside = f"{task.reference}/try/"
+            goes_on = reference == task.reference and kind in {"retried", "completed"}
+            handles = kind == "started" and reference.startswith(f"{task.reference}/catch/")
+            if (goes_on or handles) and any(it.startswith(inside) for it in self._open):
+                self._open = [it for it in self._open if not it.startswith(inside)]
+                return task
+        return None
 
 
 @dataclass(eq=False, slots=True)
@@ -228,12 +246,14 @@ class _Desk:
         self._seq = count(started_by.seq + 1)
         self._listening: list[_Listening] = []
         self._fault: Problem | None = None
-        self._tasks = {task.path: task for tasks in flow.lists.values() for task in tasks.tasks}
+        self._catches = _Catches(flow)
+        self._references = {task.reference: task for tasks in flow.lists.values() for task in tasks.tasks}
 
     def run(self, arrivals: Iterable[Arrival]) -> Played:
         for arrival in arrivals:
             self._at(self._clock + arrival.after, lambda arrival=arrival: self._arrive(arrival))
-        instance = _Watched(self._flow, InstanceState.start(self._flow.hash, self._started_by, self._clock), self)
+        state = InstanceState.start(self._flow.hash, self._started_by, self._clock)
+        instance = FlowInstance(self._flow, state, self, observe=self.told)
         task = self._loop.create_task(instance.run())
         self._loop.drain()
         while not task.done() and self._due:
@@ -257,22 +277,24 @@ class _Desk:
         match task.exception():
             case None:
                 return Completed(task.result())
-            case FlowCancelled() as cancelled:
-                return Faulted(cancelled.problem)
+            case FlowCancelled() | FlowUndone() if self._fault is not None:
+                return Faulted(self._fault)
             case _Endless():
                 return Endless()
             case crash:
                 raise crash
 
-    def entered(self, task: CompiledTask) -> None:
-        """Remember that *task* was entered."""
-        self._played.tasks.append(Passed(task, self._clock))
+    def told(self, name: str, reference: str, kind: TaskEventKind) -> None:
+        """Remember what became of a task; those of flows that run inside a task are theirs."""
+        task = self._references.get(reference)
+        if task is None or task.name != name:
+            return
+        if kind == "started":
+            self._played.tasks.append(Passed(task, self._clock))
+        if (caught := self._catches.told(reference, kind)) is not None:
+            self._played.caught.append(Passed(caught, self._clock))
         if len(self._played.tasks) > MOST_TASKS:
             raise _Endless
-
-    def caught(self, task: CompiledTask) -> None:
-        """Remember that the ``try`` *task* caught an error."""
-        self._played.caught.append(Passed(task, self._clock))
 
     def now(self) -> datetime:
         """Return virtual time."""
@@ -332,20 +354,23 @@ class _Desk:
         self._played.waits.append(Waited(self._task(step), max(until - self._clock, timedelta(0))))
         await self._until(until)
 
-    async def fault(self, step: Step, problem: Problem, input: Json) -> Resolution:
+    async def fault(self, step: Step, fault: Fault) -> Resolution:
         """Return what an operator decides, or wait for one that never comes."""
-        del input, step
+        del step
+        self._fault = fault.problem
         if self._decisions:
             return self._decisions.pop(0)
-        self._fault = self._fault or problem
         await self._loop.create_future()
         raise AssertionError("nobody decides")
 
     def _task(self, step: Step) -> CompiledTask:
-        path = step.path
-        while path not in self._tasks:
-            path = path.rpartition("/")[0]
-        return self._tasks[path]
+        """Return the task that *step* is of, in the flow or in one that runs inside a task of it."""
+        *around, _ = step.instance.split(">")
+        flow = self._flow
+        for key in around:
+            runs = cast("RunFlow", _task_at(flow, f"/do{key.partition('/do')[2].partition('#')[0]}").body)
+            flow = flow.inner[runs.flow]
+        return _task_at(flow, step.path)
 
     def _at(self, instant: datetime, then: Callable[[], None]) -> None:
         heappush(self._due, (max(instant, self._clock), next(self._numbers), then))

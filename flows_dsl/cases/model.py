@@ -102,9 +102,11 @@ class Decision(Part):
 
     bare = "kind"
 
-    kind: Literal["retry", "skip", "cancel"]
+    kind: Literal["retry", "skip", "goto", "compensate", "cancel"]
     input: JsonObject | None = None
-    """With `retry`: other arguments."""
+    """With `retry`: other arguments. With `goto`: the input of that task."""
+    task: str | None = None
+    """With `goto`: the task to go on with."""
     output: Json = None
     """With `skip`: what the task is taken to have returned."""
 

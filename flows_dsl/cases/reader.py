@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +16,7 @@ from flows_dsl.compiled import CompiledFlow
 from flows_dsl.compiler import compile_flow
 from flows_dsl.findings import Finding, did_you_mean
 from flows_dsl.loader import load
+from flows_dsl.model import FlowDocument
 from flows_dsl.resolved import Catalog
 from flows_dsl.yaml_reader import Source, YamlRefused, read
 from orderloom.contracts.actions import CORE_ACTIONS
@@ -111,10 +113,19 @@ def _flow(book: Book, catalog: Catalog) -> None:
     if text is None:
         return
     loaded = load(text)
-    found = check_loaded(loaded, catalog)
+    flows = _around(book.flow_path.parent)
+    found = check_loaded(loaded, catalog, flows=flows)
     book.findings += [(book.flow_path, it) for it in found]
     if loaded.document is not None and not found:
-        book.flow, book.flow_source = compile_flow(loaded.document), loaded.source
+        book.flow, book.flow_source = compile_flow(loaded.document, flows), loaded.source
+
+
+@lru_cache(maxsize=16)
+def _around(directory: Path) -> tuple[FlowDocument, ...]:
+    """Return the flows in *directory*, which its flows may run."""
+    files = sorted(it for it in directory.glob("*.yaml") if not it.name.endswith(SUFFIX))
+    found = [load(it.read_text(encoding="utf-8", errors="replace")).document for it in files]
+    return tuple(it for it in found if it is not None)
 
 
 def _wrong(places: Places, error: Mapping[str, Any]) -> None:
@@ -146,5 +157,5 @@ def _fields(location: Location) -> list[str]:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    inner = [annotation.__value__] if hasattr(annotation, "__value__") else get_args(annotation)
+    inner = get_args(annotation)
     return next((found for it in inner if (found := _model_in(it)) is not None), None)

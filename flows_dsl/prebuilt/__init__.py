@@ -25,9 +25,8 @@ CAPTURING_RELEASE = ("place-order-capturing", *DEFAULT_RELEASE[1:])
 
 def names() -> list[str]:
     """Return the names of all flows that ship."""
-    return sorted(
-        entry.name.removesuffix(".yaml") for entry in files(__package__).iterdir() if entry.name.endswith(".yaml")
-    )
+    found = [entry.name for entry in files(__package__).iterdir() if entry.name.endswith(".yaml")]
+    return sorted(name.removesuffix(".yaml") for name in found if not name.endswith(".test.yaml"))
 
 
 def text(name: str) -> str:

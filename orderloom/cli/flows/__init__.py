@@ -1,6 +1,6 @@
 """`orderloom flows …`: what authors of flows use at their desk."""
 
-from orderloom.cli.flows import check, diff, explain, migrate, publish, releases, run, simulate
+from orderloom.cli.flows import cases, check, diff, explain, migrate, publish, releases, run, simulate
 from orderloom.cli.flows.app import flows_app
 
-__all__ = ["check", "diff", "explain", "flows_app", "migrate", "publish", "releases", "run", "simulate"]
+__all__ = ["cases", "check", "diff", "explain", "flows_app", "migrate", "publish", "releases", "run", "simulate"]
