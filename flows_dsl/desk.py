@@ -14,7 +14,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import cast
 
-from flows_dsl.compiled import CompiledFlow, CompiledTask, RunFlow, Try
+from flows_dsl.catches import Catches
+from flows_dsl.compiled import CompiledFlow, CompiledTask, RunFlow
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.problems import FlowCancelled, FlowUndone
@@ -136,6 +137,7 @@ class Played:
     emits: list[Emitted] = field(default_factory=list[Emitted])
     ended: Ended = field(default_factory=Endless)
     took: timedelta = timedelta(0)
+    """From the start to the last thing that it did."""
 
 
 type Answers = Callable[[Called], Reply]
@@ -188,29 +190,6 @@ class _Endless(Exception):
     """More tasks than ``MOST_TASKS``."""
 
 
-class _Catches:
-    """Tells from the lifecycle of tasks which ``try`` has caught an error."""
-
-    def __init__(self, flow: CompiledFlow) -> None:
-        self._tries = [task for tasks in flow.lists.values() for task in tasks.tasks if isinstance(task.body, Try)]
-        self._open: list[str] = []
-
-    def told(self, reference: str, kind: TaskEventKind) -> CompiledTask | None:
-        """Return the ``try`` that is seen to have caught an error, if any."""
-        if kind == "faulted":
-            self._open.append(reference)
-        if kind == "suspended":
-            self._open = [it for it in self._open if it != reference]
-        for task in self._tries:
-            inside = f"{task.reference}/try/"
-            goes_on = reference == task.reference and kind in {"retried", "completed"}
-            handles = kind == "started" and reference.startswith(f"{task.reference}/catch/")
-            if (goes_on or handles) and any(it.startswith(inside) for it in self._open):
-                self._open = [it for it in self._open if not it.startswith(inside)]
-                return task
-        return None
-
-
 @dataclass(eq=False, slots=True)
 class _Listening:
     """A listen that no event has come for yet."""
@@ -246,7 +225,7 @@ class _Desk:
         self._seq = count(started_by.seq + 1)
         self._listening: list[_Listening] = []
         self._fault: Problem | None = None
-        self._catches = _Catches(flow)
+        self._catches = Catches(flow)
         self._references = {task.reference: task for tasks in flow.lists.values() for task in tasks.tasks}
 
     def run(self, arrivals: Iterable[Arrival]) -> Played:
@@ -259,9 +238,9 @@ class _Desk:
         while not task.done() and self._due:
             self._clock, _, then = heappop(self._due)
             then()
-            self._loop.drain()
+            if self._loop.drain():
+                self._played.took = self._clock - self._started_by.time
         played, self._played = self._played, Played()
-        played.took = self._clock - self._started_by.time
         try:
             played.ended = self._ended(task)
         finally:
