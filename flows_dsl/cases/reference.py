@@ -22,6 +22,8 @@ def reference_page() -> str:
 
 def _section(name: str, part: dict[str, Any]) -> Iterator[str]:
     part = next((it for it in part.get("anyOf", ()) if "properties" in it), part)
+    if "properties" not in part:
+        return
     yield f"## {name}"
     yield ""
     if "description" in part:
@@ -41,6 +43,8 @@ def _kind(value: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(map(_kind, options)))
     if "$ref" in value:
         name = str(value["$ref"]).rpartition("/")[2]
+        if name.startswith("Json"):
+            return "object" if name == "JsonObject" else "any value"
         return f"[{name}](#{name.lower()})"
     if "enum" in value:
         return ", ".join(f"`{it}`" for it in value["enum"])
