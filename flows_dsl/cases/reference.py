@@ -48,6 +48,10 @@ def _kind(value: dict[str, Any]) -> str:
         return f"[{name}](#{name.lower()})"
     if "enum" in value:
         return ", ".join(f"`{it}`" for it in value["enum"])
+    return _plain(value)
+
+
+def _plain(value: dict[str, Any]) -> str:
     if value.get("type") == "array":
         return f"list of {_kind(value['items'])}"
     inner = value.get("additionalProperties")
