@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from flows_dsl.cases.header import header, valid
 from flows_dsl.cases.model import Case, CaseFile, ExpectedCall, Given, Reply
-from flows_dsl.cases.naming import named, names_of, tasks_of
+from flows_dsl.cases.naming import all_tasks_of, named, names_of
 from flows_dsl.cases.places import Location, Places
 from flows_dsl.compiled import Call, CompiledFlow, Listen
 from flows_dsl.findings import did_you_mean
@@ -36,7 +36,7 @@ class _Check:
         self._places = places
         self._flow = flow
         actions = by_name(catalog)
-        self._tasks = tasks_of(flow)
+        self._tasks = all_tasks_of(flow)
         self._called: dict[str, list[Contract]] = {}
         self._by_task: dict[str, list[Contract]] = {}
         for task in self._tasks:

@@ -39,3 +39,8 @@ def error_type(name: str) -> str:
     if ":" in name:
         return name
     return f"{SPECIFICATION}{name}" if name in STANDARD_ERRORS else f"{OURS}{name}"
+
+
+def all_tasks_of(flow: CompiledFlow) -> list[CompiledTask]:
+    """Return all tasks of *flow*, and of the flows that run inside it."""
+    return [*tasks_of(flow), *(task for inner in flow.inner.values() for task in all_tasks_of(inner))]

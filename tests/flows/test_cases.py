@@ -228,3 +228,49 @@ def test_the_reference_is_that_of_the_models() -> None:
     page = Path(__file__).parents[2] / "docs" / "reference" / "flow-cases.md"
 
     assert page.read_text(encoding="utf-8") == reference_page()
+
+
+BRANCHES = """
+document: {dsl: 1.0.3, namespace: shop, name: approve, version: 1.0.0}
+evaluate: {language: cel}
+schedule: {on: {one: {with: {type: order.placed}}}}
+do:
+  - each:
+      for: {each: it, in: "${ [1, 2] }"}
+      do:
+        - note: {emit: {event: {with: {type: noted, data: {n: "${ it }"}}}}}
+  - both:
+      fork:
+        branches:
+          - slow: {wait: PT2H}
+          - fast: {wait: PT1H}
+  - inner:
+      run: {workflow: {namespace: shop, name: inner, version: 1.0.0}}
+"""
+INNER = """
+document: {dsl: 1.0.3, namespace: shop, name: inner, version: 1.0.0}
+evaluate: {language: cel}
+do:
+  - rest: {wait: PT3H}
+  - undo: {call: release-reservation}
+"""
+
+
+def test_rounds_branches_and_inner_flows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rounds come one after another, branches share the time, and an inner flow's waits and calls are seen."""
+    (tmp_path / "inner.yaml").write_text(INNER)
+    path = _write(
+        tmp_path,
+        """actions: {release-reservation: {returns: {units: 1}}}
+cases:
+  - case: All
+    expect:
+      path: [each, note, note, both, slow, fast, inner]
+      emits: [{type: noted, with: {n: 1}}, {type: noted, with: {n: 2}}]
+      waits: [{for: PT2H, task: slow}, {for: PT1H, task: fast}, {for: PT3H, task: rest}]
+      calls: [{action: release-reservation, task: undo}]
+      takes: PT5H
+""",
+        BRANCHES,
+    )
+    assert (_status(path), capsys.readouterr().out) == (0, "1 case, none failed\n")
