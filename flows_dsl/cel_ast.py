@@ -68,7 +68,7 @@ class _Reader:
 
 
 def _path(node: bytes) -> tuple[str, ...]:
-    """Return ``a.b.c`` as parts; empty when the node is anything but fields of a variable."""
+    """Return ``a.b[0].c`` as parts (``a``, ``b``, ``[0]``, ``c``); empty for all but parts of a variable."""
     expr = _message(node)
     if 4 in expr:
         return (_text(_one(_message(_one(expr, 4)), 1)),)
@@ -76,6 +76,11 @@ def _path(node: bytes) -> tuple[str, ...]:
         select = _message(_one(expr, 5))
         if 3 not in select and (base := _path(_one(select, 1))):
             return (*base, _text(_one(select, 2)))
+    if 6 in expr:
+        call = _message(_one(expr, 6))
+        if _text(_one(call, 2)) == "_[_]" and (base := _path(_all(call, 3)[0])):
+            index = _message(_one(_message(_all(call, 3)[1]), 3))
+            return (*base, f"[{_number(index, 3)}]") if 3 in index else ()
     return ()
 
 

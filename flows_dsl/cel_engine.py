@@ -7,7 +7,7 @@ knows to be a list: a list literal, a macro's result, or ``list(value)``, which 
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import mul
 from typing import Any
 
@@ -83,6 +83,38 @@ def compile_cel(text: str, names: Sequence[str] = ()) -> CelExpression:
         raise _refusal(text, str(error)) from None
     _check_loops(facts)
     return CelExpression(compiled, facts)
+
+
+SIMPLE = {"BOOL": cel.Type.BOOL, "INT": cel.Type.INT, "STRING": cel.Type.STRING}
+"""Types of fields that the checker can be told."""
+
+
+@lru_cache(maxsize=8_192)
+def _typed(text: str, names: tuple[str, ...], types: tuple[tuple[str, str], ...]) -> CelExpression:
+    variables: dict[str, Any] = dict.fromkeys((*VARIABLES, *names), cel.Type.DYN)
+    told = text
+    for number, (path, type_) in enumerate(types):
+        alias = f"_{number}"
+        pattern = rf"(?<![\w.]){re.escape(path)}(?![\w.(\[])"
+        if len(alias) <= len(path) and not re.search(rf"has\(\s*{re.escape(path)}\s*\)", text):
+            # Padded to the same length, so that offsets stay what they are.
+            told = re.sub(pattern, alias.ljust(len(path)), told)
+            variables[alias] = SIMPLE[type_]
+    try:
+        compiled = cel.NewEnv(variables=variables, extensions=[_EXTENSION]).compile(told)
+        return CelExpression(compiled, cel_ast.Facts((), ()))
+    except RuntimeError as error:
+        raise _refusal(text, str(error)) from None
+
+
+def typed_cel(text: str, names: tuple[str, ...], types: Mapping[str, str]) -> CelExpression:
+    """
+    Check *text*, which compiles, with what is known of the *types* of fields, by their paths; it is not for running.
+
+    Raises:
+        ExpressionRefused: the types do not fit.
+    """
+    return _typed(text, names, tuple(sorted(types.items())))
 
 
 def _refusal(text: str, message: str) -> ExpressionRefused:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from flows_dsl import model
 from flows_dsl.check_actions import action_findings
 from flows_dsl.check_control import ControlCheck
+from flows_dsl.check_data import DataFlow
 from flows_dsl.check_expressions import ExpressionCheck
 from flows_dsl.check_jumps import jump_findings
 from flows_dsl.check_tasks import TaskCheck
@@ -90,7 +91,8 @@ class _Check:
         self._document = document
         self._notes = Notes(source)
         self._actions = by_name(catalog)
-        self._expressions = ExpressionCheck(self._notes, document.evaluate.language, header)
+        scopes = DataFlow(document, self._actions, header).run()
+        self._expressions = ExpressionCheck(self._notes, document.evaluate.language, scopes)
         self._tasks = TaskCheck(self._notes, self._expressions, document.use)
         self._control = ControlCheck(self._notes, self._expressions, document, flows)
 

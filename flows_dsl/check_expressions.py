@@ -1,16 +1,17 @@
 """Checks expressions: that they compile, what type they have, and which fields of the order they read."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel
 
 from flows_dsl import model, parts
+from flows_dsl.cel_engine import SIMPLE, VARIABLES, typed_cel
+from flows_dsl.check_data import Scope
 from flows_dsl.expression import Expression, ExpressionRefused
 from flows_dsl.expressions import Language, embedded, unwrap
 from flows_dsl.expressions import compile as compile_expression
 from flows_dsl.findings import did_you_mean
 from flows_dsl.notes import Notes
+from flows_dsl.shapes import Shape
 from orderloom.domain.model import Json
 
 ANYWHERE = ("context", "input", "order", "task", "workflow")
@@ -20,41 +21,94 @@ RESERVED = frozenset((*ANYWHERE, "data", "event", "output", "runtime", "secrets"
 """Names that no variable of an author may have."""
 
 
+_UNKNOWN = Scope()
+_QUOTED = re.compile(r"'([^']+)'")
+_WHOSE = {"order": "The order's header", "input": "The input here", "context": "The context", "output": "The output"}
+_NO_FIELDS = {"LIST": "It is a list: take an item, such as [0]."}
+_LENIENT = ("double", "null_type")
+"""Types that are compared with others when the flow runs, although the checker would not have it."""
+
+
 class ExpressionCheck:
     """Checks the expressions of one document."""
 
-    def __init__(self, notes: Notes, language: Language, header: type[BaseModel] | None) -> None:
+    def __init__(self, notes: Notes, language: Language, scopes: Mapping[str, Scope]) -> None:
+        """Take where findings go, the language, and what the expressions of each task see, by its pointer."""
         self._notes = notes
         self._language: Language = language
-        self._header = header
+        self._scopes = scopes
+        self.reads: dict[str, set[tuple[str, ...]]] = {}
+        """What the expressions of each task read, by its pointer."""
 
     def compiled(self, pointer: str, text: str, names: tuple[str, ...], *, output: bool = False) -> Expression | None:
         """Return the expression *text* at *pointer* compiled, or None after saying what is wrong with it."""
         try:
             expression = compile_expression(text, self._language, tuple(sorted(names)))
         except ExpressionRefused as error:
-            self._notes.add_within(pointer, error.code, error.detail, error.remedy, text=text, offset=error.offset)
+            remedy = self._remedy(error, names)
+            self._notes.add_within(pointer, error.code, error.detail, remedy, text=text, offset=error.offset)
             return None
+        task, at = self._around(pointer)
+        self.reads.setdefault(task, set()).update(expression.paths)
+        scope = _UNKNOWN if pointer.startswith("/use/") else self._scopes.get(task, _UNKNOWN)
+        typed: dict[str, str] = {}
         for path in expression.paths:
-            self._path(pointer, text, path, output=output)
-        return expression
+            shape = self._path(pointer, text, path, scope, at, output=output)
+            if shape is None:
+                return expression
+            typed[written(path)] = shape.type
+        return self._typed(pointer, text, names, typed) or expression
 
-    def _path(self, pointer: str, text: str, path: tuple[str, ...], *, output: bool) -> None:
-        at = max(text.find(".".join(path)), 0)
+    def _around(self, pointer: str) -> tuple[str, str]:
+        """Return the pointer of the task around *pointer*, and the rest."""
+        task = pointer
+        while task and task not in self._scopes:
+            task = task.rpartition("/")[0]
+        return task, pointer[len(task) :]
+
+    def _remedy(self, error: ExpressionRefused, names: tuple[str, ...]) -> str:
+        if error.code == "expression.unknown_name" and (unknown := _QUOTED.match(error.remedy)):
+            hint = did_you_mean(unknown[1].partition(".")[0], (*VARIABLES, *names))
+            return hint if hint.startswith("Did") else error.remedy
+        return error.remedy
+
+    def _path(
+        self, pointer: str, text: str, path: tuple[str, ...], scope: Scope, at: str, *, output: bool
+    ) -> Shape | None:
+        """Return the shape of a field, or None after saying that there is none."""
+        place = max(text.find(written(path)), 0)
         if path[0] == "output" and not output:
             message, remedy = "There is no output yet.", "Use input, or read it in output.as or export.as."
-            self._notes.add_within(pointer, "expression.no_output", message, remedy, text=text, offset=at)
-        if path[0] == "order" and self._header is not None:
-            holder: type[BaseModel] | None = self._header
-            for depth, field in enumerate(path[1:], 1):
-                if holder is None:
-                    return
-                if field not in holder.model_fields:
-                    message = f"The order's header has no field {'.'.join(path[1 : depth + 1])!r}."
-                    remedy = did_you_mean(field, holder.model_fields)
-                    self._notes.add_within(pointer, "expression.unknown_field", message, remedy, text=text, offset=at)
-                    return
-                holder = _model(holder.model_fields[field].annotation)
+            self._notes.add_within(pointer, "expression.no_output", message, remedy, text=text, offset=place)
+            return None
+        here = scope.root(path[0], at)
+        for depth, part in enumerate(path[1:], 1):
+            found = here.get(part)
+            if found is None:
+                whose = _WHOSE.get(path[0], written(path[:1]))
+                wrong = written(path[1 : depth + 1])
+                remedy = did_you_mean(part, here.names()) if here.names() else _NO_FIELDS.get(here.type, "")
+                message = f"{whose} has no field {wrong!r}."
+                self._notes.add_within(pointer, "expression.unknown_field", message, remedy, text=text, offset=place)
+                return None
+            here = found
+        return here
+
+    def _typed(
+        self, pointer: str, text: str, names: tuple[str, ...], types: Mapping[str, str]
+    ) -> Expression | None:
+        """Return the expression compiled anew with the types that are known of what it reads; None for nothing new."""
+        known = {path: type_ for path, type_ in types.items() if type_ in SIMPLE}
+        if self._language != "cel" or not known:
+            return None
+        try:
+            return typed_cel(text, tuple(sorted(names)), known)
+        except ExpressionRefused as error:
+            if not any(word in error.detail for word in _LENIENT):
+                remedy = "See what types the fields have, and convert with string() or int()."
+                detail = error.detail
+                self._notes.add_within(pointer, "expression.type", detail, remedy, text=text, offset=error.offset)
+            return None
 
     def condition(self, pointer: str, text: str | None, names: tuple[str, ...]) -> None:
         """Check a condition; it may stand with or without ``${ }``, as in the specification's examples."""
@@ -98,7 +152,7 @@ class ExpressionCheck:
                 self._notes.add(f"{pointer}/{field}/schema", "unsupported.schema", message, remedy, key=True)
 
 
-def _model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return None
+
+def written(path: tuple[str, ...]) -> str:
+    """Return a path as it is written in an expression."""
+    return ".".join(path).replace(".[", "[")

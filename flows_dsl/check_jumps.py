@@ -1,6 +1,7 @@
 """Checks where the tasks of one list lead: unknown targets, names used twice, tasks that nothing reaches."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from flows_dsl import model
 from flows_dsl.compiled import CONTINUE, DIRECTIVES
@@ -62,6 +63,28 @@ def _target(pointer: str, then: str, index: Mapping[str, int]) -> Iterator[Note]
         yield Note(pointer, "then.unknown", message, did_you_mean(then, (*index, *DIRECTIVES)))
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way out of a task; *skipped* when its ``if`` does not hold, so that it hands on its own input."""
+
+    to: str
+    skipped: bool = False
+
+
+def ways(task: model.Task | model.RefusedTask) -> list[Way]:
+    """Return the ways out of *task*: names of tasks and flow directives."""
+    if isinstance(task, model.RefusedTask):
+        return [Way(CONTINUE)]
+    skipped = [Way(CONTINUE, skipped=True)] if task.if_ is not None else []
+    if isinstance(task, model.RaiseTask):
+        return skipped
+    found = targets(task)
+    if isinstance(task, model.SwitchTask) and any(case.when is None for item in task.switch for case in item.values()):
+        # A case that says continue follows the task's own then.
+        found = [task.then or CONTINUE if it == CONTINUE else it for it in found[:-1]]
+    return [*skipped, *map(Way, found)]
+
+
 def _reached(tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], index: Mapping[str, int]) -> set[int]:
     reached: set[int] = set()
     todo = [0]
@@ -70,23 +93,10 @@ def _reached(tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], index:
         if at in reached or at >= len(tasks):
             continue
         reached.add(at)
-        for target in _next(tasks[at][1]):
-            if target == CONTINUE:
+        for way in ways(tasks[at][1]):
+            if way.to == CONTINUE:
                 todo.append(at + 1)
-            elif target not in DIRECTIVES:
+            elif way.to not in DIRECTIVES:
                 # An unknown target is told by itself; what stands after it is not unreachable by that.
-                todo.append(index.get(target, at + 1))
+                todo.append(index.get(way.to, at + 1))
     return reached
-
-
-def _next(task: model.Task | model.RefusedTask) -> list[str]:
-    if isinstance(task, model.RefusedTask):
-        return [CONTINUE]
-    skipped = [CONTINUE] if task.if_ is not None else []
-    if isinstance(task, model.RaiseTask):
-        return skipped
-    if isinstance(task, model.SwitchTask) and any(case.when is None for item in task.switch for case in item.values()):
-        found = targets(task)[:-1]
-        # A case that says continue follows the task's own then.
-        return [*skipped, *(task.then or CONTINUE if it == CONTINUE else it for it in found)]
-    return [*skipped, *targets(task)]

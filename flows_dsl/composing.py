@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flows_dsl.canonical import canonical_json
 from flows_dsl.check import check_loaded
-from flows_dsl.findings import Finding, did_you_mean
+from flows_dsl.findings import Finding, did_you_mean, errors
 from flows_dsl.layers import SCOPES, Layered, LoadedLayer, load_layer, written_layer
 from flows_dsl.loader import load
 from flows_dsl.located import Piece, locate, origin_at, plain
@@ -167,11 +167,11 @@ def _compose(
     wrong = [(each.piece.origin.file, it) for each in layers for it in layered.apply(each, flow.name)]
     if not layered.applied:
         loaded = load(flow.text)
-        wrong += [(flow.file, finding) for finding in check_loaded(loaded, catalog, flows=beside)]
+        wrong += [(flow.file, finding) for finding in errors(check_loaded(loaded, catalog, flows=beside))]
     else:
         _label(layered)
         loaded = load(canonical_json(plain(layered.flow)))
-        wrong += [_placed(layered.flow, finding) for finding in check_loaded(loaded, catalog, flows=beside)]
+        wrong += [_placed(layered.flow, finding) for finding in errors(check_loaded(loaded, catalog, flows=beside))]
     findings += wrong
     if wrong or loaded.document is None:
         return None

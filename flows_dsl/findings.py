@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Literal
+
+from pydantic import computed_field
 
 from orderloom.domain.errors import FieldProblem, OrderloomError
 from orderloom.domain.model import Frozen
@@ -14,6 +17,10 @@ class Position(Frozen):
     column: int
 
 
+WARNINGS = frozenset({"event.unknown", "export.never_read", "set.never_read"})
+"""Codes of what is suspicious and keeps nothing from being published. All others are errors."""
+
+
 class Finding(Frozen):
     """One thing that is wrong. ``code`` is stable; ``remedy`` says what would be right."""
 
@@ -24,6 +31,12 @@ class Finding(Frozen):
     """JSON pointer into the document."""
     line: int = 1
     column: int = 1
+
+    @computed_field
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        """Return whether it keeps the flow from being published."""
+        return "warning" if self.code in WARNINGS else "error"
 
     def __str__(self) -> str:
         """Return it as one line for people."""
@@ -45,6 +58,11 @@ class FlowRefused(OrderloomError):
             errors=tuple(FieldProblem(pointer=it.pointer, detail=str(it), code=it.code) for it in findings),
         )
         self.findings = tuple(findings)
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """Return those of *findings* that keep a flow from being published."""
+    return [it for it in findings if it.severity == "error"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from flows_dsl.canonical import canonical_json
 from flows_dsl.check import check
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.compiler import compile_text, starting_types
-from flows_dsl.findings import FlowRefused
+from flows_dsl.findings import FlowRefused, errors
 from flows_dsl.interpreter import INTERPRETER_VERSION
 from flows_dsl.model import FlowDocument
 from flows_dsl.resolved import Catalog, digest, resolve
@@ -54,7 +54,7 @@ def pack_flow(
         FlowRefused: the check found something.
         FlowTooLarge: its body is over the cap.
     """
-    if findings := check(document, catalog=catalog, flows=flows):
+    if findings := errors(check(document, catalog=catalog, flows=flows)):
         raise FlowRefused(document.name, findings)
     resolved = resolve(document, catalog, flows)
     body = b85encode(compress(canonical_json(resolved).encode(), 9)).decode()

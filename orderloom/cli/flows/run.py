@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from flows_dsl.check import check_loaded
 from flows_dsl.compiler import compile_flow
-from flows_dsl.findings import FlowRefused
+from flows_dsl.findings import FlowRefused, errors
 from flows_dsl.loader import load
 from flows_dsl.runner import TaskEventKind
 from orderloom.cli.flows.app import flows_app
@@ -54,7 +54,7 @@ def run(
         heard = _events(events)
         loaded = load(_text(file))
         flows = beside(file)
-        findings = [it for it in check_loaded(loaded, flows=flows) if it.code != "schedule.missing"]
+        findings = [it for it in errors(check_loaded(loaded, flows=flows)) if it.code != "schedule.missing"]
         if loaded.document is None or findings:
             for finding in findings:
                 print(f"{file}:{finding}", file=sys.stderr)  # noqa: T201

@@ -118,7 +118,7 @@ do:
             "listen: {to: {one: {with: {type: a}}}}\n      foreach: {item: order}\n      timeout: {after: P1D}",
             "variable.reserved", 16, 23, id="foreach-reserved",
         ),
-        pytest.param("wait: '${ input.delay }'", "wait.no_timeout", 15, 7, id="wait-for-ever"),
+        pytest.param("wait: '${ order.policy.remorse }'", "wait.no_timeout", 15, 7, id="wait-for-ever"),
         pytest.param("raise: {error: gone}", "use.unknown_error", 15, 22, id="unknown-error"),
         pytest.param("set: {a: '${ nope }'}", "expression.unknown_name", 15, 20, id="unknown-name"),
         pytest.param("set: {a: '${ input.map(x, x) }'}", "expression.map_macro", 15, 20, id="map-macro"),
