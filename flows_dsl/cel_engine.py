@@ -123,7 +123,10 @@ def _refusal(text: str, message: str) -> ExpressionRefused:
     offset = 0
     if match and (line := int(match[1])) > 0:
         offset = sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + int(match[2]) - 1
-    code = "expression.unknown_name" if _UNKNOWN.search(detail) else "expression.invalid"
+    unknown = _UNKNOWN.search(detail)
+    if unknown and (place := re.search(rf"(?<![\w.]){re.escape(unknown[1])}(?!\w)", text)):
+        offset = place.start()  # the checker points at the field that is selected
+    code = "expression.unknown_name" if unknown else "expression.invalid"
     return ExpressionRefused(f"CEL: {detail.strip()}", code=code, offset=max(offset, 0), remedy=_remedy(detail))
 
 

@@ -8,10 +8,14 @@ from flows_dsl.check_expressions import RESERVED, ExpressionCheck
 from flows_dsl.compiler import Items, blocks
 from flows_dsl.durations import LONGEST, NotDuration, duration
 from flows_dsl.expressions import unwrap
-from flows_dsl.findings import did_you_mean, escape
+from flows_dsl.findings import close, did_you_mean, escape
 from flows_dsl.notes import Notes
 from flows_dsl.resolved import label, run_by
+from orderloom.contracts.events import EVENTS
 from orderloom.domain.model import Json
+
+ALIKE = 0.8
+"""How much a type of event has to look like a known one to be taken for a slip: authors have types of their own."""
 
 _ATTRIBUTES = ("data", "id", "source", "type")
 _PROCESSES = {
@@ -36,6 +40,7 @@ class ControlCheck:
         self._expressions = expressions
         self._document = document
         self._flows = flows
+        self._events = {*EVENTS, *(type_ for flow in (document, *flows) for type_ in _emitted(flow.do))}
 
     def kind(self, pointer: str, task: model.Task, names: tuple[str, ...]) -> None:
         """Check what only a task of its kind has."""
@@ -128,6 +133,9 @@ class ControlCheck:
         self._correlate(f"{pointer}/correlate", wanted, names, starts=starts, all_=all_)
         if not isinstance(given.get("type"), str) or unwrap(str(given["type"])) is not None:
             notes.add(f"{pointer}/with", "listen.type", "An event filter needs a literal type.", "Add type.")
+        elif (type_ := str(given["type"])) not in self._events and close(type_, self._events, ALIKE):
+            message, remedy = f"No event of the type {type_!r} is known.", did_you_mean(type_, self._events)
+            notes.add(f"{pointer}/with/type", "event.unknown", message, remedy)
         for name in sorted(given):
             here = f"{pointer}/with/{escape(name)}"
             if name not in _ATTRIBUTES:
@@ -193,6 +201,17 @@ class ControlCheck:
             return True
         inner = [it for run in _runs(flow.do) if (it := run_by({"run": run}, self._flows)) is not None]
         return any(it.name in seen or self._leads_back(it, (*seen, flow.name)) for it in inner)
+
+
+def _emitted(items: Items) -> list[str]:
+    """Return the types of the events that a list of tasks emits, at any depth."""
+    found: list[str] = []
+    for task in (task for item in items for task in item.values()):
+        if isinstance(task, model.EmitTask):
+            found.append(str(task.emit.event.with_.get("type", "")))
+        for inner in blocks(task):
+            found += _emitted(inner)
+    return found
 
 
 def _runs(items: Items) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from flows_dsl import model, parts
 from flows_dsl.check_jumps import ways
 from flows_dsl.compiled import CONTINUE, DIRECTIVES, EXIT
-from flows_dsl.compiler import Items, starting_types
+from flows_dsl.compiler import Items
 from flows_dsl.expressions import unwrap
 from flows_dsl.findings import escape
 from flows_dsl.shapes import ANY, Shape, join, list_of, obj, of_model, of_value
@@ -101,7 +101,7 @@ class DataFlow:
         on = self._document.schedule.on if self._document.schedule else None
         if on is None:
             return ANY
-        return list_of(join(map(_envelope, starting_types(self._document))))
+        return list_of(join(_envelope(str(it.with_.get("type", ""))) for it in _filters(on)))
 
     def template(self, value: Json, scope: Scope, at: str) -> Shape:
         """Return the shape of what *value* yields."""
@@ -166,7 +166,7 @@ class DataFlow:
         if task.input is not None and task.input.from_ is not None:
             scope = replace(scope, input=self.template(task.input.from_, scope, "/input/from"))
         self.scopes[pointer] = scope
-        output = self._body(pointer, task, scope, ends)
+        output = None if isinstance(task, model.RaiseTask) else self._body(pointer, task, scope, ends)
         if output is None:
             return None
         scope = replace(scope, output=output, result=output)
@@ -187,8 +187,6 @@ class DataFlow:
                 return of_model(contract.output) if contract is not None else ANY
             case model.SetTask():
                 return self.template(task.set, scope, "/set")
-            case model.RaiseTask():
-                return None
             case model.SwitchTask() | model.EmitTask() | model.WaitTask():
                 return scope.input
             case model.DoTask():
@@ -268,4 +266,3 @@ _WORKFLOW: Mapping[str, Any] = {
 
 def _workflow(input: Shape) -> Shape:
     return obj({**_WORKFLOW, "input": input})
-

@@ -94,9 +94,7 @@ class ExpressionCheck:
             here = found
         return here
 
-    def _typed(
-        self, pointer: str, text: str, names: tuple[str, ...], types: Mapping[str, str]
-    ) -> Expression | None:
+    def _typed(self, pointer: str, text: str, names: tuple[str, ...], types: Mapping[str, str]) -> Expression | None:
         """Return the expression compiled anew with the types that are known of what it reads; None for nothing new."""
         known = {path: type_ for path, type_ in types.items() if type_ in SIMPLE}
         if self._language != "cel" or not known:
@@ -150,7 +148,6 @@ class ExpressionCheck:
                 message = f"{field}.schema is not supported."
                 remedy = "Actions check their own input and output."
                 self._notes.add(f"{pointer}/{field}/schema", "unsupported.schema", message, remedy, key=True)
-
 
 
 def written(path: tuple[str, ...]) -> str:

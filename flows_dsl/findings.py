@@ -40,7 +40,8 @@ class Finding(Frozen):
 
     def __str__(self) -> str:
         """Return it as one line for people."""
-        return f"{self.line}:{self.column} {self.code} {self.message} {self.remedy}".rstrip()
+        kind = "warning " if self.severity == "warning" else ""
+        return f"{self.line}:{self.column} {kind}{self.code} {self.message} {self.remedy}".rstrip()
 
 
 class FlowRefused(OrderloomError):
@@ -68,9 +69,14 @@ def errors(findings: Iterable[Finding]) -> list[Finding]:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the remedy for an unknown *word*: the known one that looks most like it, or all of them."""
     names = sorted(known)
-    if near := get_close_matches(word, names, n=1, cutoff=0.6):
-        return f"Did you mean {near[0]!r}?"
+    if near := close(word, names):
+        return f"Did you mean {near!r}?"
     return f"Known: {', '.join(names)}." if names else "None is declared."
+
+
+def close(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known word that looks most like *word*; None when none does."""
+    return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=cutoff)), None)
 
 
 def escape(part: str | int) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeAliasType, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -77,27 +77,23 @@ def of_model(model: type[BaseModel]) -> Shape:
 
 def _of(annotation: Any) -> Shape:
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if isinstance(annotation, TypeAliasType):
-        return ANY
     if origin is Annotated:
         return _of(arguments[0])
     if origin is Literal:
-        return join(_SHAPES.get(type(it), ANY) for it in arguments)
+        return join(of_value(it) for it in arguments)
     if origin in {Union, UnionType}:
         # A value that may be missing is compared with null: nothing is said about its type.
         return ANY if NoneType in arguments else join(map(_of, arguments))
     if origin in {list, tuple}:
         return list_of(_of(arguments[0]))
-    if isinstance(annotation, type):
-        return _of_class(cast("type[Any]", annotation))
-    return ANY
+    return _of_class(cast("type[Any]", annotation)) if isinstance(annotation, type) else ANY
 
 
 def _of_class(class_: type[Any]) -> Shape:
     if issubclass(class_, BaseModel):
         return of_model(class_)
     if issubclass(class_, Enum):
-        return join({_SHAPES.get(type(it.value), ANY) for it in class_})
+        return join(of_value(it.value) for it in class_)
     if issubclass(class_, datetime):
         return _SHAPES[str]
     return _SHAPES.get(class_, ANY)

@@ -1,6 +1,7 @@
 """`orderloom flows check`, as an author uses it."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -10,9 +11,9 @@ from flows_dsl import prebuilt
 from orderloom.cli.flows.check import check
 
 
-def _status(*paths: Path, format: Literal["human", "json", "sarif"] = "human") -> int | str | None:
+def _status(*files: Path, format: Literal["text", "json", "sarif"] = "text") -> int | str | None:
     with pytest.raises(SystemExit) as left:
-        check(*paths, format=format)
+        check(*files, format=format)
     return left.value.code
 
 
@@ -27,13 +28,15 @@ def test_clean_flows_say_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_findings_are_told_by_file_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line for each finding, that editors can jump to; exit status 1."""
+    """One line for each finding, that editors can jump to, above the line and a mark; exit status 1."""
     bad = tmp_path / "bad.yaml"
     bad.write_text(prebuilt.text("place-order").replace("call: create-reservation", "call: create-reservations"))
 
     assert _status(bad, tmp_path / "missing.yaml") == 1
     assert capsys.readouterr().out.splitlines() == [
         f"{bad}:18:13 action.unknown There is no action 'create-reservations'. Did you mean 'create-reservation'?",
+        "  18 |       call: create-reservations",
+        "     |             ^",
         f"{tmp_path}/missing.yaml:1:1 file.unreadable The file cannot be read: No such file or directory."
         " Check its name and its permissions.",
     ]
@@ -49,8 +52,29 @@ def test_findings_are_told_as_json(tmp_path: Path, capsys: pytest.CaptureFixture
     assert (found["code"], found["line"], found["column"], found["file"]) == ("file.encoding", 1, 1, str(bad))
 
 
+def test_findings_are_told_as_sarif(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log has the shape of SARIF 2.1.0: every result names its rule, its level, its text and its place."""
+    bad = tmp_path / "a bad.yaml"
+    bad.write_text(prebuilt.text("place-order").replace("call: create-reservation", "call: create-reservations"))
+
+    assert _status(bad, format="sarif") == 1
+    log = json.loads(capsys.readouterr().out)
+    assert (log["version"], log["$schema"]) == ("2.1.0", "https://json.schemastore.org/sarif-2.1.0.json")
+    [run] = log["runs"]
+    assert (run["tool"]["driver"]["name"], run["columnKind"]) == ("orderloom flows check", "unicodeCodePoints")
+    assert run["tool"]["driver"]["rules"] == [{"id": "action.unknown"}]
+    [result] = run["results"]
+    assert (result["ruleId"], result["ruleIndex"], result["level"]) == ("action.unknown", 0, "error")
+    assert result["message"] == {"text": "There is no action 'create-reservations'. Did you mean 'create-reservation'?"}
+    [location] = result["locations"]
+    assert location["physicalLocation"] == {
+        "artifactLocation": {"uri": f"{tmp_path}/a%20bad.yaml"},
+        "region": {"startLine": 18, "startColumn": 13},
+    }
+
+
 def test_without_a_path_the_flows_that_ship_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
-    """They have no finding; how many were checked is told beside stdout."""
+    """They have no finding, not even a warning; how many were checked is told beside stdout."""
     assert _status() == 0
     assert capsys.readouterr() == ("", f"{len(prebuilt.names())} flow(s) checked, 0 finding(s)\n")
 
@@ -74,21 +98,21 @@ def test_a_directory_means_all_flows_in_it(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith(f"{outer}:4:")
 
 
-def test_sarif_tells_rules_and_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Version 2.1.0: each rule once, each finding with file, line and column."""
-    bad = tmp_path / "bad.yaml"
-    bad.write_text(prebuilt.text("place-order").replace("call: create-reservation", "call: create-reservations"))
+def test_standard_input_is_checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A dash reads a flow from standard input."""
+    monkeypatch.setattr("sys.stdin", StringIO("a: ["))
 
-    assert _status(bad, tmp_path / "missing.yaml", format="sarif") == 1
-    log = json.loads(capsys.readouterr().out)
-    [run] = log["runs"]
-    assert (log["version"], run["tool"]["driver"]["name"]) == ("2.1.0", "orderloom")
-    assert run["tool"]["driver"]["rules"] == [{"id": "action.unknown"}, {"id": "file.unreadable"}]
-    assert [
-        (it["ruleId"], it["level"], it["locations"][0]["physicalLocation"]) for it in run["results"]
-    ] == [
-        (code, "error", {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line, "startColumn": column}})
-        for code, file, line, column in [
-            ("action.unknown", bad, 18, 13), ("file.unreadable", tmp_path / "missing.yaml", 1, 1),
-        ]
-    ]  # fmt: skip
+    assert _status(Path("-"), format="json") == 1
+    [found] = json.loads(capsys.readouterr().out)
+    assert (found["file"], found["code"], found["severity"]) == ("stdin", "yaml.syntax", "error")
+
+
+def test_a_warning_keeps_nothing_from_being_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told and the exit status is 0."""
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(prebuilt.text("fulfill-reservation").replace("type: fulfillment.shipped", "type: fulfilment.shiped"))
+
+    assert _status(odd, format="json") == 0
+    assert [(it["code"], it["severity"]) for it in json.loads(capsys.readouterr().out)] == [
+        ("event.unknown", "warning")
+    ]

@@ -1,6 +1,5 @@
-"""`orderloom flows check`: what is wrong with flows, before they are published."""
+"""`orderloom flows check`: what is wrong with a flow, before it is published."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,52 +8,52 @@ from cyclopts import Parameter
 
 from flows_dsl import prebuilt
 from flows_dsl.check import check_text
-from flows_dsl.findings import Finding
+from flows_dsl.findings import errors
 from orderloom.cli.flows.app import flows_app
 from orderloom.cli.flows.files import Unreadable, beside, flow_files, text_of
-from orderloom.cli.flows.sarif import sarif
+from orderloom.cli.flows.telling import Checked, as_json, as_sarif, as_text
 
-type Found = list[tuple[str, Finding]]
-"""Findings, each with the name of its file."""
+_SHOWN = {"json": as_json, "sarif": as_sarif, "text": as_text}
 
 
 @flows_app.command
 def check(
-    *paths: Path,
-    format: Annotated[Literal["human", "json", "sarif"], Parameter(help="How findings are shown.")] = "human",
+    *paths: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    format: Annotated[Literal["text", "json", "sarif"], Parameter(help="How findings are shown.")] = "text",
 ) -> None:
     """
-    Check flows and tell everything that is wrong with them, by line. Exit status 1 when anything is.
+    Check flows and tell everything that is wrong with them, by line. Exit status 1 when a finding is an error.
 
     Parameters
     ----------
     paths: Path
-        YAML or JSON files, one flow each, or directories of them. None: the flows that ship. What a flow runs is
-        looked for in its own directory.
+        YAML or JSON files, one flow each, and directories, of which all flows are checked; `-` is standard input.
+        Without any, the flows that ship are checked.
     """
-    files = flow_files(paths)
-    found = [(str(file), finding) for file in files for finding in _findings(file)] if paths else _prebuilt()
-    match format:
-        case "json":
-            shown = [{"file": file, **finding.model_dump()} for file, finding in found]
-            print(json.dumps(shown, indent=2, ensure_ascii=False))  # noqa: T201
-        case "sarif":
-            print(json.dumps(sarif(found), indent=2, ensure_ascii=False))  # noqa: T201
-        case "human":
-            for file, finding in found:
-                print(f"{file}:{finding}")  # noqa: T201
-            count = len(files) if paths else len(prebuilt.names())
-            print(f"{count} flow(s) checked, {len(found)} finding(s)", file=sys.stderr)  # noqa: T201
-    sys.exit(1 if found else 0)
+    checked = [_check(file) for file in flow_files(paths)] if paths else _prebuilt()
+    if shown := _SHOWN[format](checked):
+        print(shown)  # noqa: T201
+    if format == "text":
+        count = sum(len(it.findings) for it in checked)
+        print(f"{len(checked)} flow(s) checked, {count} finding(s)", file=sys.stderr)  # noqa: T201
+    sys.exit(1 if any(errors(it.findings) for it in checked) else 0)
 
 
-def _prebuilt() -> Found:
-    flows = prebuilt.documents()
-    return [(name, finding) for name in prebuilt.names() for finding in check_text(prebuilt.text(name), flows=flows)]
+def _prebuilt() -> list[Checked]:
+    flows = prebuilt.documents(prebuilt.names())
+    found: list[Checked] = []
+    for name in prebuilt.names():
+        text = prebuilt.text(name)
+        found.append(Checked(f"prebuilt/{name}.yaml", text, tuple(check_text(text, flows=flows))))
+    return found
 
 
-def _findings(file: Path) -> list[Finding]:
+def _check(file: Path) -> Checked:
+    if str(file) == "-":
+        text = sys.stdin.read()
+        return Checked("stdin", text, tuple(check_text(text)))
     try:
-        return check_text(text_of(file), flows=beside(file))
+        text = text_of(file)
     except Unreadable as error:
-        return [error.finding]
+        return Checked(str(file), "", (error.finding,))
+    return Checked(str(file), text, tuple(check_text(text, flows=beside(file))))

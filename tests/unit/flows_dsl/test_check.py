@@ -286,3 +286,84 @@ do:
         (17, 3, "unsupported.schema"),
         (20, 12, "set.literal"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        pytest.param(
+            "  - a: {call: create-invoice, with: {fulfillment_order: '${ workflow.input[0].data.order }'}}\n",
+            [(14, 61, "expression.unknown_field", "Known: channel, external_id.")],
+            id="event",
+        ),
+        pytest.param(
+            "  - a: {call: create-reservation}\n  - b: {set: {x: '${ input.outcom }'}}\n",
+            [(15, 22, "expression.unknown_field", "Did you mean 'outcome'?")],
+            id="action",
+        ),
+        pytest.param(
+            "  - a: {call: create-reservation, output: {as: {found: '${ output.outcome }'}}}\n"
+            "  - b: {set: {x: '${ input.found }', y: '${ input.outcome }'}}\n",
+            [(15, 45, "expression.unknown_field", "Known: found.")],
+            id="output-as",
+        ),
+        pytest.param(
+            "  - a: {call: create-reservation, export: {as: {found: '${ output.outcome }'}}}\n"
+            "  - b: {set: {x: '${ context.found }', y: '${ context.fond }'}}\n",
+            [(15, 47, "expression.unknown_field", "Did you mean 'found'?")],
+            id="export",
+        ),
+        pytest.param(
+            "  - a: {listen: {to: {one: {with: {type: invoice.created}}}}, timeout: {after: P1D}}\n"
+            "  - b: {set: {x: '${ input[0].total }', y: '${ input[0].totl }'}}\n",
+            [(15, 48, "expression.unknown_field", "Did you mean 'total'?")],
+            id="listen",
+        ),
+        pytest.param(
+            "  - a: {if: '${ order.seq > 1 }', call: create-reservation}\n"
+            "  - b: {set: {x: '${ input.outcome }', y: '${ input[0].id }', z: '${ input.nothing }'}}\n",
+            [(15, 70, "expression.unknown_field", "Known: outcome, short.")],
+            id="either-way",
+        ),
+        pytest.param(
+            "  - a: {call: create-reservation}\n  - b: {if: '${ input.outcome > 3 }', set: {}}\n",
+            [(15, 31, "expression.type", "See what types the fields have, and convert with string() or int().")],
+            id="type",
+        ),
+        pytest.param(
+            "  - a: {if: '${ order.id }', set: {}}\n",
+            [(14, 13, "expression.not_a_condition", "Compare it with something.")],
+            id="condition",
+        ),
+        pytest.param(
+            "  - a: {try: [{b: {call: authorize-payment}}], catch: {do: [{c: {set: {x: '${ error.statu }'}}}]}}\n",
+            [(14, 79, "expression.unknown_field", "Did you mean 'status'?")],
+            id="catch",
+        ),
+        pytest.param(
+            "  - a: {set: {x: '${ inptu.a }'}}\n",
+            [(14, 22, "expression.unknown_name", "Did you mean 'input'?")],
+            id="variable",
+        ),
+    ],
+)
+def test_data_is_followed_through_the_flow(tasks: str, expected: list[tuple[int, int, str, str]]) -> None:
+    """What an expression reads is known from the event, the actions and the tasks before it."""
+    found = check_text(f"{HEAD}do:\n{tasks}")
+
+    assert [(it.line, it.column, it.code, it.remedy) for it in found] == expected
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        "  - a: {set: {n: 1}}\n  - b: {if: '${ has(input.m) }', set: {n: '${ input.n }', m: '${ input }'}, then: b}\n",
+        "  - a: {for: {in: '[1]'}, do: [{b: {set: {x: 1}}}]}\n  - c: {if: '${ input.x == 1 }', set: {}}\n",
+        "  - a: {call: create-reservation}\n  - b: {if: '${ has(input.outcome) }', set: {}}\n",
+        "  - a: {if: '${ order.money.captured > 0.5 || order.id == null }', set: {}}\n",
+        "  - a: {try: [{b: {call: create-reservation}}], catch: {}}\n  - c: {set: {x: '${ input.outcome }'}}\n",
+    ],
+)
+def test_what_may_be_there_is_not_told(tasks: str) -> None:
+    """A field that only some ways lead to, a loop, a presence test and numbers of two kinds are no findings."""
+    assert check_text(f"{HEAD}do:\n{tasks}") == []
