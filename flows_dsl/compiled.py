@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from flows_dsl.durations import LONGEST
 from flows_dsl.expressions import Condition, Language, Template
 from flows_dsl.runner import Retry
 from orderloom.domain.model import Json, JsonObject
@@ -260,8 +261,8 @@ class CompiledFlow:
     """The flows that its tasks run, by ``namespace/name:version``."""
     starts_with: tuple[EventMatch, ...] = ()
     """With ``schedule.on.all``: the events that must all have come."""
-    collects_for: timedelta | None = None
-    """How long it waits for the last of them."""
+    collects_for: timedelta = LONGEST
+    """How long the first of them waits for the others."""
 
     @property
     def label(self) -> str:

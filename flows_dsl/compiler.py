@@ -32,6 +32,7 @@ from flows_dsl.compiled import (
     Try,
     Wait,
 )
+from flows_dsl.durations import LONGEST, duration
 from flows_dsl.expressions import Condition, Language, Template, unwrap, wrap
 from flows_dsl.findings import escape
 from flows_dsl.loader import document as load_document
@@ -170,7 +171,13 @@ class _Compiler:
             output_as=self._template(document.output.as_ if document.output else None),
             timeout=self._timeout(document.timeout),
             inner=self._inner,
+            starts_with=self._starts_with(document.schedule),
+            collects_for=LONGEST if head.metadata.collects_for is None else duration(head.metadata.collects_for),
         )
+
+    def _starts_with(self, schedule: model.Schedule | None) -> tuple[EventMatch, ...]:
+        all_ = schedule.on.all if schedule and schedule.on else None
+        return tuple(self._filter(it, ()) for it in all_ or ())
 
     def _list(self, place: _Place, items: Items) -> None:
         around = loops(place.path, items, place.depth)

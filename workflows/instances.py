@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from flows_dsl.compiled import CompiledFlow, Listen
@@ -14,6 +15,7 @@ from orderloom.contracts.messages import Event, FlowFinished
 from orderloom.contracts.moving import Whereabouts
 from orderloom.domain.errors import OrderloomError, Problem
 from orderloom.domain.model import JsonObject
+from workflows.gathering import Gathering
 from workflows.runner import InstanceRunner, Order
 from workflows.state import CarriedInstance, Start
 
@@ -78,10 +80,15 @@ class Instances:
         self.ended: dict[str, None] = {}
         self.held = False
         self.crash: BaseException | None = None
+        self._gathering = Gathering(self._due, self._give_up)
 
     def __len__(self) -> int:
         """Return how many are live or wait to start."""
-        return len(self._live) + len(self.queued)
+        return len(self._live) + len(self.waiting())
+
+    def waiting(self) -> list[Start]:
+        """Return the starts that wait: for another instance of their group, for other events, or for the next run."""
+        return [*self._gathering.waiting(), *self.queued]
 
     def request(self, start: Start) -> None:
         """Start an instance as soon as its flow's concurrency allows; one that is known already stays as it is."""
@@ -115,7 +122,7 @@ class Instances:
     def knows(self, start: Start) -> bool:
         """Return whether the instance is live, waits to start, or ended lately."""
         known = start.instance in self._live or start.instance in self.ended
-        return known or any(other.instance == start.instance for other in self.queued)
+        return known or any(_is(other, start) for other in (*self.waiting(), *(it.start for it in self._live.values())))
 
     def ring(self, event: Event) -> None:
         """Wake the listens for *event*'s type."""
@@ -146,11 +153,12 @@ class Instances:
             )
             for one in self._live.values()
         ]
-        return live + [_whereabouts(start, None, ()) for start in self.queued]
+        return live + [_whereabouts(start, None, ()) for start in self.waiting()]
 
     def suspend(self) -> list[Whereabouts]:
         """Stop every instance where it stands, and return all. Only at a quiet point; ``go_on`` must follow."""
         whereabouts, self.queued = self.whereabouts(), []
+        self._gathering.clear()
         for live in self._live.values():
             live.suspended = True
             live.task.cancel()
@@ -160,7 +168,7 @@ class Instances:
         """Let instances go on from where they stand, and start those that have not begun, in place of all others."""
         self._live = {}
         for one in whereabouts:
-            start = Start(flow=one.flow, event=one.event, depth=one.depth, moves=one.moves)
+            start = Start(flow=one.flow, event=one.event, depth=one.depth, moves=one.moves, gathered=one.gathered)
             if one.state is None:
                 self.queued.append(start)
             else:
@@ -169,13 +177,20 @@ class Instances:
 
     def _admit(self, start: Start) -> None:
         flow, _ = self._flow(start)
+        if flow.starts_with and not start.gathered:
+            complete = self._gathering.add(start, flow)
+            if complete is None:
+                return
+            start = complete
         rivals = [live for live in self._live.values() if live.flow.name == flow.name]
         if not rivals or flow.concurrency == "parallel":
             state = InstanceState.start(flow.hash, start.event, self._order.now())
             state.instance = start.instance
+            if start.gathered:
+                state.events = [event.model_dump(mode="json") for event in start.gathered]
             self._begin(start, state, set())
         elif flow.concurrency == "drop":
-            self._end(start.instance, "dropped")
+            self._end(start, "dropped")
         else:
             if flow.concurrency == "replace":
                 self._replace(rivals)
@@ -214,15 +229,34 @@ class Instances:
             self.crash = crash
             return
         del self._live[start.instance]
-        self._end(start.instance, outcome)
+        self._end(start, outcome)
         self._order.inbox.keep(self.wanted())
         self.turn()
 
-    def _end(self, instance: str, outcome: str) -> None:
-        self.ended[instance] = None
+    def _due(self, instant: datetime) -> asyncio.Future[None]:
+        return self._order.deadlines.at(instant)
+
+    def _give_up(self, starts: Iterable[Start]) -> None:
+        """Note that events start nothing: the others that the flow wants have not come in time."""
+        for start in starts:
+            self._end(start, "incomplete")
+
+    def _end(self, start: Start, outcome: str) -> None:
+        ids = [start.instance]
+        others = (it for it in start.gathered if it.id != start.event.id)
+        ids += [start.model_copy(update={"event": it}).instance for it in others]
+        for id in ids:
+            self.ended[id] = None
+            self._order.transactions.finished.append(FlowFinished(instance=id, outcome=outcome))
         while len(self.ended) > REMEMBERED:
             del self.ended[next(iter(self.ended))]
-        self._order.transactions.finished.append(FlowFinished(instance=instance, outcome=outcome))
+
+
+def _is(known: Start, start: Start) -> bool:
+    """Return whether *known* is what *start* asks for, or has taken its event in."""
+    if known.flow != start.flow:
+        return False
+    return known.instance == start.instance or any(it.id == start.event.id for it in known.gathered)
 
 
 def _whereabouts(start: Start, state: JsonObject | None, consumed: Iterable[int]) -> Whereabouts:
@@ -233,6 +267,7 @@ def _whereabouts(start: Start, state: JsonObject | None, consumed: Iterable[int]
         moves=start.moves,
         state=state,
         consumed=sorted(consumed),
+        gathered=start.gathered,
     )
 
 

@@ -369,7 +369,7 @@ class OrderWorkflow:
             offset=self._offset.total_seconds(),
             flows=self.transactions.flows,
             instances=self.instances.carried(),
-            queued=self.instances.queued,
+            queued=self.instances.waiting(),
             finished=self.transactions.finished,
             ended=list(self.instances.ended),
             receipts=self._receipts,

@@ -17,6 +17,8 @@ class Start(Message):
     """How many flows stand above it: an event that a flow caused starts flows one deeper."""
     moves: int = 0
     """How often it was moved to another release."""
+    gathered: list[Event] = []
+    """With ``schedule.on.all``: all events that start it, in the order of the flow's filters."""
 
     @property
     def instance(self) -> str:
@@ -48,6 +50,7 @@ class Carried(Message):
     """Bodies of known flows."""
     instances: list[CarriedInstance]
     queued: list[Start]
+    """Starts that wait: for another instance of their group, for other events, or for this run."""
     finished: list[FlowFinished]
     """Instances that ended and were not reported yet."""
     ended: list[str]

@@ -39,6 +39,8 @@ class Whereabouts(Message):
     """``flows_dsl.frames.InstanceState``."""
     consumed: list[int] = []
     """Numbers of the events that its listens took."""
+    gathered: list[Event] = []
+    """All events that started it, if it took several."""
 
     @property
     def instance(self) -> str:

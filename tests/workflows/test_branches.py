@@ -77,3 +77,48 @@ async def test_branches_go_on_in_new_runs(shop: Shop) -> None:
 
     assert sorted(told[:2]) == ["test.heard", "test.inner"]
     assert told[2:] == ["test.counted"] * 3
+
+
+BOTH = """
+document: {dsl: 1.0.3, namespace: test, name: both, version: 1.0.0, metadata: {collectsFor: P1D}}
+evaluate: {language: cel}
+schedule:
+  on:
+    all:
+      - {with: {type: fulfillment.shipped}, correlate: {fo: {from: data.fulfillment_order}}}
+      - {with: {type: fulfillment.picked}, correlate: {fo: {from: data.fulfillment_order}}}
+do:
+  - tell:
+      emit:
+        event: {with: {type: test.both, data: {types: '${ list(workflow.input).map(it, it.type) }'}}}
+"""
+
+
+class TestTogether:
+    """A flow that several events start together."""
+
+    @pytest.fixture
+    def flows(self) -> Sequence[str]:
+        """Add the flow."""
+        return (BOTH,)
+
+    async def _told(self, shop: Shop) -> None:
+        order = await shop.place()
+        await shop.until_journal(order, "fulfillment.created")
+        await shop.until_quiet(order)
+        await shop.fulfil(order)
+        journal = await shop.until_journal(order, "test.both")
+        await shop.until_quiet(order)
+
+        assert journal.count("test.both") == 1
+        assert (await shop.get(f"/v1/orders/{order}"))["status"] == "fulfilled"
+        assert await shop.outcomes(order, "both") == ["completed", "completed"]
+
+    async def test_all_events_start_one_instance(self, shop: Shop) -> None:
+        """One instance, when the last event has come; the order's books know that both events are done with."""
+        await self._told(shop)
+
+    @pytest.mark.usefixtures("short_runs")
+    async def test_events_wait_over_many_runs(self, shop: Shop) -> None:
+        """The event that came first is carried from run to run."""
+        await self._told(shop)
