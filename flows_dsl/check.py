@@ -1,6 +1,6 @@
 """Tells everything that is wrong with a flow before it is published, each finding with its place and remedy."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import BaseModel
 
@@ -8,12 +8,14 @@ from flows_dsl import model
 from flows_dsl.check_actions import action_findings
 from flows_dsl.check_control import ControlCheck
 from flows_dsl.check_data import DataFlow
+from flows_dsl.check_errors import error_findings
 from flows_dsl.check_expressions import ExpressionCheck
 from flows_dsl.check_jumps import jump_findings
+from flows_dsl.check_reads import export_findings, set_findings
 from flows_dsl.check_tasks import TaskCheck
 from flows_dsl.findings import Finding, escape
 from flows_dsl.loader import Loaded, load
-from flows_dsl.notes import Notes
+from flows_dsl.notes import Note, Notes
 from flows_dsl.resolved import Catalog, by_name
 from flows_dsl.yaml_reader import Source
 from orderloom.contracts.actions import CORE_ACTIONS
@@ -90,6 +92,7 @@ class _Check:
     ) -> None:
         self._document = document
         self._notes = Notes(source)
+        self._broken = False
         self._actions = by_name(catalog)
         scopes = DataFlow(document, self._actions, header).run()
         self._expressions = ExpressionCheck(self._notes, document.evaluate.language, scopes)
@@ -101,7 +104,26 @@ class _Check:
         self._schedule()
         self._tasks.declared()
         self._list("/do", self._document.do, ())
+        self._add(error_findings("/do", self._document.do, self._actions))
+        if self._document.evaluate.language == "cel" and not self._broken and not self._expressions.refused:
+            self._unread("/do", self._document.do)
         return self._notes.sorted()
+
+    def _add(self, notes: Iterable[Note]) -> None:
+        for note in notes:
+            self._notes.add(note.pointer, note.code, note.message, note.remedy, key=note.key)
+
+    def _unread(self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]]) -> None:
+        """Tell what is made and never read, once all expressions are known."""
+        if not pointer.endswith("/fork/branches"):
+            self._add(set_findings(pointer, items, self._expressions.reads))
+        for at, (name, task) in enumerate(_named(items)):
+            if isinstance(task, model.RefusedTask):
+                continue
+            here = f"{pointer}/{at}/{escape(name)}"
+            self._add(export_findings(here, task, self._expressions.reads))
+            for inner, block, _ in _blocks(here, task):
+                self._unread(inner, block)
 
     def _head(self) -> None:
         document, notes = self._document, self._notes
@@ -132,16 +154,15 @@ class _Check:
     def _list(
         self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], names: tuple[str, ...]
     ) -> None:
-        for finding in jump_findings(pointer, items, branches=pointer.endswith("/fork/branches")):
-            self._notes.add(finding.pointer, finding.code, finding.message, finding.remedy, key=finding.key)
+        self._add(jump_findings(pointer, items, branches=pointer.endswith("/fork/branches")))
         for at, (name, task) in enumerate(_named(items)):
             here = f"{pointer}/{at}/{escape(name)}"
             if isinstance(task, model.RefusedTask):
-                continue  # its shape was told already
+                self._broken = True  # its shape was told already
+                continue
             self._tasks.common(here, task, names)
             if isinstance(task, model.CallTask):
-                for note in action_findings(here, task, self._actions, self._expressions.types(here, task, names)):
-                    self._notes.add(note.pointer, note.code, note.message, note.remedy, key=note.key)
+                self._add(action_findings(here, task, self._actions, self._expressions.types(here, task, names)))
             else:
                 self._tasks.kind(here, task, names)
                 self._control.kind(here, task, names)

@@ -37,6 +37,8 @@ class ExpressionCheck:
         self._notes = notes
         self._language: Language = language
         self._scopes = scopes
+        self.refused = False
+        """Whether an expression does not compile, so that not all that is read is known."""
         self.reads: dict[str, set[tuple[str, ...]]] = {}
         """What the expressions of each task read, by its pointer."""
 
@@ -45,6 +47,7 @@ class ExpressionCheck:
         try:
             expression = compile_expression(text, self._language, tuple(sorted(names)))
         except ExpressionRefused as error:
+            self.refused = True
             remedy = self._remedy(error, names)
             self._notes.add_within(pointer, error.code, error.detail, remedy, text=text, offset=error.offset)
             return None

@@ -116,6 +116,10 @@ CATEGORIES = (
     ("return", "Return"),
     ("approval", "Order Approval"),
     ("order", "Order Activation"),
+    ("change", "Fulfillment"),
+    ("fulfillment", "Fulfillment"),
+    ("not_found", "Fulfillment"),
+    ("stock", "Fulfillment"),
 )
 """Beginning of an error's code, and the category of the process exception that people see."""
 
@@ -123,3 +127,8 @@ CATEGORIES = (
 def category_of(code: str) -> str:
     """Return the category of the process exception for an error with this code."""
     return next((category for beginning, category in CATEGORIES if code.startswith(beginning)), "Fulfillment")
+
+
+def has_category(code: str) -> bool:
+    """Return whether errors with this code have a category of their own; the others are told under Fulfillment."""
+    return code.startswith(tuple(beginning for beginning, _ in CATEGORIES))

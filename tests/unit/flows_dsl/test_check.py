@@ -4,6 +4,7 @@ import pytest
 
 from flows_dsl import prebuilt
 from flows_dsl.check import check_text
+from flows_dsl.examples import CATALOG
 
 HEAD = """\
 document:
@@ -367,3 +368,19 @@ def test_data_is_followed_through_the_flow(tasks: str, expected: list[tuple[int,
 def test_what_may_be_there_is_not_told(tasks: str) -> None:
     """A field that only some ways lead to, a loop, a presence test and numbers of two kinds are no findings."""
     assert check_text(f"{HEAD}do:\n{tasks}") == []
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        "  - a: {set: {x: 1}}\n",
+        "  - a: {set: {x: 1}}\n  - b: {wait: PT1S}\n  - c: {set: {y: '${ input.x }'}}\n",
+        "  - a: {set: {x: 1}}\n  - b: {if: '${ order.seq > 1 }', call: create-reservation}\n",
+        "  - a: {call: create-reservation, export: {as: {x: '${ output.outcome }'}}}\n"
+        "  - b: {set: {y: '${ context.x }'}}\n",
+        "  - a: {try: [{b: {call: look-for-fraud}}], catch: {errors: {with: {status: 409}}}}\n",
+    ],
+)
+def test_what_is_read_or_caught_somewhere_is_not_told(tasks: str) -> None:
+    """Output that a later task, the flow's end or another way reads, and errors that a catch takes, are no findings."""
+    assert check_text(f"{HEAD}do:\n{tasks}", catalog=CATALOG) == []
