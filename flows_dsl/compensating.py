@@ -13,6 +13,9 @@ from orderloom.domain.model import Json, JsonObject
 RECORD = "record-compensation@1"
 """The action that writes down what became of undoing an instance."""
 
+UNDO = "!undo"
+"""Ends the path of the step that undoes a call."""
+
 UNKNOWN = "This process knows no such action."
 """Why nothing undoes a call whose contract is gone."""
 
@@ -62,7 +65,7 @@ def _planned(call: Done) -> Compensation:
 
 def path_of(state: InstanceState) -> str:
     """Return the path of undoing the latest call, or of writing down that all is undone."""
-    return f"{state.calls[-1].key}!undo" if state.calls else "!undone"
+    return f"{state.calls[-1].key}{UNDO}" if state.calls else "!undone"
 
 
 def step_of(state: InstanceState) -> Step:
@@ -97,7 +100,7 @@ async def undo_calls(state: InstanceState, runner: StepRunner, keys: Collection[
     while chosen := [call for call in state.calls if call.key in keys]:
         call = chosen[-1]
         if (undone_by := _planned(call).undone_by) is not None:
-            path = f"{call.key}!undo"
+            path = f"{call.key}{UNDO}"
             step = Step(instance=state.instance, path=path, generation=state.generations.get(path, 0))
             await runner.call(step, undone_by, call.arguments, None)
         state.calls = [it for it in state.calls if it is not call]

@@ -15,6 +15,7 @@ from itertools import count
 from typing import cast
 
 from flows_dsl.catches import Catches
+from flows_dsl.compensating import RECORD, UNDO
 from flows_dsl.compiled import CompiledFlow, CompiledTask, RunFlow
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
@@ -285,6 +286,8 @@ class _Desk:
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         """Answer an action, again and again where the author asked for attempts."""
+        if action == RECORD:
+            return {}  # what was undone is written down: nothing that a flow asks for
         attempts = retry.attempts if retry else 1
         for attempt in range(attempts):
             called = Called(self._task(step), action, arguments, self._clock)
@@ -344,12 +347,13 @@ class _Desk:
 
     def _task(self, step: Step) -> CompiledTask:
         """Return the task that *step* is of, in the flow or in one that runs inside a task of it."""
-        *around, _ = step.instance.split(">")
+        whole = f"{step.instance}{step.path}".removesuffix(UNDO)
+        *around, last = whole.split(">")
         flow = self._flow
         for key in around:
             runs = cast("RunFlow", _task_at(flow, f"/do{key.partition('/do')[2].partition('#')[0]}").body)
             flow = flow.inner[runs.flow]
-        return _task_at(flow, step.path)
+        return _task_at(flow, f"/do{last.partition('/do')[2].partition('#')[0]}")
 
     def _at(self, instant: datetime, then: Callable[[], None]) -> None:
         heappush(self._due, (max(instant, self._clock), next(self._numbers), then))
