@@ -116,3 +116,16 @@ def test_a_warning_keeps_nothing_from_being_published(tmp_path: Path, capsys: py
     assert [(it["code"], it["severity"]) for it in json.loads(capsys.readouterr().out)] == [
         ("event.unknown", "warning")
     ]
+
+
+def test_the_shape_of_layers_is_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A layer is no flow: what is wrong with it is told as of a layer, with its place."""
+    layer = tmp_path / "ours.yaml"
+    layer.write_text("layer: {name: ours, version: 1.0.0, scope: global}\nflows: {place-order: {remove: [remorse]}}\n")
+    assert _status(tmp_path) == 0
+    capsys.readouterr()
+
+    layer.write_text(layer.read_text().replace("remove", "removes"))
+    assert _status(tmp_path, format="json") == 1
+    [found] = json.loads(capsys.readouterr().out)
+    assert (found["code"], found["line"], found["file"]) == ("layer.shape", 2, str(layer))

@@ -1,5 +1,6 @@
 """`orderloom flows check`: what is wrong with a flow, before it is published."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,11 +9,14 @@ from cyclopts import Parameter
 
 from flows_dsl import prebuilt
 from flows_dsl.check import check_text
-from flows_dsl.findings import errors
+from flows_dsl.findings import Finding, errors
+from flows_dsl.layers import load_layer
+from flows_dsl.yaml_reader import YamlRefused
 from orderloom.cli.flows.app import flows_app
 from orderloom.cli.flows.files import Unreadable, beside, flow_files, text_of
 from orderloom.cli.flows.telling import Checked, as_json, as_sarif, as_text
 
+_LAYER = re.compile(r"^layer:", re.MULTILINE)
 _SHOWN = {"json": as_json, "sarif": as_sarif, "text": as_text}
 
 
@@ -27,7 +31,7 @@ def check(
     Parameters
     ----------
     paths: Path
-        YAML or JSON files, one flow each, and directories, of which all flows are checked; `-` is standard input.
+        YAML or JSON files, one flow or layer each, and directories, of which all are checked; `-` is standard input.
         Without any, the flows that ship are checked.
     """
     checked = [_check(file) for file in flow_files(paths)] if paths else _prebuilt()
@@ -56,4 +60,14 @@ def _check(file: Path) -> Checked:
         text = text_of(file)
     except Unreadable as error:
         return Checked(str(file), "", (error.finding,))
+    if _LAYER.search(text):
+        return Checked(str(file), text, _layer(text, str(file)))
     return Checked(str(file), text, tuple(check_text(text, flows=beside(file))))
+
+
+def _layer(text: str, file: str) -> tuple[Finding, ...]:
+    """Return what is wrong with the shape of a layer; its tasks are checked in the flows that it is applied to."""
+    try:
+        return load_layer(text, file).findings
+    except YamlRefused as error:
+        return (error.finding,)

@@ -38,12 +38,12 @@ def text_of(file: Path) -> str:
 
 
 def flow_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that *paths* name: of a directory all flows in it, at any depth, by name."""
+    """Return the files that *paths* name: of a directory all YAML files in it but cases, at any depth, by name."""
     return [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
 
 
 def _inside(directory: Path) -> list[Path]:
-    found = (path for path in directory.rglob("*") if path.suffix in SUFFIXES and not path.stem.endswith(CASES))
+    found = (path for path in directory.rglob("*") if path.suffix in SUFFIXES[:2] and not path.stem.endswith(CASES))
     return sorted(path for path in found if path.is_file())
 
 
