@@ -75,9 +75,8 @@ def compile_cel(text: str, names: Sequence[str] = ()) -> CelExpression:
         ExpressionRefused: it is not valid CEL, is over a bound, or its value could differ between processes.
     """
     check_length(text)
-    environment = cel.NewEnv(variables=dict.fromkeys((*VARIABLES, *names), cel.Type.DYN), extensions=[_EXTENSION])
     try:
-        compiled = environment.compile(text)
+        compiled = _environment(tuple(names)).compile(text)
         facts = cel_ast.read(compiled.serialize())
     except RuntimeError as error:
         raise _refusal(text, str(error)) from None
@@ -85,24 +84,40 @@ def compile_cel(text: str, names: Sequence[str] = ()) -> CelExpression:
     return CelExpression(compiled, facts)
 
 
-SIMPLE = {"BOOL": cel.Type.BOOL, "INT": cel.Type.INT, "STRING": cel.Type.STRING}
+@lru_cache(maxsize=256)
+def _environment(names: tuple[str, ...], *, typed: bool = False) -> cel.Env:
+    """Return what expressions with these variables are compiled in: making one costs more than compiling many."""
+    variables: dict[str, Any] = dict.fromkeys((*VARIABLES, *names), cel.Type.DYN)
+    if typed:
+        for type_, of_cel in _ALIASED.items():
+            variables |= {_alias(type_, number): of_cel for number in range(MAX_TYPED)}
+    return cel.NewEnv(variables=variables, extensions=[_EXTENSION])
+
+
+_ALIASED = {"BOOL": cel.Type.BOOL, "INT": cel.Type.INT, "STRING": cel.Type.STRING}
+SIMPLE = frozenset(_ALIASED)
 """Types of fields that the checker can be told."""
+
+MAX_TYPED = 10
+"""Fields of each type that the checker is told of in one expression."""
+
+
+def _alias(type_: str, number: int) -> str:
+    return f"_{type_[0].lower()}{number}"
 
 
 @lru_cache(maxsize=8_192)
 def _typed(text: str, names: tuple[str, ...], types: tuple[tuple[str, str], ...]) -> CelExpression:
-    variables: dict[str, Any] = dict.fromkeys((*VARIABLES, *names), cel.Type.DYN)
-    told = text
-    for number, (path, type_) in enumerate(types):
-        alias = f"_{number}"
-        pattern = rf"(?<![\w.]){re.escape(path)}(?![\w.(\[])"
-        if len(alias) <= len(path) and not re.search(rf"has\(\s*{re.escape(path)}\s*\)", text):
-            # Padded to the same length, so that offsets stay what they are.
-            told = re.sub(pattern, alias.ljust(len(path)), told)
-            variables[alias] = SIMPLE[type_]
+    told, used = text, dict.fromkeys(SIMPLE, 0)
+    for path, type_ in types:
+        alias, written = _alias(type_, used[type_]), re.escape(path)
+        if len(alias) > len(path) or used[type_] == MAX_TYPED or re.search(rf"has\(\s*{written}\s*\)", text):
+            continue
+        # Padded to the same length, so that offsets stay what they are.
+        told = re.sub(rf"(?<![\w.]){written}(?![\w.(\[])", alias.ljust(len(path)), told)
+        used[type_] += 1
     try:
-        compiled = cel.NewEnv(variables=variables, extensions=[_EXTENSION]).compile(told)
-        return CelExpression(compiled, cel_ast.Facts((), ()))
+        return CelExpression(_environment(names, typed=True).compile(told), cel_ast.Facts((), ()))
     except RuntimeError as error:
         raise _refusal(text, str(error)) from None
 

@@ -1,6 +1,7 @@
 """Checks calls against the contracts of the actions: names, majors, arguments, and what is known of their types."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -83,8 +84,7 @@ def _arguments(
 
 
 def _types(pointer: str, contract: ActionContract[Frozen, Frozen], types: Mapping[str, str]) -> Iterator[Note]:
-    schema = contract.input.model_json_schema()
-    for name, described in sorted(cast("dict[str, dict[str, Any]]", schema.get("properties", {})).items()):
+    for name, described in _properties(contract.input):
         here = f"{pointer}/{escape(name)}"
         given = _JSON_TYPES.get(types.get(here, "DYN"))
         choices = [described, *described.get("anyOf", [])]
@@ -92,3 +92,9 @@ def _types(pointer: str, contract: ActionContract[Frozen, Frozen], types: Mappin
         if given and wanted and not given & wanted:
             message = f"The argument {name!r} of {contract.name} is {types[here]}."
             yield Note(here, "action.argument_type", message, f"It must be of type {' or '.join(sorted(wanted))}.")
+
+
+@lru_cache(maxsize=512)
+def _properties(input: type[Frozen]) -> list[tuple[str, dict[str, Any]]]:
+    schema = input.model_json_schema()
+    return sorted(cast("dict[str, dict[str, Any]]", schema.get("properties", {})).items())
