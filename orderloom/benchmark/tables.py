@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.table import Table as RichTable
 
 from orderloom.benchmark.backlog_report import BacklogReport
+from orderloom.benchmark.checking import CheckReport
 from orderloom.benchmark.histories import Histories
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Report, Run, Series
@@ -89,6 +90,18 @@ def reserve_table(report: ReserveReport) -> Table:
             ("bare conditional updates of the same row/s", spread(report.bare)),
             ("the one as a share of the other", spread(report.share, 2)),
             ("units reserved, of those wanted", f"{report.reserved:,} of {report.wanted:,}"),
+        ),
+    )
+
+
+def check_table(report: CheckReport) -> Table:
+    """Return what checking a flow costs."""
+    return Table(
+        title=f"runs: {report.plan.runs}, tasks of the flow: {report.plan.tasks}",
+        head=("middle run (least to most)", "found"),
+        rows=(
+            ("CPU time of a check, ms", spread(report.milliseconds)),
+            ("findings", f"{report.findings}"),
         ),
     )
 

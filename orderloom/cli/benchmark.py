@@ -6,16 +6,24 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from orderloom.benchmark.backlog_report import BacklogPlan, BacklogReport
+from orderloom.benchmark.checking import CheckPlan, CheckReport, measure_check
 from orderloom.benchmark.report import Plan, Report
 from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport
-from orderloom.benchmark.tables import backlog_table, benchmark_table, of_the_twin, reserve_table, verdict_table
+from orderloom.benchmark.tables import (
+    backlog_table,
+    benchmark_table,
+    check_table,
+    of_the_twin,
+    reserve_table,
+    verdict_table,
+)
 from orderloom.benchmark.twin import Empty, TwinOrder
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.cli.measuring import Stage, measure
 from orderloom.cli.servers import serve
 from orderloom.stack import Options, Part
 
-PLAN, BACKLOG, RESERVE = Plan(), BacklogPlan(), ReservePlan()
+PLAN, BACKLOG, RESERVE, CHECK = Plan(), BacklogPlan(), ReservePlan(), CheckPlan()
 
 benchmark_app = App(name="benchmark", help="Measure standard orders on servers of its own.")
 
@@ -106,6 +114,25 @@ def reserve(
 
 def _show_reserve(report: ReserveReport, console: Console) -> None:
     console.print(reserve_table(report).rich(), highlight=False)
+
+
+@benchmark_app.command
+def check(
+    *,
+    tasks: Annotated[int, Parameter(help="Tasks of the flow.")] = CHECK.tasks,
+    runs: Annotated[int, Parameter(help="How often it is checked.")] = CHECK.runs,
+) -> None:
+    """
+    Measure what checking a flow costs, in this process and without servers.
+
+    Every run checks a flow whose expressions are new to the process. The exit status is 1 when it takes too long.
+    """
+    plan = CheckPlan(tasks=tasks, runs=runs)
+
+    async def work(stage: Stage) -> CheckReport:
+        return measure_check(plan, stage.command, stage.origin)
+
+    measure(work, lambda report, console: console.print(check_table(report).rich(), highlight=False))
 
 
 @benchmark_app.command(name="twin-worker", show=False)
