@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from flows_dsl import model, parts
+from flows_dsl.check_data import data_of, envelope_of
 from flows_dsl.check_expressions import RESERVED, ExpressionCheck
 from flows_dsl.compiler import Items, blocks
 from flows_dsl.durations import LONGEST, NotDuration, duration
@@ -146,7 +147,7 @@ class ControlCheck:
                 remedy = "Look at workflow.input[0] in the first task."
                 notes.add(here, "unsupported.schedule", message, remedy, key=True)
             elif name == "data":
-                self._data(here, given[name], names)
+                self._data(here, given[name], names, str(given.get("type", "")))
             elif not isinstance(given[name], str) or (name != "type" and unwrap(str(given[name])) is not None):
                 notes.add(here, "listen.literal", f"{name} is compared literally.", "Write it as text.")
 
@@ -169,11 +170,13 @@ class ControlCheck:
             else:
                 self._expressions.value(f"{here}/expect", each.expect, names)
 
-    def _data(self, pointer: str, data: Json, names: tuple[str, ...]) -> None:
+    def _data(self, pointer: str, data: Json, names: tuple[str, ...], type_: str) -> None:
         if isinstance(data, str) and unwrap(data) is not None:
-            self._expressions.condition(pointer, data, (*names, "data", "event"))
+            known = {"data": data_of(type_), "event": envelope_of(type_)}
+            self._expressions.condition(pointer, data, (*names, *known), known)
         else:
             self._expressions.value(pointer, data, names)
+            self._expressions.event_data(pointer, data, type_)
 
     def _run(self, pointer: str, run: parts.Run, names: tuple[str, ...]) -> None:
         for kind, reason in _PROCESSES.items():

@@ -101,7 +101,7 @@ class DataFlow:
         on = self._document.schedule.on if self._document.schedule else None
         if on is None:
             return ANY
-        return list_of(join(_envelope(str(it.with_.get("type", ""))) for it in _filters(on)))
+        return list_of(join(envelope_of(str(it.with_.get("type", ""))) for it in _filters(on)))
 
     def template(self, value: Json, scope: Scope, at: str) -> Shape:
         """Return the shape of what *value* yields."""
@@ -243,16 +243,17 @@ def _filters(to: parts.Listen) -> list[parts.EventFilter]:
 
 
 def _read(type_: str, how: str) -> Shape:
-    return data_of(type_) if how == "data" else _envelope(type_)
+    return data_of(type_) if how == "data" else envelope_of(type_)
 
 
 def data_of(type_: str) -> Shape:
-    """Return the shape of the data of an event of this type."""
+    """Return the shape of the data of an event of this type; to one without facts authors may add their own."""
     known = EVENTS.get(type_)
-    return of_model(known) if known is not None else ANY
+    return of_model(known) if known is not None and known.model_fields else ANY
 
 
-def _envelope(type_: str) -> Shape:
+def envelope_of(type_: str) -> Shape:
+    """Return the shape of a whole event of this type."""
     return obj({**(of_model(ENVELOPE).fields or {}), "data": data_of(type_)})
 
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from flows_dsl import model, parts
 from flows_dsl.cel_engine import SIMPLE, VARIABLES, typed_cel
-from flows_dsl.check_data import Scope
+from flows_dsl.check_data import Scope, data_of
 from flows_dsl.expression import Expression, ExpressionRefused
 from flows_dsl.expressions import Language, embedded, unwrap
 from flows_dsl.expressions import compile as compile_expression
-from flows_dsl.findings import did_you_mean
+from flows_dsl.findings import close, did_you_mean, escape
 from flows_dsl.notes import Notes
 from flows_dsl.shapes import Shape
 from orderloom.domain.model import Json
@@ -22,6 +24,7 @@ RESERVED = frozenset((*ANYWHERE, "data", "event", "output", "runtime", "secrets"
 
 
 _UNKNOWN = Scope()
+_NOTHING: Mapping[str, Shape] = MappingProxyType({})
 _QUOTED = re.compile(r"'([^']+)'")
 _WHOSE = {"order": "The order's header", "input": "The input here", "context": "The context", "output": "The output"}
 _NO_FIELDS = {"LIST": "It is a list: take an item, such as [0]."}
@@ -42,8 +45,20 @@ class ExpressionCheck:
         self.reads: dict[str, set[tuple[str, ...]]] = {}
         """What the expressions of each task read, by its pointer."""
 
-    def compiled(self, pointer: str, text: str, names: tuple[str, ...], *, output: bool = False) -> Expression | None:
-        """Return the expression *text* at *pointer* compiled, or None after saying what is wrong with it."""
+    def compiled(
+        self,
+        pointer: str,
+        text: str,
+        names: tuple[str, ...],
+        known: Mapping[str, Shape] = _NOTHING,
+        *,
+        output: bool = False,
+    ) -> Expression | None:
+        """
+        Return the expression *text* at *pointer* compiled, or None after saying what is wrong with it.
+
+        *known* are the shapes of variables that it alone has; *output* says whether there is one already.
+        """
         try:
             expression = compile_expression(text, self._language, tuple(sorted(names)))
         except ExpressionRefused as error:
@@ -54,6 +69,8 @@ class ExpressionCheck:
         task, at = self._around(pointer)
         self.reads.setdefault(task, set()).update(expression.paths)
         scope = _UNKNOWN if pointer.startswith("/use/") else self._scopes.get(task, _UNKNOWN)
+        if known and self._language == "cel":
+            scope = replace(scope, variables={**scope.variables, **known})
         typed: dict[str, str] = {}
         for path in expression.paths:
             shape = self._path(pointer, text, path, scope, at, output=output)
@@ -111,11 +128,13 @@ class ExpressionCheck:
                 self._notes.add_within(pointer, "expression.type", detail, remedy, text=text, offset=error.offset)
             return None
 
-    def condition(self, pointer: str, text: str | None, names: tuple[str, ...]) -> None:
+    def condition(
+        self, pointer: str, text: str | None, names: tuple[str, ...], known: Mapping[str, Shape] = _NOTHING
+    ) -> None:
         """Check a condition; it may stand with or without ``${ }``, as in the specification's examples."""
         if text is None:
             return
-        expression = self.compiled(pointer, unwrap(text) or text, names)
+        expression = self.compiled(pointer, unwrap(text) or text, names, known)
         if expression is not None and expression.type not in {"BOOL", "DYN"}:
             message = f"A condition must be true or false, but this is {expression.type}."
             self._notes.add(pointer, "expression.not_a_condition", message, "Compare it with something.")
@@ -127,6 +146,17 @@ class ExpressionCheck:
             expression = self.compiled(inner, text, names, output=output)
             found[inner] = "DYN" if expression is None else expression.type
         return found
+
+    def event_data(self, pointer: str, data: Json, type_: str) -> None:
+        """Tell fields in *data* that look like slips for those of an event of this type; authors may add their own."""
+        fields = data_of(type_).fields
+        if not isinstance(data, dict) or fields is None:
+            return
+        for name in sorted(set(data) - set(fields)):
+            if close(name, fields):
+                message = f"An event of the type {type_!r} has no field {name!r}."
+                place = f"{pointer}/{escape(name)}"
+                self._notes.add(place, "event.unknown_field", message, did_you_mean(name, fields), key=True)
 
     def types(self, pointer: str, task: model.CallTask, names: tuple[str, ...]) -> Mapping[str, str]:
         """Check the arguments of a call; return the type of each expression by its pointer."""

@@ -113,6 +113,7 @@ class TaskCheck:
         data = given.get("data", {})
         if not isinstance(data, dict) and not (isinstance(data, str) and unwrap(data) is not None):
             self._notes.add(f"{pointer}/data", "emit.data", "An event's data is an object.", "Name its fields.")
+        self._expressions.event_data(f"{pointer}/data", data, str(given.get("type", "")))
         for name in sorted(set(given) - {"type", "data"}):
             message = f"The attribute {name!r} is given by the journal."
             self._notes.add(

@@ -69,6 +69,7 @@ EXAMPLES: dict[str, str] = {
     "error.status": _task("{raise: {error: {type: broken, status: ¦broken}}}"),
     "error.unknown": _task("{raise: {error: {type: broken, status: 500, ¦titel: Broken}}}"),
     "event.unknown": _task("{listen: {to: {one: {with: {type: ¦fulfilment.shiped}}}}, timeout: {after: P1D}}"),
+    "event.unknown_field": _task("{emit: {event: {with: {type: exception.occurred, data: {¦cod: x}}}}}"),
     "export.never_read": _task("{call: create-reservation, export: {as: {¦found: '${ output.outcome }'}}}"),
     "expression.invalid": _task("{set: {a: '${ order.seq +¦ }'}}"),
     "expression.map_macro": _task("{set: {a: '${ ¦input.map(x, x) }'}}"),

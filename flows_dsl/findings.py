@@ -17,7 +17,7 @@ class Position(Frozen):
     column: int
 
 
-WARNINGS = frozenset({"event.unknown", "export.never_read", "set.never_read"})
+WARNINGS = frozenset({"event.unknown", "event.unknown_field", "export.never_read", "set.never_read"})
 """Codes of what is suspicious and keeps nothing from being published. All others are errors."""
 
 

@@ -342,6 +342,12 @@ do:
             id="catch",
         ),
         pytest.param(
+            "  - a:\n      listen: {to: {one: {with: {type: invoice.created, data: '${ data.totl > 3 }'}}}}\n"
+            "      timeout: {after: P1D}\n",
+            [(15, 67, "expression.unknown_field", "Did you mean 'total'?")],
+            id="filter",
+        ),
+        pytest.param(
             "  - a: {set: {x: '${ inptu.a }'}}\n",
             [(14, 22, "expression.unknown_name", "Did you mean 'input'?")],
             id="variable",
