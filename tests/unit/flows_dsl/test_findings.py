@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import flows_dsl
 from flows_dsl import prebuilt
@@ -18,6 +20,9 @@ _MADE = {
     "use.unknown_error", "use.unknown_retry", "use.unknown_timeout", "wait.no_timeout",
 }  # fmt: skip
 """Codes that are put together of parts."""
+
+_SHORT = sorted(code for code, text in EXAMPLES.items() if len(text) < 1_000)
+_WORDS = ("{}", "[]", "null", "1", "'${ input[0].x }'", "do", "x", "[1]", "true", ": ", "- ", "")
 
 
 @pytest.mark.parametrize("code", sorted(EXAMPLES))
@@ -55,3 +60,14 @@ def test_all_findings_of_a_flow_come_at_once() -> None:
     found = check_text(text.replace("type: fulfillment.shipped", "type: fulfillment.shiped"))
 
     assert [it.code for it in found] == ["event.unknown", "action.unknown"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(code=st.sampled_from(_SHORT), word=st.sampled_from(_WORDS), data=st.data())
+def test_no_flow_makes_the_check_fail(code: str, word: str, data: st.DataObject) -> None:
+    """A word of a flow replaced by anything leads to findings or to none, never to an error of Python."""
+    text = example(code)[0]
+    start, end = data.draw(st.sampled_from([it.span() for it in re.finditer(r"[\w.]+|\{\}|\[\]", text)]))
+    lines = f"{text}\n".count("\n") + 1
+
+    assert all(1 <= it.line <= lines for it in check_text(text[:start] + word + text[end:]))
