@@ -6,7 +6,7 @@ from typing import cast
 from flows_dsl.canonical import canonical
 from flows_dsl.compiled import Try
 from flows_dsl.problems import as_variable
-from flows_dsl.retries import delay_before
+from flows_dsl.retries import delay_before, jitter_of
 from flows_dsl.turn import Turn
 from orderloom.domain.errors import Problem
 
@@ -48,7 +48,8 @@ def retry_at(turn: Turn, problem: Problem) -> datetime | None:
     if turn.holds(policy.except_when, active.input, named, default=False):
         return None
     first = turn.after(policy.delay, active.input) - now
-    due = now + delay_before(policy, first, active.attempt + 1)
+    attempt = active.attempt + 1
+    due = now + delay_before(policy, first, attempt) + jitter_of(policy, turn.step(f"/catch/retry/{attempt}").key)
     if policy.within is not None and due > active.failed_at + policy.within:
         return None
     return due

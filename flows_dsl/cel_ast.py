@@ -8,8 +8,14 @@ that matter are read here straight from the wire format.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 type Message = dict[int, list[bytes | int]]
+
+_SCANNING = {"@in": 1, "_==_": 1, "_!=_": 1, "_+_": 1, "list": 4}
+"""Calls that go through a whole value, and what that costs beside each other. Gathering results copies them."""
+_RESULTS = frozenset({"@result", "__result__"})
+"""What macros gather in; nobody can name it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,19 @@ class Facts:
 
     paths: tuple[tuple[str, ...], ...]
     loops: tuple[Loop, ...]
+    depth: int = 0
+    """How many macros stand inside each other."""
+    scans: int = 0
+    """What the calls inside of macros cost that go through a whole value each time."""
+    joins: int = 0
+    """How many values are joined with ``+``."""
+    written: int = 0
+    """Items of the longest list that is written out."""
+
+    @property
+    def growth(self) -> int:
+        """Return how many times bigger macros may make a value: the product of how often each names its item."""
+        return prod(max(1, loop.uses) for loop in self.loops)
 
 
 def read(serialized: bytes) -> Facts:
@@ -35,7 +54,9 @@ def read(serialized: bytes) -> Facts:
     types = {_number(entry, 1): _kind(_one(entry, 2)) for entry in map(_message, _all(checked, 3))}
     reader = _Reader(types)
     reader.walk(_one(checked, 4), frozenset())
-    return Facts(tuple(sorted(reader.paths)), tuple(reader.loops))
+    return Facts(
+        tuple(sorted(reader.paths)), tuple(reader.loops), reader.depth, reader.scans, reader.joins, reader.written
+    )
 
 
 class _Reader:
@@ -43,28 +64,46 @@ class _Reader:
         self._types = types
         self.paths: set[tuple[str, ...]] = set()
         self.loops: list[Loop] = []
+        self.depth = 0
+        self.scans = 0
+        self.joins = 0
+        self.written = 0
 
-    def walk(self, node: bytes, bound: frozenset[str]) -> None:
+    def walk(self, node: bytes, bound: frozenset[str], depth: int = 0) -> None:
         if path := _path(node):
             if path[0] not in bound:
                 self.paths.add(path)
             return
         expr = _message(node)
         if 9 in expr:
-            self._loop(_message(_one(expr, 9)), bound)
+            self._loop(_message(_one(expr, 9)), bound, depth)
+        if 7 in expr:
+            self.written = max(self.written, len(_all(_message(_one(expr, 7)), 1)))
+        if 6 in expr:
+            self._call(_message(_one(expr, 6)), inside=depth > 0)
         for child in _children(expr):
-            self.walk(child, bound)
+            self.walk(child, bound, depth)
 
-    def _loop(self, loop: Message, bound: frozenset[str]) -> None:
+    def _call(self, call: Message, *, inside: bool) -> None:
+        name, given = _text(_one(call, 2)), [*_all(call, 1), *_all(call, 3)]
+        if any(map(_counts, given)) or name not in _SCANNING:
+            return
+        gathers = any(_path(it) and _path(it)[0] in _RESULTS for it in given)
+        self.joins += name == "_+_" and not gathers
+        if inside and (gathers or not any(map(_constant, given))):
+            self.scans += _SCANNING[name]
+
+    def _loop(self, loop: Message, bound: frozenset[str], depth: int) -> None:
         source = _one(loop, 2)
         names = {_text(_one(loop, 1)), _text(_one(loop, 3))}
         body = [_one(loop, field) for field in (5, 6, 7) if field in loop]
         over = self._types.get(_number(_message(source), 2), "dyn")
         item = _text(_one(loop, 1))
         self.loops.append(Loop(over, sum(_count(part, item) for part in body)))
-        self.walk(source, bound)
+        self.depth = max(self.depth, depth + 1)
+        self.walk(source, bound, depth)
         for part in body:
-            self.walk(part, bound | names)
+            self.walk(part, bound | names, depth + 1)
 
 
 def _path(node: bytes) -> tuple[str, ...]:
@@ -97,6 +136,16 @@ def _children(expr: Message) -> Iterator[bytes]:
         for entry in map(_message, _all(_message(_one(expr, 8)), 2)):
             yield from _all(entry, 3)
             yield from _all(entry, 4)
+
+
+def _counts(node: bytes) -> bool:
+    """Return whether a value is a number or another one that is no list, written out."""
+    return 3 in _message(node)
+
+
+def _constant(node: bytes) -> bool:
+    expr = _message(node)
+    return 3 in expr or (7 in expr and all(map(_constant, _all(_message(_one(expr, 7)), 1))))
 
 
 def _count(node: bytes, name: str) -> int:

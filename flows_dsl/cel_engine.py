@@ -7,13 +7,13 @@ knows to be a list: a list literal, a macro's result, or ``list(value)``, which 
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, reduce
-from operator import mul
+from functools import lru_cache
 from typing import Any
 
 from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]  # its stubs lack an __init__
 
 from flows_dsl import cel_ast
+from flows_dsl.cel_cost import MAX_WORK, work
 from flows_dsl.expression import ExpressionFailed, ExpressionRefused, bounded, check_length
 from orderloom.domain.model import Json
 
@@ -21,8 +21,11 @@ VARIABLES = ("context", "input", "order", "output", "task", "workflow")
 """What every CEL expression may name, beside the variables of an enclosing catch."""
 
 MAX_LOOPS = 8
+MAX_DEPTH = 3
+"""Macros inside each other."""
 MAX_GROWTH = 256
 """Bound of how much bigger nested macros may make a value: the product of how often each names its item."""
+
 
 _WHERE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _UNKNOWN = re.compile(r"undeclared reference to '([^']+)'")
@@ -50,6 +53,7 @@ class CelExpression:
 
     def __init__(self, compiled: cel.Expression, facts: cel_ast.Facts) -> None:
         self._compiled = compiled
+        self._facts = facts
         self._roots = tuple(sorted({path[0] for path in facts.paths}))
         self.type = compiled.return_type().name()
         self.paths = facts.paths
@@ -57,6 +61,8 @@ class CelExpression:
     def evaluate(self, scope: Mapping[str, Json], here: Json = None) -> Json:  # noqa: ARG002  # jq's `.`
         """Return its value in *scope*."""
         data: dict[str, Any] = {name: scope[name] for name in self._roots if name in scope}
+        if (cost := work(self._facts, data)) > MAX_WORK:
+            raise ExpressionFailed(f"the expression is too costly for its input: it may take {cost} steps")
         try:
             value = self._compiled.eval(data=data)
             plain, failed = value.plain_value(), value.type().name() == "ERROR"
@@ -162,7 +168,13 @@ def _check_loops(facts: cel_ast.Facts) -> None:
                 code="expression.map_macro",
                 remedy="Run macros over lists; wrap a list of unknown type as list(value).",
             )
-    growth = reduce(mul, (max(1, loop.uses) for loop in facts.loops), 1)
+    if facts.depth > MAX_DEPTH:
+        raise ExpressionRefused(
+            f"CEL: {facts.depth} macros inside each other are too costly; at most {MAX_DEPTH} are allowed.",
+            code="expression.too_costly",
+            remedy="Split the expression, or compute it in an action.",
+        )
+    growth = facts.growth
     if len(facts.loops) > MAX_LOOPS or growth > MAX_GROWTH:
         raise ExpressionRefused(
             f"CEL: {len(facts.loops)} macros that may multiply a value by {growth} are too costly.",

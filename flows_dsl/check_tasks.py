@@ -187,8 +187,7 @@ class TaskCheck:
         if policy.delay is not None:
             self.duration(f"{pointer}/delay", policy.delay, names)
         if policy.jitter is not None:
-            message, remedy = "jitter is not supported.", "A flow does the same in every replay: remove it."
-            notes.add(f"{pointer}/jitter", "unsupported.jitter", message, remedy, key=True)
+            self._jitter(f"{pointer}/jitter", policy.jitter)
         limit = policy.limit
         if limit is None or not ((limit.attempt and limit.attempt.count) or limit.duration is not None):
             remedy = "Add limit.attempt.count or limit.duration."
@@ -199,6 +198,17 @@ class TaskCheck:
             message, remedy = "limit.attempt.duration is not supported.", "Put a timeout on a task in try."
             notes.add(f"{pointer}/limit/attempt/duration", "unsupported.attempt_duration", message, remedy, key=True)
         self._backoff(f"{pointer}/backoff", policy.backoff)
+
+    def _jitter(self, pointer: str, jitter: parts.Jitter) -> None:
+        bounds = {"from": jitter.from_, "to": jitter.to}
+        for name, value in bounds.items():
+            self._constant(f"{pointer}/{name}", value)
+        try:
+            wrong = duration(jitter.from_) > duration(jitter.to)
+        except NotDuration:
+            return
+        if wrong:
+            self._notes.add(f"{pointer}/to", "retry.jitter", "to is less than from.", "Say the least first.")
 
     def _backoff(self, pointer: str, backoff: parts.Backoff | None) -> None:
         chosen = sorted(backoff.model_fields_set) if backoff else []

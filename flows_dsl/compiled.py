@@ -188,6 +188,8 @@ class RetryLoop:
     longest: timedelta | None
     count: int | None
     within: timedelta | None
+    jitter: tuple[timedelta, timedelta] | None = None
+    """The least and the most that is added to each delay."""
 
 
 @dataclass(frozen=True, slots=True)

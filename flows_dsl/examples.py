@@ -101,6 +101,7 @@ EXAMPLES: dict[str, str] = {
     "listen.until": _task("{listen: {to: {one: {with: {type: x}}, ¦until: 'true'}}, timeout: {after: P1D}}"),
     "retry.backoff": _RETRY + "{limit: {attempt: {count: 2}}, backoff: ¦{}}\n",
     "retry.factor": _RETRY + "{limit: {attempt: {count: 2}}, backoff: {exponential: {factor: ¦0}}}\n",
+    "retry.jitter": _RETRY + "{limit: {attempt: {count: 2}}, jitter: {from: PT2S, to: ¦PT1S}}\n",
     "retry.no_limit": _RETRY + "¦{delay: PT1S}\n",
     "retry.setting": _RETRY + "{limit: {attempt: {count: 2}}, backoff: {exponential: {¦factr: 2}}}\n",
     "run.nothing": _task("{¦run: {}}"),
@@ -120,7 +121,6 @@ EXAMPLES: dict[str, str] = {
     "timeout.too_long": _task("{listen: {to: {one: {with: {type: x}}}}, timeout: ¦{after: P91D}}"),
     "unsupported.attempt_duration": _RETRY + "{limit: {attempt: {count: 2, ¦duration: PT1S}}}\n",
     "unsupported.call": _task("{call: ¦grpc}"),
-    "unsupported.jitter": _RETRY + "{limit: {attempt: {count: 2}}, ¦jitter: {from: PT0S, to: PT1S}}\n",
     "unsupported.loose": f"{_TOP}evaluate: {{language: cel, mode: ¦loose}}\n"
     f"schedule: {{on: {{one: {{with: {{type: order.placed}}}}}}}}\n{_END}",
     "unsupported.run_container": _task("{run: {¦container: {image: x}}}"),

@@ -169,6 +169,13 @@ class Backoff(Node):
     linear: JsonObject | None = None
 
 
+class Jitter(Node):
+    """Bounds of what is added to each delay, so that many who failed together do not come back together."""
+
+    from_: Json = Field(alias="from")
+    to: Json
+
+
 class RetryPolicy(Node):
     """When and how often a ``try`` is tried again."""
 
@@ -177,7 +184,7 @@ class RetryPolicy(Node):
     delay: Json = None
     backoff: Backoff | None = None
     limit: RetryLimit | None = None
-    jitter: Json = None
+    jitter: Jitter | None = None
 
 
 class ErrorFilter(Node):

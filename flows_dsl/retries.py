@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from typing import Literal
 
 from flows_dsl.compiled import RetryLoop
@@ -25,13 +26,13 @@ def retry_of_call(task: TryTask, policy: RetryPolicy | None) -> Retry | None:
     """
     Return the attempts that the runner makes, when all that is tried is one call and any error is tried again.
 
-    With a filter or a condition it is the flow that must look at each error, so the flow loops instead.
+    With a filter, a condition or jitter it is the flow that must look at each error, so the flow loops instead.
     """
     catch = task.catch
     tried = [it for item in task.try_ for it in item.values()]
     if policy is None or len(tried) != 1 or not isinstance(tried[0], CallTask) or tried[0].if_ or catch.errors:
         return None
-    if any((catch.when, catch.except_when, policy.when, policy.except_when)):
+    if any((catch.when, catch.except_when, policy.when, policy.except_when, policy.jitter)):
         return None
     growth, settings = _growth(policy)
     limit = policy.limit
@@ -68,6 +69,7 @@ def retry_loop(policy: RetryPolicy, language: Language, names: tuple[str, ...]) 
         longest=None if longest is None else duration(longest),
         count=limit.attempt.count if limit and limit.attempt else None,
         within=duration(limit.duration) if limit and limit.duration is not None else None,
+        jitter=(duration(policy.jitter.from_), duration(policy.jitter.to)) if policy.jitter else None,
     )
 
 
@@ -80,6 +82,19 @@ def delay_before(loop: RetryLoop, first: timedelta, attempt: int) -> timedelta:
         seconds = first.total_seconds() * min(loop.factor ** min(attempt - 1, 64), 1e9)
         delay = timedelta(seconds=min(seconds, 86_400.0 * 365))
     return delay if loop.longest is None else min(delay, loop.longest)
+
+
+def jitter_of(loop: RetryLoop, key: str) -> timedelta:
+    """
+    Return what is added to the delay of the try with this *key*: the same in every replay, spread evenly over keys.
+
+    It is whole milliseconds.
+    """
+    if loop.jitter is None:
+        return timedelta(0)
+    least, most = (it // timedelta(milliseconds=1) for it in loop.jitter)
+    drawn = int.from_bytes(sha256(key.encode()).digest()[:8])
+    return timedelta(milliseconds=least + drawn % (most - least + 1))
 
 
 def _growth(policy: RetryPolicy) -> tuple[Literal["constant", "linear", "exponential"], JsonObject]:

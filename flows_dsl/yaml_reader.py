@@ -26,6 +26,7 @@ MAX_DEPTH = 64
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9]\d*)")
 _NUMBER = re.compile(r"[-+]?(\.\d+|(0|[1-9]\d*)(\.\d*)?)([eE][-+]?\d+)?")
+_HALF = re.compile("[\ud800-\udfff]")
 _WORDS: dict[str, Json] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -79,7 +80,7 @@ def read(text: str) -> tuple[Json, Source, list[Finding]]:
     Raises:
         YamlRefused: it is too big or too deep, no YAML, or uses what could hide its real size.
     """
-    if (bytes_ := len(text.encode())) > MAX_BYTES:
+    if (bytes_ := len(text.encode(errors="replace"))) > MAX_BYTES:
         detail = f"The document has {bytes_} bytes; at most {MAX_BYTES} are allowed."
         raise YamlRefused(Finding(code="yaml.too_large", message=detail, remedy="Split the flow."))
     reader = _Reader(text)
@@ -97,7 +98,7 @@ def read(text: str) -> tuple[Json, Source, list[Finding]]:
                 column=mark.column + 1 if mark else 1,
             )
         ) from None
-    except YAMLError as other:
+    except (YAMLError, ValueError) as other:  # a ValueError is of an escape that stands for no character
         message = f"This is no valid YAML: {str(other).splitlines()[0]}."
         raise YamlRefused(Finding(code="yaml.syntax", message=message, remedy="Use printable UTF-8 text.")) from None
 
@@ -130,6 +131,8 @@ class _Reader:
             message = f"The document is nested deeper than {MAX_DEPTH}."
             raise self._refusal(event, "yaml.too_deep", message, "Flatten it.")
         self.source.values[pointer] = _position(event)
+        if isinstance(event, ScalarEvent):
+            self._whole(event)
         match event:
             case MappingStartEvent():
                 return self._mapping(pointer, depth)
@@ -137,6 +140,15 @@ class _Reader:
                 return self._sequence(pointer, depth)
             case _:
                 return _scalar(event)
+
+    def _whole(self, event: Any) -> None:
+        """Make characters whole that JSON writes as two escapes; refuse half ones, which no encoding can hold."""
+        if _HALF.search(event.value):
+            try:
+                event.value = event.value.encode("utf-16", "surrogatepass").decode("utf-16")
+            except UnicodeDecodeError:
+                message, remedy = "Half of a character stands here.", "Use printable UTF-8 text."
+                raise self._refusal(event, "yaml.syntax", message, remedy) from None
 
     def _mapping(self, pointer: str, depth: int) -> Json:
         found: dict[str, Json] = {}

@@ -199,7 +199,7 @@ do:
 
 
 def test_retries_and_catches_are_checked() -> None:
-    """A retry needs an end and no dice; a catch names fields that errors have."""
+    """A retry needs an end, and jitter the least first; a catch names fields that errors have."""
     body = """\
 use:
   retries:
@@ -213,7 +213,7 @@ do:
         errors: {with: {stat: 402}}
         retry:
           delay: PT1S
-          jitter: {from: PT1S, to: PT2S}
+          jitter: {from: PT2S, to: PT1S}
           limit: {attempt: {count: 2}}
   - other:
       try:
@@ -225,7 +225,7 @@ do:
         (15, 12, "retry.no_limit"),
         (21, 13, "catch.reserved"),
         (22, 25, "error.unknown"),
-        (25, 11, "unsupported.jitter"),
+        (25, 36, "retry.jitter"),
         (30, 22, "use.unknown_retry"),
     ]
 

@@ -1,10 +1,15 @@
 """Errors in flows: caught, tried again, or left to an operator."""
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 import pytest
 
+from flows_dsl.parts import RetryPolicy
 from flows_dsl.problems import FlowCancelled
+from flows_dsl.retries import jitter_of, retry_loop
 from flows_dsl.runner import Fault, Resolution, Retry, Step
-from flows_dsl.testing import ScriptedRunner, draft, event, failure, run
+from flows_dsl.testing import START, ScriptedRunner, draft, event, failure, run
 
 PLACED = event("order.placed", {"channel": "web"})
 
@@ -224,3 +229,44 @@ use:
     assert [it.what for it in runner.asked if it.kind == "call"] == ["act", "other"] * 4 + ["tell"]
     assert len(set(runner.keys)) == 9
     assert runner.paths[-3:] == ["/do/0/try/0#3.0", "/do/0/try/1#3.0", "/do/0/catch/do/0#0.0"]
+
+
+JITTER = """\
+  - it:
+      try:
+        - a: {call: act}
+      catch:
+        retry:
+          delay: PT10S
+          backoff: {constant: {}}
+          jitter: {from: PT0S, to: PT20S}
+          limit: {attempt: {count: 3}}
+"""
+
+
+async def _waits(order: str) -> list[str]:
+    runner = ScriptedRunner(answers={"act": [failure(), failure(), failure(), {}]})
+    await run(draft(JITTER), runner, event("order.placed", id=order))
+    return [it.what for it in runner.asked if it.kind == "wait"]
+
+
+async def test_jitter_spreads_retries_and_is_the_same_again() -> None:
+    """Each delay grows by up to the jitter; orders differ, while one order waits as long in every replay."""
+    first, second = await _waits("100001:1"), await _waits("100002:1")
+
+    assert first == await _waits("100001:1")
+    assert first != second
+    for waits in (first, second):
+        ends = [START, *map(datetime.fromisoformat, waits)]
+        assert len(ends) == 4
+        assert all(
+            timedelta(seconds=10) <= later - earlier <= timedelta(seconds=30) for earlier, later in pairwise(ends)
+        )
+
+
+def test_jitter_reaches_both_of_its_ends() -> None:
+    """Drawn over many keys, every millisecond from the least to the most comes up, and none beyond."""
+    policy = RetryPolicy.model_validate({"jitter": {"from": "PT0.002S", "to": "PT0.005S"}})
+    loop = retry_loop(policy, "cel", ())
+
+    assert {jitter_of(loop, str(key)) // timedelta(milliseconds=1) for key in range(200)} == {2, 3, 4, 5}
