@@ -1,10 +1,14 @@
 """A flow that is dumped at any quiet point and goes on elsewhere does what it would have done undisturbed."""
 
+import asyncio
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from zlib import crc32
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +132,9 @@ class Keyed(ScriptedRunner):
     decisions: list[Resolution] = field(default_factory=list[Resolution])
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
-        """Answer an action that is shaky as its key says."""
+        """Answer an action that is shaky as its key says; each round leaves one round less."""
+        if action == "round":
+            self.header = {"rounds": int(str(self.header["rounds"])) - 1}
         self.answers = {**self.answers, "shaky": [_SHAKY[crc32(step.key.encode()) % len(_SHAKY)]]}
         return await super().call(step, action, arguments, retry)
 
@@ -140,20 +146,13 @@ class Keyed(ScriptedRunner):
         return self.decisions[crc32(step.key.encode()) % len(self.decisions)]
 
 
-def _runner(decisions: list[Resolution]) -> ScriptedRunner:
-    runner = Keyed(
+def _runner[R: Keyed](decisions: list[Resolution], made: Callable[..., R] = Keyed) -> R:
+    return made(
         header={"rounds": 2},
         events=[event(type, {"n": n}, id=f"e{n}", seq=n) for n, type in enumerate("abacbab", 2)],
         resolutions=[Resolution(kind="skip")] * 500,
         decisions=decisions,
     )
-
-    def round_(arguments: Any) -> Any:
-        runner.header = {"rounds": int(str(runner.header["rounds"])) - 1}
-        return {}
-
-    runner.answers = {"round": [round_]}
-    return runner
 
 
 _decisions = st.lists(
@@ -209,3 +208,71 @@ async def test_random_flows_do_the_same_again(tasks: Tasks, back: int | None, de
 
     assert await _outcome(run(flow, first, PLACED)) == await _outcome(run(flow, second, PLACED))
     assert first.asked == second.asked
+
+
+@dataclass
+class Committing(Keyed):
+    """Commits each effect once: asked again with the same key, it answers what it answered."""
+
+    committed: dict[str, Json] = field(default_factory=dict[str, Json])
+    dies_after: int | None = None
+    """How many effects are committed before the worker dies: no answer is heard of any more."""
+    died: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
+        """Commit, unless that was done; a refusal commits nothing and comes again."""
+        if step.key not in self.committed:
+            await self._alive()
+            answer = await super().call(step, action, arguments, retry)
+            await self._commit(step.key, [action, arguments, answer])
+        elif action == "round":
+            self.header = {"rounds": int(str(self.header["rounds"])) - 1}  # it comes with the answer
+        known = self.committed[step.key]
+        assert isinstance(known, list)
+        assert known[:2] == [action, arguments], "the same key came with another input"
+        return known[2]
+
+    async def emit(self, step: Step, type: str, data: JsonObject) -> None:
+        """Commit, unless that was done."""
+        if step.key not in self.committed:
+            await self._alive()
+            await super().emit(step, type, data)
+            await self._commit(step.key, [type, data])
+
+    async def _commit(self, key: str, what: Json) -> None:
+        self.committed[key] = what
+        if self.dies_after is not None and len(self.committed) == self.dies_after:
+            self.died.set()
+        await self._alive()
+
+    async def _alive(self) -> None:
+        if self.died.is_set():
+            await asyncio.get_running_loop().create_future()
+
+
+def _committing(decisions: list[Resolution], committed: dict[str, Json], dies_after: int | None) -> Committing:
+    return _runner(decisions, partial(Committing, committed=committed, dies_after=dies_after))
+
+
+@given(_task_lists, st.none() | st.integers(0, 3), _decisions)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+async def test_a_worker_killed_between_any_two_effects_changes_nothing(
+    tasks: Tasks, back: int | None, decisions: list[Resolution]
+) -> None:
+    """Begun anew after each effect whose answer was lost: the same output, and each effect once, with one input."""
+    flow = _flow(tasks, back)
+    undisturbed: dict[str, Json] = {}
+    output = await _outcome(run(flow, _committing(decisions, undisturbed, None), PLACED))
+
+    for at in range(1, len(undisturbed) + 1):
+        committed: dict[str, Json] = {}
+        dying = _committing(decisions, committed, at)
+        killed = asyncio.create_task(run(flow, dying, PLACED))
+        died = asyncio.create_task(dying.died.wait())
+        await asyncio.wait([killed, died], return_when=asyncio.FIRST_COMPLETED)
+        assert died.done(), "the effect was not come to"
+        killed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await killed
+        assert await _outcome(run(flow, _committing(decisions, committed, None), PLACED)) == output
+        assert committed == undisturbed
