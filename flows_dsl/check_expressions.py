@@ -13,6 +13,7 @@ from flows_dsl.expressions import Language, embedded, unwrap
 from flows_dsl.expressions import compile as compile_expression
 from flows_dsl.findings import close, did_you_mean, escape
 from flows_dsl.notes import Notes
+from flows_dsl.schemas import wrong
 from flows_dsl.shapes import Shape
 from orderloom.domain.model import Json
 
@@ -178,9 +179,22 @@ class ExpressionCheck:
                 self.value(f"{pointer}/{field}/as", it.as_, names, output=True)
         for field, part in (("input", input), ("output", output), ("export", export)):
             if part is not None and part.schema_ is not None:
-                message = f"{field}.schema is not supported."
-                remedy = "Actions check their own input and output."
-                self._notes.add(f"{pointer}/{field}/schema", "unsupported.schema", message, remedy, key=True)
+                self._schema(f"{pointer}/{field}/schema", part.schema_)
+        if export is not None and export.schema_ is not None and export.as_ is None:
+            message, remedy = "Without as nothing is exported.", "Add as, or remove the schema."
+            self._notes.add(f"{pointer}/export/schema", "schema.no_export", message, remedy, key=True)
+
+    def _schema(self, pointer: str, schema: parts.EdgeSchema) -> None:
+        """Check a schema itself."""
+        if schema.resource is not None:
+            message, remedy = "A schema elsewhere is not supported.", "Write it here, under document."
+            self._notes.add(f"{pointer}/resource", "unsupported.schema", message, remedy, key=True)
+        elif "document" not in schema.model_fields_set:
+            message, remedy = "There is no schema here.", "Write it under document."
+            self._notes.add(pointer, "schema.missing", message, remedy, key=True)
+        else:
+            for at, message, remedy in wrong(schema.document, f"{pointer}/document"):
+                self._notes.add(at, "schema.invalid", message, remedy)
 
 
 def written(path: tuple[str, ...]) -> str:

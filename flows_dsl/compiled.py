@@ -8,6 +8,7 @@ from typing import Literal
 from flows_dsl.durations import LONGEST
 from flows_dsl.expressions import Condition, Language, Template
 from flows_dsl.runner import Retry
+from flows_dsl.schemas import Schema
 from orderloom.domain.model import Json, JsonObject
 
 type Concurrency = Literal["parallel", "queue", "drop", "replace"]
@@ -122,6 +123,8 @@ class ForEach:
     at: str
     output_as: Template | None
     export_as: Template | None
+    output_schema: Schema | None = None
+    export_schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,9 @@ class CompiledTask:
     input_from: Template | None = None
     output_as: Template | None = None
     export_as: Template | None = None
+    input_schema: Schema | None = None
+    output_schema: Schema | None = None
+    export_schema: Schema | None = None
     timeout: Template | None = None
     then: str = CONTINUE
     loops: tuple[Loop, ...] = ()
@@ -258,6 +264,8 @@ class CompiledFlow:
     """What expressions see as ``workflow.definition``."""
     input_from: Template | None = None
     output_as: Template | None = None
+    input_schema: Schema | None = None
+    output_schema: Schema | None = None
     timeout: Template | None = None
     inner: Mapping[str, "CompiledFlow"] = field(default_factory=dict[str, "CompiledFlow"])
     """The flows that its tasks run, by ``namespace/name:version``."""

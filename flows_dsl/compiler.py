@@ -39,6 +39,7 @@ from flows_dsl.loader import document as load_document
 from flows_dsl.resolved import digest, label, resolve
 from flows_dsl.retries import policy_of, retry_loop, retry_of_call
 from flows_dsl.runner import Retry
+from flows_dsl.schemas import schema_of
 from orderloom.domain.model import Json
 
 type Items = Sequence[Mapping[str, model.Task | model.RefusedTask]]
@@ -169,6 +170,8 @@ class _Compiler:
             descriptor={"document": {"namespace": head.namespace, "name": head.name, "version": head.version}},
             input_from=self._template(document.input.from_ if document.input else None),
             output_as=self._template(document.output.as_ if document.output else None),
+            input_schema=schema_of(document.input),
+            output_schema=schema_of(document.output),
             timeout=self._timeout(document.timeout),
             inner=self._inner,
             starts_with=self._starts_with(document.schedule),
@@ -203,6 +206,9 @@ class _Compiler:
             input_from=self._template(task.input.from_ if task.input else None, names),
             output_as=self._template(task.output.as_ if task.output else None, names),
             export_as=self._template(task.export.as_ if task.export else None, names),
+            input_schema=schema_of(task.input),
+            output_schema=schema_of(task.output),
+            export_schema=schema_of(task.export),
             timeout=self._timeout(task.timeout, names),
             then=task.then or CONTINUE,
             loops=place.loops,
@@ -326,6 +332,8 @@ class _Compiler:
             at=each.at,
             output_as=self._template(each.output.as_ if each.output else None, place.names),
             export_as=self._template(each.export.as_ if each.export else None, place.names),
+            output_schema=schema_of(each.output),
+            export_schema=schema_of(each.export),
         )
 
     def _strategy(self, to: parts.Listen, names: tuple[str, ...], *, envelope: bool = False) -> Listen:

@@ -110,6 +110,9 @@ EXAMPLES: dict[str, str] = {
     "schedule.collects_for": "document:\n  dsl: 1.0.3\n  namespace: shop\n  name: mine\n  version: 1.0.0\n"
     "  metadata: {¦collectsFor: PT1H}\nschedule: {on: {one: {with: {type: order.placed}}}}\n" + _END,
     "schedule.missing": "¦" + _TOP + _END,
+    "schema.invalid": _task("{set: {}, input: {schema: {document: {type: ¦text}}}}"),
+    "schema.missing": _task("{set: {}, input: {¦schema: {format: json}}}"),
+    "schema.no_export": _task("{set: {}, export: {¦schema: {document: {type: object}}}}"),
     "set.literal": _task("{set: ¦plain}"),
     "set.never_read": "do:\n  - it: {¦set: {a: 1}}\n  - then: {call: create-reservation}\n",
     "switch.unreachable": "do:\n  - it:\n      switch:\n        - always: {then: end}\n"
@@ -127,7 +130,7 @@ EXAMPLES: dict[str, str] = {
     "unsupported.run_script": _task("{run: {¦script: {language: js, code: x}}}"),
     "unsupported.run_shell": _task("{run: {¦shell: {command: ls}}}"),
     "unsupported.schedule": _starts("{on: {one: {with: {type: order.placed, ¦id: x}}}}"),
-    "unsupported.schema": _task("{call: create-reservation, input: {¦schema: {}}}"),
+    "unsupported.schema": _task("{set: {}, input: {schema: {¦resource: {endpoint: 'https://shop.example/x.json'}}}}"),
     "unsupported.timeout": _task("{call: create-reservation, ¦timeout: {after: PT1S}}"),
     "unsupported.use": "use: {¦secrets: [a]}\n" + _END,
     "use.unknown_error": _task("{raise: {error: ¦gone}}"),

@@ -18,7 +18,7 @@ from flows_dsl.frames import Frame, InstanceState
 from flows_dsl.problems import CompensationAsked, FlowCancelled, FlowUndone, expression_failure, timeout_failure
 from flows_dsl.runner import Compensation, FlowFailure, Observer, Resolution, Step, StepRunner
 from flows_dsl.strand import Ended, Strand
-from flows_dsl.turn import Limit, TimeIsUp, root_scope, sooner
+from flows_dsl.turn import Limit, TimeIsUp, fit, root_scope, sooner
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json
 
@@ -106,6 +106,7 @@ class FlowInstance:
 
     def _begin(self) -> None:
         state, flow = self.state, self.flow
+        fit(flow.input_schema, state.input, "")
         state.value = self._root(flow.input_from, state.input, state.input)
         if flow.timeout is not None:
             state.deadline = state.started_at + self._allowed(flow.timeout)
@@ -132,8 +133,10 @@ class FlowInstance:
         state.value, state.phase = output, "end"
 
     def _end(self) -> None:
-        self.state.value = self._root(self.flow.output_as, self.state.value, self.state.value, output=self.state.value)
-        self.state.phase = "done"
+        state = self.state
+        output = self._root(self.flow.output_as, state.value, state.value, output=state.value)
+        fit(self.flow.output_schema, output, "")
+        state.value, state.phase = output, "done"
 
     def _root(self, template: Template | None, value: Json, input: Json, **more: Json) -> Json:
         """Evaluate an expression of the flow itself."""

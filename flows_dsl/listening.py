@@ -73,11 +73,7 @@ def _handled(turn: Turn, body: Listen) -> None:
     """Take in what came of the tasks for an event."""
     active, foreach = turn.active, body.foreach
     assert foreach is not None
-    output = active.output
-    if foreach.output_as is not None:
-        output = turn.evaluate(foreach.output_as, active.input, output, output=output)
-    if foreach.export_as is not None:
-        turn.export(foreach.export_as, output)
+    output = turn.handed_on(foreach, active.output)
     active.handling, active.at = False, active.at + 1
     _collect(turn, output)
 

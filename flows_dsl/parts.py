@@ -34,18 +34,26 @@ class Node(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class EdgeSchema(Node):
+    """What a value must be: a JSON Schema that stands in the flow."""
+
+    format: Literal["json"] = "json"
+    document: Json = None
+    resource: Json = None
+
+
 class Input(Node):
-    """How the input is changed before it is used."""
+    """How the input is changed before it is used, and what it must be before that."""
 
     from_: Json = Field(default=None, alias="from")
-    schema_: Json = Field(default=None, alias="schema")
+    schema_: EdgeSchema | None = Field(default=None, alias="schema")
 
 
 class Output(Node):
-    """How the output is changed before it is handed on."""
+    """How the output is changed before it is handed on, and what it must be after that."""
 
     as_: Json = Field(default=None, alias="as")
-    schema_: Json = Field(default=None, alias="schema")
+    schema_: EdgeSchema | None = Field(default=None, alias="schema")
 
 
 class Timeout(Node):

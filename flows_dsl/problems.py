@@ -53,6 +53,21 @@ def expression_failure(detail: str, instance: str | None = None) -> FlowFailure:
     )
 
 
+def validation_failure(detail: str, instance: str | None = None) -> FlowFailure:
+    """Return the specification's error for a value that does not fit its schema; *detail* begins with where in it."""
+    return FlowFailure(
+        Problem(
+            type=f"{SPECIFICATION}validation",
+            title="A value does not fit its schema.",
+            status=400,
+            detail=detail,
+            instance=instance,
+            code="validation",
+            remedy="Correct the value, or the schema.",
+        )
+    )
+
+
 def timeout_failure(instance: str) -> FlowFailure:
     """Return the specification's error for a task that took longer than its author allowed."""
     return FlowFailure(

@@ -207,7 +207,7 @@ class Strand:
                 return
             turn.active.output, turn.active.then = outcome.output, outcome.then
             turn.active.phase = "finish"
-        output = self._finish(turn)
+        output = turn.handed_on(turn.task, turn.active.output)
         self._go(turn.frame, output, self._direction(turn))
 
     def _check_time(self) -> None:
@@ -224,21 +224,11 @@ class Strand:
             self._tell(frame, "started")
             active.entered, active.visit = True, self.state.visits.get(turn.where, 0)
             self.state.visits[turn.where] = active.visit + 1
-        active.input = frame.input if task.input_from is None else turn.evaluate(task.input_from, frame.input)
+        active.input = turn.taken(frame.input)
         if task.timeout is not None and isinstance(task.body, TIMED):
             active.deadline = turn.after(task.timeout, active.input)
         active.phase = "run"
         return True
-
-    def _finish(self, turn: Turn) -> Json:
-        """Return the task's output after ``output.as``, and export to the context."""
-        active, task = turn.active, turn.task
-        output = active.output
-        if task.output_as is not None:
-            output = turn.evaluate(task.output_as, active.input, output, output=output)
-        if task.export_as is not None:
-            turn.export(task.export_as, output)
-        return output
 
     @staticmethod
     def _direction(turn: Turn) -> str:

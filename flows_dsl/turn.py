@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import Protocol
 
 from flows_dsl.canonical import size
-from flows_dsl.compiled import CompiledFlow, CompiledTask, Loop
+from flows_dsl.compiled import CompiledFlow, CompiledTask, ForEach, Loop
 from flows_dsl.durations import NotDuration, duration
 from flows_dsl.expressions import Condition, ExpressionFailed, Template
 from flows_dsl.frames import Active, Branch, Frame, InstanceState
-from flows_dsl.problems import MAX_CONTEXT, expression_failure, too_large
+from flows_dsl.problems import MAX_CONTEXT, expression_failure, too_large, validation_failure
 from flows_dsl.runner import Step, StepRunner
+from flows_dsl.schemas import Schema
 from orderloom.domain.model import Json, JsonObject
 
 
@@ -178,14 +179,34 @@ class Turn:
         """Return the timeout that ends this turn first."""
         return self.around.limit()
 
-    def export(self, template: Template, output: Json) -> None:
+    def taken(self, value: Json) -> Json:
         """
-        Make *template*'s value the context.
+        Return what the task gets of the raw input *value*.
 
         Raises:
-            FlowFailure: it has no value, or one over the cap.
+            FlowFailure: the input does not fit its schema, or an expression has no value.
         """
+        task = self.task
+        fit(task.input_schema, value, task.reference)
+        return value if task.input_from is None else self.evaluate(task.input_from, value)
+
+    def handed_on(self, edge: CompiledTask | ForEach, output: Json) -> Json:
+        """
+        Return what is handed on of the raw *output*, and export to the context.
+
+        Raises:
+            FlowFailure: either does not fit its schema, or an expression has no value.
+        """
+        if edge.output_as is not None:
+            output = self.evaluate(edge.output_as, self.active.input, output, output=output)
+        fit(edge.output_schema, output, self.task.reference)
+        if edge.export_as is not None:
+            self._export(edge.export_as, edge.export_schema, output)
+        return output
+
+    def _export(self, template: Template, schema: Schema | None, output: Json) -> None:
         context = self.evaluate(template, self.active.input, output, output=output)
+        fit(schema, context, self.task.reference)
         if (bytes_ := size(context)) > MAX_CONTEXT:
             raise too_large("The context", bytes_, MAX_CONTEXT, self.task.reference)
         self.state.context = context
@@ -213,6 +234,17 @@ class Turn:
         task, _, rounds = path.partition("[")
         here = located("", self.frame.rounds[: loop.depth])
         return loop.holds(task) and f"[{rounds}".startswith(here or "[") and within(self.around.prefix, task)
+
+
+def fit(schema: Schema | None, value: Json, instance: str) -> None:
+    """
+    Hold that *value* fits *schema*, if there is one.
+
+    Raises:
+        FlowFailure: it does not.
+    """
+    if schema is not None and (wrong := schema.fault(value)) is not None:
+        raise validation_failure(wrong, instance)
 
 
 def within(prefix: str, path: str) -> bool:

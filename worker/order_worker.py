@@ -14,7 +14,7 @@ from orderloom.contracts.queues import ORDERS
 from orderloom.settings import Settings
 from workflows.order import OrderWorkflow
 
-OURS = ("orderloom", "flows_dsl", "workflows", "cel_expr_python", "jq")
+OURS = ("orderloom", "flows_dsl", "workflows", "cel_expr_python", "jq", "jsonschema")
 """Modules that workflow code shares with the process: pure, which import contracts hold."""
 GRACE = timedelta(seconds=15)
 """How long activities that run may go on when the worker is told to stop: a transaction takes 5 s at most, a call to a

@@ -15,6 +15,7 @@ from flows_dsl.compiler import compile_flow
 from flows_dsl.loader import load
 from flows_dsl.yaml_reader import read
 from orderloom.cli.flows.files import Unreadable, text_of
+from orderloom.domain.model import Json
 
 EXAMPLES = settings(
     max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -89,11 +90,17 @@ def test_a_flow_with_text_changed_anywhere_is_told_about(data: st.DataObject) ->
     _told(text[:first] + new + text[last:])
 
 
-def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []:
-        found.append((value, key))
-        _places(value[key], found)
-    return found
+def _places(value: Json) -> list[tuple[Any, Any]]:
+    """Return every place in *value*: what holds it, and under which key."""
+    match value:
+        case dict():
+            keys: list[Any] = list(value)
+        case list():
+            keys = list(range(len(value)))
+        case _:
+            return []
+    holder: Any = value
+    return [(holder, key) for key in keys] + [place for key in keys for place in _places(holder[key])]
 
 
 @given(st.data())
@@ -101,9 +108,9 @@ def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 def test_a_flow_with_a_value_changed_anywhere_is_told_about(data: st.DataObject) -> None:
     """A flow that ships, as JSON, where any node is another value, is gone, or has another name."""
     value, _, _ = read(data.draw(st.sampled_from(FLOWS)))
-    holder, key = data.draw(st.sampled_from(_places(value, [])))
+    holder, key = data.draw(st.sampled_from(_places(value)))
     match data.draw(st.sampled_from(["other", "gone", "renamed"])):
-        case "renamed" if isinstance(holder, dict):
+        case "renamed" if isinstance(key, str):
             holder[data.draw(st.text(max_size=8))] = holder.pop(key)
         case "gone":
             del holder[key]

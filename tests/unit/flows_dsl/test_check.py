@@ -269,13 +269,13 @@ do:
 
 
 def test_unsupported_parts_of_use_and_data_are_refused() -> None:
-    """Functions, secrets and schemas have a reason each for not being here."""
+    """Functions, secrets and schemas elsewhere have a reason each for not being here."""
     body = """\
 use:
   functions: {}
   secrets: [a]
 input:
-  schema: {}
+  schema: {resource: {endpoint: https://shop.example/x.json}}
 do:
   - it:
       set: plain
@@ -284,7 +284,7 @@ do:
     assert _findings(body) == [
         (14, 3, "unsupported.use"),
         (15, 3, "unsupported.use"),
-        (17, 3, "unsupported.schema"),
+        (17, 12, "unsupported.schema"),
         (20, 12, "set.literal"),
     ]
 
