@@ -6,6 +6,7 @@ from typing import Protocol
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import WorkflowHistory
 
 from flows_dsl import prebuilt
 from flows_dsl.release import pack
@@ -22,6 +23,7 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.bootstrap.temporal_client import connect
 from orderloom.contracts.messages import ReleasePin
+from orderloom.contracts.queues import workflow_id
 from orderloom.persistence.flows import publish
 from orderloom.persistence.tables.orders import journal
 from orderloom.persistence.world import load_world
@@ -93,6 +95,12 @@ class Orders:
         client = await connect(self._fleet.servers.addresses.temporal_address, namespace=self._namespace)
         histories = await histories_of(client, self._last[-SAMPLE:])
         return Series(runs=tuple(runs), histories=histories, memory=self._memory())
+
+    async def recorded(self) -> list[WorkflowHistory]:
+        """Return the histories of a sample of the last run's orders."""
+        client = await connect(self._fleet.servers.addresses.temporal_address, namespace=self._namespace)
+        handles = [client.get_workflow_handle(workflow_id(order)) for order in self._last[-SAMPLE:]]
+        return [await handle.fetch_history() for handle in handles]
 
     async def journals(self) -> set[str]:
         """Return what the journals of all orders say, sorted within each: for standard orders that is one thing."""

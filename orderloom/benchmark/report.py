@@ -4,6 +4,7 @@ from typing import Literal
 
 from orderloom.benchmark.histories import Histories
 from orderloom.benchmark.origin import Origin
+from orderloom.benchmark.replaying import Replayed
 from orderloom.benchmark.spread import Percentiles, Spread
 from orderloom.domain.model import Frozen
 
@@ -57,6 +58,8 @@ class Report(Frozen):
     orders: Series
     twin: Series
     floor: Series
+    replay: Replayed | None = None
+    """Of the sample's histories. None in reports of before there was this."""
 
     @property
     def passed(self) -> bool:

@@ -10,6 +10,7 @@ from orderloom.benchmark.contenders import Contender, Floor, Orders
 from orderloom.benchmark.errors import MeasuredSomethingElse
 from orderloom.benchmark.generator import Begins
 from orderloom.benchmark.origin import Origin
+from orderloom.benchmark.replaying import replayed
 from orderloom.benchmark.report import Plan, Report, Run, Series
 from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.fleet import Fleet
@@ -73,6 +74,7 @@ class Benchmark:
             orders=await orders.series(lanes[0].runs),
             twin=await twin.series(lanes[1].runs),
             floor=Series(runs=tuple(lanes[2].runs)),
+            replay=await replayed(await orders.recorded(), await twin.recorded()),
         )
 
     async def _warm_up(self) -> None:

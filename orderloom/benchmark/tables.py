@@ -108,7 +108,12 @@ def check_table(report: CheckReport) -> Table:
 
 def of_the_twin(report: Report) -> str:
     """Return how the orders compare with the twin, in one sentence."""
-    return f"Standard orders complete at {spread(report.of_the_twin, 2)} of the raw twin's rate."
+    rate = f"Standard orders complete at {spread(report.of_the_twin, 2)} of the raw twin's rate."
+    if report.replay is None:
+        return rate
+    replay, ours, twins = report.replay, report.replay.orders.median, report.replay.twin.median
+    cost = f"Replayed without a server, an order's workflow takes {spread(replay.share, 2)} of the CPU of the twin's"
+    return f"{rate} {cost}: {ours * 1000:.1f} ms beside {twins * 1000:.1f} ms."
 
 
 def provenance(origin: Origin) -> str:

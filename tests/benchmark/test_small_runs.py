@@ -57,6 +57,9 @@ async def test_the_benchmark_measures_all_three_by_turns(fleet: Fleet) -> None:
         for series in ("warm-up", "run-1", "run-2")
         for contender in ("standard orders", "raw twin", "floor")
     ]
+    assert report.replay is not None
+    assert report.replay.histories == 6
+    assert report.replay.share.least > 0
     assert progress.most["run-2: floor"] == (6 * FLOOR_SHARE, 6 * FLOOR_SHARE)
     for run in (*report.orders.runs, *report.twin.runs):
         assert (run.orders, list(run.cpu)) == (6, PROCESSES)

@@ -7,6 +7,7 @@ import pytest
 from orderloom.benchmark.backlog_report import BacklogPlan, BacklogReport, Memory
 from orderloom.benchmark.histories import Histories
 from orderloom.benchmark.origin import Machine, Origin
+from orderloom.benchmark.replaying import Replayed
 from orderloom.benchmark.report import Plan, Report, Run, Series
 from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport, ReserveRun
 from orderloom.benchmark.spread import Percentiles, Spread
@@ -60,6 +61,18 @@ def test_the_benchmark_compares_turn_by_turn(report: Report) -> None:
     """The share of the twin's rate is taken within each turn, not of the medians."""
     assert report.of_the_twin == Spread(median=0.95, least=0.9, most=1.0)
     assert of_the_twin(report) == "Standard orders complete at 0.95 (0.90 to 1.00) of the raw twin's rate."
+
+
+def test_what_replaying_takes_is_told_where_it_was_measured(report: Report) -> None:
+    """The share is that of the rounds, beside what both take."""
+    share = Spread(median=1.2, least=1.1, most=1.3)
+    seconds = Spread(median=0.01, least=0.009, most=0.012)
+    replay = Replayed(histories=20, orders=Spread(median=0.012, least=0.01, most=0.013), twin=seconds, share=share)
+
+    assert of_the_twin(report.model_copy(update={"replay": replay})) == (
+        "Standard orders complete at 0.95 (0.90 to 1.00) of the raw twin's rate. Replayed without a server, an order's"
+        " workflow takes 1.20 (1.10 to 1.30) of the CPU of the twin's: 12.0 ms beside 10.0 ms."
+    )
 
 
 def test_the_benchmarks_table_has_every_figure(report: Report) -> None:
