@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from flows_dsl import model
 from flows_dsl.findings import did_you_mean, escape
+from flows_dsl.http_call import HTTP, HttpRequest
 from flows_dsl.notes import Note
 from orderloom.contracts.actions import ActionContract
 from orderloom.domain.model import Frozen
 
 _REASONS = {
-    "http": "Calls to the outside are core actions: they write their intent first and are settled after.",
     "openapi": "Calls to the outside are core actions: they write their intent first and are settled after.",
     "grpc": "It is not supported in flows of orders.",
     "asyncapi": "Events are emitted with emit and heard with listen.",
@@ -41,6 +41,11 @@ def action_findings(
     if task.call in _REASONS:
         yield Note(f"{pointer}/call", "unsupported.call", f"call: {task.call} is not supported.", _REASONS[task.call])
         return
+    if task.call == HTTP:
+        message = "An order's flow makes no HTTP calls; orderloom flows run does."
+        yield Note(f"{pointer}/call", "unsupported.http", message, _REASONS["openapi"])
+        yield from _arguments(f"{pointer}/with", task, HTTP, HttpRequest, types)
+        return
     contract = actions.get(task.call)
     if contract is None and at and name in actions:
         known = ", ".join(str(it.major) for key, it in sorted(actions.items()) if key.startswith(f"{name}@"))
@@ -52,15 +57,15 @@ def action_findings(
         names = {it.name for it in actions.values()}
         yield Note(f"{pointer}/call", "action.unknown", message, did_you_mean(name, names))
         return
-    yield from _arguments(f"{pointer}/with", task, contract, types)
+    yield from _arguments(f"{pointer}/with", task, contract.name, contract.input, types)
 
 
 def _arguments(
-    pointer: str, task: model.CallTask, contract: ActionContract[Frozen, Frozen], types: Mapping[str, str]
+    pointer: str, task: model.CallTask, action: str, input: type[BaseModel], types: Mapping[str, str]
 ) -> Iterator[Note]:
-    fields = contract.input.model_fields
+    fields = {info.alias or name: info for name, info in input.model_fields.items()}
     try:
-        contract.input.model_validate(task.with_)
+        input.model_validate(task.with_)
     except ValidationError as error:
         for each in error.errors(include_url=False):
             here = pointer + "".join(f"/{escape(part)}" for part in each["loc"])
@@ -69,32 +74,32 @@ def _arguments(
             name = str(each["loc"][-1]) if each["loc"] else ""
             match each["type"]:
                 case "extra_forbidden":
-                    message = f"{contract.name} has no argument {name!r}."
+                    message = f"{action} has no argument {name!r}."
                     yield Note(here, "action.unknown_argument", message, did_you_mean(name, fields), key=True)
                 case "missing":
-                    message = f"{contract.name} needs the argument {name!r}."
+                    message = f"{action} needs the argument {name!r}."
                     where = pointer if task.with_ else pointer.rpartition("/")[0] + "/call"
                     yield Note(
                         where, "action.missing_argument", message, f"Add {name} under with.", key=bool(task.with_)
                     )
                 case _:
-                    message = f"The argument {name!r} of {contract.name} is not valid."
+                    message = f"The argument {name!r} of {action} is not valid."
                     yield Note(here, "action.argument", message, f"{each['msg']}.")
-    yield from _types(pointer, contract, types)
+    yield from _types(pointer, action, input, types)
 
 
-def _types(pointer: str, contract: ActionContract[Frozen, Frozen], types: Mapping[str, str]) -> Iterator[Note]:
-    for name, described in _properties(contract.input):
+def _types(pointer: str, action: str, input: type[BaseModel], types: Mapping[str, str]) -> Iterator[Note]:
+    for name, described in _properties(input):
         here = f"{pointer}/{escape(name)}"
         given = _JSON_TYPES.get(types.get(here, "DYN"))
         choices = [described, *described.get("anyOf", [])]
         wanted = {str(it["type"]) for it in choices if "type" in it}
         if given and wanted and not given & wanted:
-            message = f"The argument {name!r} of {contract.name} is {types[here]}."
+            message = f"The argument {name!r} of {action} is {types[here]}."
             yield Note(here, "action.argument_type", message, f"It must be of type {' or '.join(sorted(wanted))}.")
 
 
 @lru_cache(maxsize=512)
-def _properties(input: type[Frozen]) -> list[tuple[str, dict[str, Any]]]:
+def _properties(input: type[BaseModel]) -> list[tuple[str, dict[str, Any]]]:
     schema = input.model_json_schema()
     return sorted(cast("dict[str, dict[str, Any]]", schema.get("properties", {})).items())

@@ -130,3 +130,15 @@ def test_events_come_from_a_file_and_flows_from_the_directory(command: Run, tmp_
     done = command(str(outer), "--events", str(events))
 
     assert (done.returncode, json.loads(done.stdout)) == (0, [{"n": 1}, {"n": 3}])
+
+
+def test_a_call_reaches_only_hosts_that_are_named(command: Run, tmp_path: Path) -> None:
+    """Without `--allow` the call is refused before it is made; with it, only that host is tried."""
+    file = tmp_path / "call.yaml"
+    file.write_text(f"{HEAD}do: [{{a: {{call: http, with: {{method: get, endpoint: 'http://shop.invalid/'}}}}}}]\n")
+
+    refused, tried = command(str(file)), command(str(file), "--allow", "shop.invalid")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert json.loads(refused.stderr.splitlines()[-1])["code"] == "http.not_allowed"
+    assert json.loads(tried.stderr.splitlines()[-1])["code"] == "communication"

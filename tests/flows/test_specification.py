@@ -17,6 +17,7 @@ _LOOPS = "unit/flows_dsl/test_loops.py::test_"
 _FORKS = "unit/flows_dsl/test_forks.py::test_"
 _LISTENS = "unit/flows_dsl/test_lasting_listens.py::test_"
 _SUBFLOWS = "unit/flows_dsl/test_subflows.py::test_"
+_HTTP = "flows/test_http_calls.py::test_"
 _SCHEMAS = "unit/flows_dsl/test_schemas.py::test_"
 _EXPRESSIONS = "unit/flows_dsl/test_expressions.py::test_"
 _CONSTRUCTS = "flows/test_constructs.py::test_"
@@ -62,6 +63,17 @@ SHOWN = {
     "task.metadata": f"{_CONSTRUCTS}what_only_people_read_changes_nothing",
     "call.function": f"{_CONSTRUCTS}a_call_hands_its_arguments_to_the_action",
     "call.with": f"{_CONSTRUCTS}a_call_hands_its_arguments_to_the_action",
+    "call.http.method": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
+    "call.http.endpoint": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
+    "call.http.headers": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
+    "call.http.query": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
+    "call.http.body": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
+    "call.http.output.content": f"{_HTTP}the_output_is_what_was_asked_for",
+    "call.http.output.response": f"{_HTTP}the_output_is_what_was_asked_for",
+    "call.http.output.raw": f"{_HTTP}the_output_is_what_was_asked_for",
+    "call.http.redirect": f"{_HTTP}redirects_are_errors_unless_asked_for_and_reach_no_other_host",
+    "errors.communication": f"{_HTTP}an_error_status_is_the_specifications_error",
+    "uriTemplate": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
     "do": f"{_INTERPRETER}a_block_has_one_timeout_for_all_in_it",
     "emit.event.with.type": f"{_CONSTRUCTS}an_event_is_emitted_with_type_and_data",
     "emit.event.with.data": f"{_CONSTRUCTS}an_event_is_emitted_with_type_and_data",
@@ -147,8 +159,12 @@ TASK = "do: [{a: %s}]"
 REFUSED: list[tuple[str, str, str, str]] = [
     *(
         (f"call.{it}", "calls-to-the-outside", "unsupported.call", TASK % f"{{call: {it}}}")
-        for it in ("http", "openapi", "grpc", "asyncapi")
+        for it in ("openapi", "grpc", "asyncapi")
     ),
+    ("call.http.in-an-order", "calls-to-the-outside", "unsupported.http",
+     TASK % "{call: http, with: {method: get, endpoint: 'https://x'}}"),
+    ("call.http.endpoint.authentication", "authentication-and-secrets", "action.argument",
+     TASK % "{call: http, with: {method: get, endpoint: {uri: 'https://x', authentication: {use: x}}}}"),
     *(
         (f"run.{it}", "foreign-code", f"unsupported.run_{it}", TASK % f"{{run: {{{it}: {{x: y}}}}}}")
         for it in ("container", "script", "shell")
@@ -228,11 +244,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
 """What is refused: the construct, where the page says why, the code of the finding, and a flow that uses it."""
 
 ONLY_ON_PAGE = {
-    "endpoint": "calls-to-the-outside",
     "externalResource": "calls-to-the-outside",
-    "uriTemplate": "calls-to-the-outside",
-    "httpRequest": "calls-to-the-outside",
-    "httpResponse": "calls-to-the-outside",
     "asyncapi.subscription": "calls-to-the-outside",
     "containerLifetime": "foreign-code",
     "processResult": "foreign-code",
@@ -283,4 +295,4 @@ def test_what_is_refused_is_refused_when_checked(code: str, body: str) -> None:
     found = {it.code for it in check_text(head + body)}
 
     assert code in found
-    assert code in PAGE.read_text() or code in {"flow.unknown_field", "flow.value"}
+    assert code in PAGE.read_text() or code in {"flow.unknown_field", "flow.value", "action.argument"}

@@ -1,14 +1,16 @@
 """Runs a flow in this process, in real time, without an order and without a server."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.frames import InstanceState
+from flows_dsl.http_call import HTTP
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.runner import Fault, FlowFailure, Observer, Resolution, Retry, Step
 from orderloom.bootstrap.clock import Clock
+from orderloom.cli.flows.calling import HttpCaller
 from orderloom.contracts.messages import Event
 from orderloom.domain.errors import OrderloomError, Problem
 from orderloom.domain.model import Json, JsonObject
@@ -43,10 +45,11 @@ class Uncaught(Exception):
 
 
 class LocalRunner:
-    """Lets real time pass, takes events from a list, and calls no action."""
+    """Lets real time pass, takes events from a list, makes HTTP calls, and calls no action."""
 
-    def __init__(self, events: Sequence[Event] = ()) -> None:
-        """Take the events that the flow may listen for; what it emits comes after them."""
+    def __init__(self, caller: HttpCaller, events: Sequence[Event] = ()) -> None:
+        """Take what makes calls, and the events that the flow may listen for; what it emits comes after them."""
+        self._caller = caller
         self._events = list(events)
         self._came = asyncio.Event()
 
@@ -60,13 +63,22 @@ class LocalRunner:
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         """
-        Call no action.
+        Make an HTTP call, as often as the author asked.
 
         Raises:
-            FlowFailure: always.
+            FlowFailure: it did not succeed, or an action was called.
         """
-        del step, arguments, retry
-        raise FlowFailure(NeedsOrder(f"{action} acts on an order.", action=action).problem())
+        if action != HTTP:
+            raise FlowFailure(NeedsOrder(f"{action} acts on an order.", action=action).problem())
+        attempt = 1
+        while True:
+            try:
+                return await self._caller.call(step.key, arguments)
+            except FlowFailure:
+                if retry is None or attempt >= retry.attempts:
+                    raise
+                await asyncio.sleep(min(retry.delay * retry.factor ** (attempt - 1), retry.limit))
+                attempt += 1
 
     async def emit(self, step: Step, type: str, data: JsonObject) -> None:
         """Let the flow's own listens hear the event."""
@@ -115,14 +127,19 @@ class LocalRunner:
 
 
 async def run_locally(
-    flow: CompiledFlow, given: Json, *, events: Sequence[Event] = (), observe: Observer | None = None
+    flow: CompiledFlow,
+    given: Json,
+    *,
+    events: Sequence[Event] = (),
+    allowed: Collection[str] = (),
+    observe: Observer | None = None,
 ) -> Json:
     """
-    Run *flow* with the input *given* and return its output.
+    Run *flow* with the input *given* and return its output; it may call loopback and the hosts *allowed*.
 
     Raises:
         Uncaught: an error that nobody caught.
     """
-    runner = LocalRunner(events)
+    runner = LocalRunner(HttpCaller(Clock().now().isoformat(), allowed), events)
     state = InstanceState.within(flow.hash, f"local@{flow.hash}", given, runner.now())
     return await FlowInstance(flow, state, runner, observe=observe).run()

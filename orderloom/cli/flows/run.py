@@ -24,6 +24,9 @@ from orderloom.settings import Settings
 
 _JSON: TypeAdapter[Json] = TypeAdapter(Json)
 
+ONLY_OF_ORDERS = frozenset({"schedule.missing", "unsupported.http"})
+"""Findings that keep a flow from orders, and not from running here."""
+
 
 class FileUnreadable(OrderloomError):
     """A file that was named cannot be read.
@@ -41,12 +44,16 @@ def run(
     *,
     input: Annotated[str, Parameter(help="The input: JSON, or @ and the name of a file that holds it.")] = "{}",
     events: Annotated[Path | None, Parameter(help="Events that the flow may listen for: a JSON object a line.")] = None,
+    allow: Annotated[
+        tuple[str, ...], Parameter(help="A host that call: http may call beside loopback: host or host:port.")
+    ] = (),
     trace: Annotated[bool, Parameter(help="Tell on stderr what becomes of each task, a JSON object a line.")] = False,
 ) -> None:
     """
     Run a flow here, in real time, and print its output as JSON.
 
-    It runs without a server and without an order, so it can call no core action. Flows that it runs are looked for in
+    It runs without a server and without an order, so it can call no core action. `call: http` reaches
+    loopback and the hosts that --allow names, and nothing else. Flows that it runs are looked for in
     its directory. An error is told on stderr, its problem details in the last line, with exit status 1.
     """
     try:
@@ -54,7 +61,7 @@ def run(
         heard = _events(events)
         loaded = load(_text(file))
         flows = beside(file)
-        findings = [it for it in errors(check_loaded(loaded, flows=flows)) if it.code != "schedule.missing"]
+        findings = [it for it in errors(check_loaded(loaded, flows=flows)) if it.code not in ONLY_OF_ORDERS]
         if loaded.document is None or findings:
             for finding in findings:
                 print(f"{file}:{finding}", file=sys.stderr)  # noqa: T201
@@ -65,7 +72,7 @@ def run(
 
     async def work() -> None:
         try:
-            output = await run_locally(flow, given, events=heard, observe=_trace if trace else None)
+            output = await run_locally(flow, given, events=heard, allowed=allow, observe=_trace if trace else None)
         except Uncaught as error:
             _fail(error.problem)
         print(json.dumps(output, ensure_ascii=False))  # noqa: T201

@@ -97,7 +97,9 @@ do:
         pytest.param(
             "run: {workflow: {namespace: shop, name: other}}", "run.unknown_flow", 15, 47, id="run-unknown"
         ),
-        pytest.param("call: http", "unsupported.call", 15, 13, id="http"),
+        pytest.param(
+            "call: http\n      with: {method: get, endpoint: 'http://x'}", "unsupported.http", 15, 13, id="http"
+        ),
         pytest.param("call: openapi", "unsupported.call", 15, 13, id="openapi"),
         pytest.param("call: grpc", "unsupported.call", 15, 13, id="grpc"),
         pytest.param("call: asyncapi", "unsupported.call", 15, 13, id="asyncapi"),
