@@ -46,12 +46,12 @@ def _targets(pointer: str, task: model.Task | model.RefusedTask, index: Mapping[
     for at, (name, case) in enumerate((name, case) for item in task.switch for name, case in item.items()):
         here = f"{pointer}/switch/{at}/{escape(name)}"
         yield from _target(f"{here}/then", case.then, index)
-        if default:
+        if default and case.when is None:
             yield Note(
                 here,
                 "switch.unreachable",
-                f"The case {name!r} stands after one that always holds.",
-                "Move it up.",
+                f"The case {name!r} is never taken: another one without when stands before it.",
+                "Give it a when.",
                 key=True,
             )
         default |= case.when is None

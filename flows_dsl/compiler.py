@@ -225,7 +225,8 @@ class _Compiler:
             case model.ListenTask():
                 return self._listen(task, place)
             case model.SwitchTask():
-                cases = [case for item in task.switch for case in item.values()]
+                given = [case for item in task.switch for case in item.values()]
+                cases = sorted(given, key=lambda it: it.when is None)  # the default is taken when no other one holds
                 return Switch(tuple(Case(self._condition(case.when, place.names), case.then) for case in cases))
             case _:
                 return self._simple(task, place)

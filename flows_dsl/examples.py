@@ -115,8 +115,7 @@ EXAMPLES: dict[str, str] = {
     "schema.no_export": _task("{set: {}, export: {¦schema: {document: {type: object}}}}"),
     "set.literal": _task("{set: ¦plain}"),
     "set.never_read": "do:\n  - it: {¦set: {a: 1}}\n  - then: {call: create-reservation}\n",
-    "switch.unreachable": "do:\n  - it:\n      switch:\n        - always: {then: end}\n"
-    "        - ¦never: {when: '${ order.seq > 1 }', then: end}\n",
+    "switch.unreachable": "do:\n  - it:\n      switch:\n        - always: {then: end}\n        - ¦never: {then: end}\n",
     "task.name_reserved": "do:\n  - ¦end: {call: create-reservation}\n",
     "task.name_twice": "do:\n  - it: {call: create-reservation}\n  - ¦it: {call: create-reservation}\n",
     "task.unreachable": "do:\n  - it: {call: create-reservation, then: end}\n  - ¦lost: {call: create-reservation}\n",

@@ -149,7 +149,7 @@ class RaiseError(Node):
 
 
 class Case(Node):
-    """One way out of a ``switch``; without ``when`` it is always taken."""
+    """One way out of a ``switch``; without ``when`` it is taken when no other one holds."""
 
     when: Condition | None = None
     then: str

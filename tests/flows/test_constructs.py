@@ -125,6 +125,20 @@ async def test_the_first_case_that_holds_is_taken(n: int, output: dict[str, str]
     assert await run(compiled, ScriptedRunner(), PLACED) == output
 
 
+async def test_the_default_is_taken_when_no_other_case_holds() -> None:
+    """Wherever it stands: the case without `when` comes last."""
+    compiled = draft(
+        """\
+  - way: {switch: [{rest: {then: other}}, {mine: {when: "${ order.n == 1 }", then: one}}]}
+  - one: {set: {took: one}, then: end}
+  - other: {set: {took: rest}}
+"""
+    )
+
+    assert await run(compiled, ScriptedRunner(header={"n": 1}), PLACED) == {"took": "one"}
+    assert await run(compiled, ScriptedRunner(header={"n": 2}), PLACED) == {"took": "rest"}
+
+
 async def test_except_when_lets_an_error_pass() -> None:
     """An error that `exceptWhen` describes is not caught: an operator is asked."""
     compiled = draft(

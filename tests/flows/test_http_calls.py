@@ -13,6 +13,7 @@ from flows_dsl.testing import draft
 from orderloom.cli.flows.calling import HttpCaller
 from orderloom.cli.flows.local import Uncaught, run_locally
 from orderloom.domain.errors import Problem
+from orderloom.domain.model import JsonObject
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -179,7 +180,7 @@ async def test_a_host_that_is_allowed_may_be_called(seen: list[dict[str, Any]]) 
 async def test_a_retry_has_another_key_and_another_run_too(seen: list[dict[str, Any]]) -> None:
     """A server that answers by key does a call again only when it is meant to be done again."""
     port = seen[0]["port"]
-    arguments = {"method": "get", "endpoint": f"http://127.0.0.1:{port}/text"}
+    arguments: JsonObject = {"method": "get", "endpoint": f"http://127.0.0.1:{port}/text"}
 
     for run, key in (("1", "a"), ("1", "a"), ("1", "b"), ("2", "a")):
         await HttpCaller(run).call(key, arguments)

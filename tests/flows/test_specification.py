@@ -118,7 +118,7 @@ SHOWN = {
     "set": f"{_INTERPRETER}data_flows_from_task_to_task",
     "switch.when": f"{_CONSTRUCTS}the_first_case_that_holds_is_taken",
     "switch.then": f"{_CONSTRUCTS}the_first_case_that_holds_is_taken",
-    "switch.default": f"{_CONSTRUCTS}the_first_case_that_holds_is_taken",
+    "switch.default": f"{_CONSTRUCTS}the_default_is_taken_when_no_other_case_holds",
     "try.try": f"{_ERRORS}an_error_that_fits_is_caught",
     "try.catch.errors.with": f"{_ERRORS}an_error_that_does_not_fit_becomes_a_fault",
     "try.catch.as": f"{_ERRORS}an_error_that_fits_is_caught",
@@ -218,6 +218,8 @@ REFUSED: list[tuple[str, str, str, str]] = [
          TASK % f"{{emit: {{event: {{with: {{type: a, {it}: x}}}}}}}}")
         for it in ("id", "source", "time", "subject", "datacontenttype", "dataschema")
     ),
+    ("eventFilter.with.expression", "attributes-of-events", "listen.literal",
+     TASK % "{listen: {to: {one: {with: {type: a, source: '${ input.x }'}}}}, timeout: {after: PT1S}}"),
     *(
         (f"eventFilter.with.{it}", "attributes-of-events", "listen.attribute",
          TASK % f"{{listen: {{to: {{one: {{with: {{type: a, {it}: x}}}}}}}}, timeout: {{after: PT1S}}}}")
@@ -244,6 +246,11 @@ REFUSED: list[tuple[str, str, str, str]] = [
 """What is refused: the construct, where the page says why, the code of the finding, and a flow that uses it."""
 
 ONLY_ON_PAGE = {
+    "eventFilter.with.regular-expression": "attributes-of-events",
+    "errors.configuration": "errors-that-nothing-raises",
+    "errors.authentication": "errors-that-nothing-raises",
+    "errors.authorization": "errors-that-nothing-raises",
+    "errors.runtime": "errors-that-nothing-raises",
     "externalResource": "calls-to-the-outside",
     "asyncapi.subscription": "calls-to-the-outside",
     "containerLifetime": "foreign-code",

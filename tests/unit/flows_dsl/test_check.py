@@ -185,6 +185,7 @@ do:
         - a: {when: '${ order.seq > 2 }', then: fourth}
         - b: {then: end}
         - c: {when: '${ order.seq > 3 }', then: end}
+        - d: {then: end}
   - third:
       set: {}
   - fourth:
@@ -194,9 +195,9 @@ do:
 """
 
     assert _findings(body) == [
-        (22, 11, "switch.unreachable"),
-        (23, 5, "task.unreachable"),
-        (27, 5, "task.unreachable"),
+        (23, 11, "switch.unreachable"),
+        (24, 5, "task.unreachable"),
+        (28, 5, "task.unreachable"),
     ]
 
 
