@@ -1,6 +1,6 @@
 """`orderloom flows …`: what authors of flows use at their desk."""
 
-from orderloom.cli.flows import cases, check, diagram, diff, explain, migrate, publish, releases, run, simulate
+from orderloom.cli.flows import cases, check, diagram, diff, explain, migrate, publish, releases, run, schema, simulate
 from orderloom.cli.flows.app import flows_app
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "publish",
     "releases",
     "run",
+    "schema",
     "simulate",
 ]
