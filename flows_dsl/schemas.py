@@ -49,7 +49,7 @@ class Schema:
             return f"The value is too large for its schema: it may take {work} steps; at most {MAX_WORK} are allowed."
         errors = cast("Iterator[ValidationError]", self._validator.iter_errors(cast("Any", value)))  # pyright: ignore[reportUnknownMemberType]
         error = next(errors, None)
-        return None if error is None else f"{_pointer(error) or '/'}: {_told(error)}"[:MAX_DETAIL]
+        return None if error is None else f"{_pointer(error) or 'The value'}: {_told(error)}"[:MAX_DETAIL]
 
 
 def schema_of(edge: Input | Output | None) -> Schema | None:

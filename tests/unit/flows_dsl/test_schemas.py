@@ -67,7 +67,7 @@ async def test_a_flows_input_that_does_not_fit_begins_no_task() -> None:
 
     assert await run(compiled, runner, PLACED) == {"left": True}
     assert [(it.kind, it.what) for it in runner.asked] == [("fault", "validation")]
-    assert runner.faults[0].problem.detail == "/: it does not fit maxItems: 0."
+    assert runner.faults[0].problem.detail == "The value: it does not fit maxItems: 0."
 
 
 async def test_a_flows_output_is_changed_once_however_often_it_is_tried() -> None:
@@ -105,24 +105,24 @@ async def test_what_comes_of_each_event_is_validated() -> None:
 @pytest.mark.parametrize(
     ("document", "value", "fault"),
     [
-        pytest.param({"type": "object", "required": ["a"]}, {}, "/: 'a' is a required property.", id="required"),
+        pytest.param({"type": "object", "required": ["a"]}, {}, "The value: 'a' is a required property.", id="required"),
         pytest.param(
             {"additionalProperties": False, "properties": {"a": True}}, {"a": 1, "secret": 2},
-            "/: it has properties that the schema does not name.", id="additional",
+            "The value: it has properties that the schema does not name.", id="additional",
         ),
         pytest.param({"items": {"type": "integer"}}, [1, "x"], "/1: it does not fit type: 'integer'.", id="items"),
         pytest.param(
             {"prefixItems": [True, {"const": 1}]}, [0, 2], "/1: it does not fit const: 1.", id="prefix-items",
         ),
         pytest.param({"properties": {"a/b": {"enum": [1]}}}, {"a/b": 2}, "/a~1b: it does not fit enum: [1].", id="at"),
-        pytest.param({"not": {"type": "null"}}, None, "/: it does not fit not: {'type': 'null'}.", id="not"),
+        pytest.param({"not": {"type": "null"}}, None, "The value: it does not fit not: {'type': 'null'}.", id="not"),
         pytest.param(
             {"if": {"type": "integer"}, "then": {"minimum": 2}, "else": {"maxLength": 1}}, 1,
-            "/: it does not fit minimum: 2.", id="if",
+            "The value: it does not fit minimum: 2.", id="if",
         ),
         pytest.param({"format": "date"}, "no date", None, id="format-is-a-remark"),
         pytest.param({"oneOf": [{"type": "string"}, {"type": "number"}]}, 1, None, id="one-of"),
-        pytest.param(False, 1, "/: nothing fits here.", id="nothing-fits"),
+        pytest.param(False, 1, "The value: nothing fits here.", id="nothing-fits"),
         pytest.param(True, 1, None, id="anything-fits"),
     ],
 )  # fmt: skip
