@@ -105,7 +105,7 @@ async def test_what_comes_of_each_event_is_validated() -> None:
 @pytest.mark.parametrize(
     ("document", "value", "fault"),
     [
-        pytest.param({"type": "object", "required": ["a"]}, {}, "The value: 'a' is a required property.", id="required"),
+        pytest.param({"type": "object", "required": ["a"]}, {}, "The value: 'a' is a required property.", id="name"),
         pytest.param(
             {"additionalProperties": False, "properties": {"a": True}}, {"a": 1, "secret": 2},
             "The value: it has properties that the schema does not name.", id="additional",
