@@ -10,16 +10,32 @@ from flows_dsl.flow_schema import flow_schema, schema_text
 from flows_dsl.yaml_reader import read
 from orderloom.cli.flows.schema import schema
 from orderloom.contracts.actions import CORE_ACTIONS
+from orderloom.contracts.contract import ActionContract, Runs
+from orderloom.domain.model import Frozen
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "flow.schema.json"
 VALIDATOR = Draft202012Validator(flow_schema(CORE_ACTIONS))
 HEAD = "document: {dsl: 1.0.3, namespace: n, name: f, version: 1.0.0}\n"
 
 
-def places(text: str) -> list[str]:
+class Part(Frozen):
+    """A part of an input."""
+
+    sku: str
+    count: int
+
+
+class Parts(Frozen):
+    """An input with parts."""
+
+    parts: list[Part]
+    note: str | None = None
+
+
+def places(text: str, validator: Draft202012Validator = VALIDATOR) -> list[str]:
     """Return where the schema finds something wrong, as JSON pointers."""
     value, _, _ = read(text)
-    found = VALIDATOR.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]
+    found = validator.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]
     return sorted("".join(f"/{part}" for part in it.absolute_path) for it in found)
 
 
@@ -73,3 +89,37 @@ def test_flows_that_ship_are_valid(name: str) -> None:
 def test_what_is_wrong_is_pointed_at(tasks: str, expected: list[str]) -> None:
     """The field that is wrong is named, however deep it stands, and nothing else is."""
     assert places(f"{HEAD}do: {tasks}\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "expected"),
+    [
+        ("pack", "{parts: [{sku: x, count: 1}], note: y}", []),
+        ("pack", "{parts: '${ input.parts }'}", []),
+        ("pack@2", "{parts: [{sku: x, count: '${ 1 + 1 }'}, '${ input.part }']}", []),
+        ("pack", "{parts: [{sku: x, count: 1}, {sku: 1, count: one}]}",
+         ["/do/0/a/with/parts/1/count", "/do/0/a/with/parts/1/sku"]),
+        ("pack@1", "{}", []),
+        ("pack@1", "{parts: []}", ["/do/0/a/with"]),
+    ],
+)  # fmt: skip
+def test_actions_of_ones_own(call: str, arguments: str, expected: list[str]) -> None:
+    """Inputs with parts inside are checked at any depth; without a major version the highest one is meant."""
+
+    class Empty(Frozen):
+        """No arguments."""
+
+    def pack(major: int, input: type[Frozen]) -> ActionContract[Frozen, Frozen]:
+        return ActionContract(
+            name="pack",
+            major=major,
+            input=input,
+            output=Empty,
+            changes="Packs.",
+            runs=Runs.LOCAL,
+            final="It is packed.",
+        )
+
+    validator = Draft202012Validator(flow_schema([pack(2, Parts), pack(1, Empty)]))
+
+    assert places(f"{HEAD}do: [{{a: {{call: {call}, with: {arguments}}}}}]\n", validator) == expected
