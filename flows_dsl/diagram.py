@@ -1,8 +1,8 @@
 """A flow as a graph of boxes and arrows: what the pictures of it are drawn from."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 from flows_dsl.model import (
     CallTask,
@@ -31,6 +31,10 @@ START, END = "start", "stop"
 """Ids of the boxes that every picture has."""
 
 
+type Mark = Literal["done", "waits", "failed"]
+"""What became of a task in one order."""
+
+
 @dataclass(frozen=True)
 class Box:
     """One box. ``kind`` is the task's, or ``start``, ``stop``, ``join``."""
@@ -40,6 +44,7 @@ class Box:
     lines: tuple[str, ...]
     pointer: str = ""
     """Where the task stands in the document; empty for what is no task."""
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,12 @@ class Diagram:
     name: str
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
+
+
+def marked(drawn: Diagram, marks: Mapping[str, Mark]) -> Diagram:
+    """Return *drawn* with what became of its tasks, by JSON pointer."""
+    boxes = (replace(box, mark=marks.get(box.pointer)) if box.pointer else box for box in drawn.boxes)
+    return replace(drawn, boxes=tuple(boxes))
 
 
 def diagram(flow: FlowDocument) -> Diagram:

@@ -1,6 +1,6 @@
 """Draws the graph of a flow as a Mermaid flowchart."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from flows_dsl.diagram import Arrow, Box, Diagram
 
@@ -16,6 +16,11 @@ _SHAPES = {
     "raise": ("[\\", "\\]"),
 }
 _PLAIN = ("[", "]")
+_MARKS = {
+    "done": "fill:#d8f0dc,stroke:#2e7d32,color:#111",
+    "waits": "fill:#fff3c4,stroke:#b7791f,color:#111",
+    "failed": "fill:#fbd5d5,stroke:#c53030,color:#111",
+}
 # Mermaid reads `#` as the start of an entity, so it goes first.
 _ENTITIES = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;", "\\": "#92;", "&": "#amp;"}
 _ESCAPES = str.maketrans(_ENTITIES)
@@ -26,7 +31,7 @@ def mermaid(drawn: Diagram) -> str:
     return "\n".join(_written(drawn.boxes, drawn.arrows)) + "\n"
 
 
-def _written(boxes: Iterable[Box], arrows: Iterable[Arrow]) -> Iterator[str]:
+def _written(boxes: Sequence[Box], arrows: Iterable[Arrow]) -> Iterator[str]:
     yield "flowchart TD"
     for box in boxes:
         opening, closing = _SHAPES.get(box.kind, _PLAIN)
@@ -35,6 +40,10 @@ def _written(boxes: Iterable[Box], arrows: Iterable[Arrow]) -> Iterator[str]:
         shaft = "-.->" if arrow.dashed else "-->"
         label = f"|{_text(_escaped(arrow.label))}|" if arrow.label else ""
         yield f"    {arrow.source} {shaft}{label} {arrow.target}"
+    for mark, look in _MARKS.items():
+        if ids := [box.id for box in boxes if box.mark == mark]:
+            yield f"    classDef {mark} {look}"
+            yield f"    class {','.join(ids)} {mark}"
 
 
 def _escaped(text: str) -> str:

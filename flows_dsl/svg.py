@@ -19,6 +19,10 @@ rect.box { fill: var(--box); stroke: var(--ink) }
 rect.switch, rect.fork, rect.join, rect.for { fill: var(--ask) }
 rect.listen, rect.wait { fill: var(--wait) }
 rect.raise { fill: var(--bad) }
+rect.done { fill: #b7e4c0; stroke: #2e7d32 }
+rect.waits { fill: #ffe08a; stroke: #b7791f }
+rect.failed { fill: #f8b4b4; stroke: #c53030 }
+text.on { fill: #111111 }
 path { fill: none; stroke: var(--ink) }
 path.dashed { stroke-dasharray: 5 4 }
 marker path { fill: var(--ink) }
@@ -54,13 +58,15 @@ def _line(arrow: Arrow, points: tuple[Point, ...]) -> str:
 
 def _box(box: Box, place: Place) -> Iterator[str]:
     left, top = place.x - place.width / 2, place.y - place.height / 2
+    kind = f"{box.kind} {box.mark}" if box.mark else box.kind
     yield (
-        f'<rect class="box {box.kind}" x="{left:.1f}" y="{top:.1f}" width="{place.width:.1f}" '
+        f'<rect class="box {kind}" x="{left:.1f}" y="{top:.1f}" width="{place.width:.1f}" '
         f'height="{place.height:.1f}" rx="{_ROUND.get(box.kind, 3)}"/>'
     )
     first = place.y - (len(box.lines) - 1) * LINE / 2 + 4
     for index, line in enumerate(box.lines):
-        name = "" if index else ' class="name"'
+        classes = [name for name, has in (("name", not index), ("on", box.mark)) if has]
+        name = f' class="{" ".join(classes)}"' if classes else ""
         yield f'<text{name} x="{place.x:.1f}" y="{first + index * LINE:.1f}">{escape(line)}</text>'
 
 

@@ -35,11 +35,11 @@ async def preview_move(
         now, target = await order_release(conn, order), await full_hash(conn, to)
         if now is None:
             raise OrderUnknown(f"there is no order {order}")
-        if now == target:
-            return MovePreview(order=order, outcome="unchanged", release=now)
         flows = await release_flows(conn, target, [one.flow for one in whereabouts])
     known = {hash: unpack(body) for hash, body in flows.bodies.items()}
     instances = [moved_task(one, known, flows.flows) for one in whereabouts]
+    if now == target:
+        return MovePreview(order=order, outcome="unchanged", release=now, instances=instances)
     try:
         move(whereabouts, known, flows.flows)
     except MoveRefused as error:

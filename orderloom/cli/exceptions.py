@@ -48,7 +48,7 @@ def show_all(*, order: str | None = None, as_json: AsJson = False, api: Api = No
     order: str
         Only those of the order with this id.
     """
-    with _client(api) as http:
+    with client(api) as http:
         found = list(_pages(http, {"order": order} if order else {}))
     if as_json:
         _print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -172,13 +172,14 @@ def _object(option: str, given: str | None) -> JsonObject:
     return {option: value}
 
 
-def _client(api: str | None) -> httpx.Client:
+def client(api: str | None) -> httpx.Client:
+    """Return a client of the API at *api*, by default of the one on this machine."""
     settings = Settings()
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104  # where a server listens
     return httpx.Client(base_url=api or f"http://{host}:{settings.api_port}", timeout=TIMEOUT)
 
 
-def _ask(http: httpx.Client, method: str, path: str, **more: Any) -> Any:
+def ask(http: httpx.Client, method: str, path: str, **more: Any) -> Any:
     """Return what the API answers; a refusal is told on stderr, and the exit status is 1."""
     try:
         answer = http.request(method, path, **more)
@@ -201,22 +202,22 @@ def _refuse(problem: dict[str, Any]) -> None:
 
 
 def _pages(http: httpx.Client, query: dict[str, str]) -> Iterator[Any]:
-    page = _ask(http, "GET", "/v1/exceptions", params={**query, "limit": str(PAGE)})
+    page = ask(http, "GET", "/v1/exceptions", params={**query, "limit": str(PAGE)})
     yield from page["items"]
     while page["next"] is not None:
-        page = _ask(http, "GET", page["next"])
+        page = ask(http, "GET", page["next"])
         yield from page["items"]
 
 
 def _read(id: str, api: str | None) -> ExceptionView:
-    with _client(api) as http:
-        return ExceptionView.model_validate(_ask(http, "GET", f"/v1/exceptions/{id}"))
+    with client(api) as http:
+        return ExceptionView.model_validate(ask(http, "GET", f"/v1/exceptions/{id}"))
 
 
 def _decide(id: str, decision: JsonObject, *, key: str | None, as_json: bool, api: str | None) -> None:
     headers = {"Idempotency-Key": key or f"cli-{uuid7(Clock().now())}"}
-    with _client(api) as http:
-        body = _ask(http, "POST", f"/v1/exceptions/{id}/resolve", json=decision, headers=headers)
+    with client(api) as http:
+        body = ask(http, "POST", f"/v1/exceptions/{id}/resolve", json=decision, headers=headers)
     if as_json:
         _print(json.dumps(body, indent=2, ensure_ascii=False))
     elif body["status"] == "accepted":

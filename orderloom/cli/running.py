@@ -16,6 +16,11 @@ STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run *work* to its end; Ctrl-C or SIGTERM cancels it once, and it stops its parts in order."""
     logs.set_up(settings)
+    until_stopped(work)
+
+
+def until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run *work* in the same way, and leave logs as they are."""
     asyncio.run(_until_stopped(work), loop_factory=uvloop.new_event_loop)
 
 

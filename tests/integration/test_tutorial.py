@@ -70,6 +70,14 @@ async def test_the_tutorial_works_as_it_stands(up: Up) -> None:
         if command.startswith("./run flows test"):
             assert "11 of 11 tasks and catches taken" in said
             assert "none failed" in said
+        if command.startswith("./run flows diagram"):
+            boxes = {
+                line.split('"')[1].partition("<br/>")[0]: line.strip() for line in said.splitlines() if "<br/>" in line
+            }
+            id = re.match(r"\w+", boxes["approve"])
+            assert id is not None
+            assert f"    class {id[0]} failed" in said.splitlines()
+            assert "    classDef done" in said
         if command.startswith("./run flows diff"):
             assert "approve" in said
 

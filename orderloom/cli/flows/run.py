@@ -16,11 +16,10 @@ from flows_dsl.runner import TaskEventKind
 from orderloom.cli.flows.app import flows_app
 from orderloom.cli.flows.files import Unreadable, beside, text_of
 from orderloom.cli.flows.local import Uncaught, run_locally
-from orderloom.cli.running import run as run_until_stopped
+from orderloom.cli.running import until_stopped
 from orderloom.contracts.messages import Event
 from orderloom.domain.errors import InvalidInput, OrderloomError, Problem
 from orderloom.domain.model import Json, JsonObject
-from orderloom.settings import Settings
 
 _JSON: TypeAdapter[Json] = TypeAdapter(Json)
 
@@ -77,7 +76,7 @@ def run(
             _fail(error.problem)
         print(json.dumps(output, ensure_ascii=False))  # noqa: T201
 
-    run_until_stopped(Settings(), work)
+    until_stopped(work)
 
 
 def _trace(task: str, reference: str, event: TaskEventKind) -> None:

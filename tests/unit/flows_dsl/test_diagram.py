@@ -7,7 +7,7 @@ import pytest
 
 from flows_dsl import prebuilt
 from flows_dsl.compiler import compile_flow
-from flows_dsl.diagram import diagram
+from flows_dsl.diagram import Mark, diagram, marked
 from flows_dsl.layout import layout
 from flows_dsl.loader import load
 from flows_dsl.mermaid import mermaid
@@ -165,3 +165,17 @@ def test_the_svg_is_well_formed_and_says_everything() -> None:
     assert texts == [line for box in drawn.boxes for line in box.lines] + [it.label for it in drawn.arrows if it.label]
     assert len(root.findall(f"{space}path")) == len(drawn.arrows)
     assert "prefers-color-scheme: dark" in str(root.findtext(f"{space}style"))
+
+
+def test_what_became_of_tasks_is_marked() -> None:
+    """One class for each mark, of the boxes that have it; a picture without marks has none."""
+    drawn = diagram(prebuilt.document("place-order"))
+    marks: dict[str, Mark] = {"/do/0/reserve": "done", "/do/2/remorse": "waits", "/do/9/nowhere": "failed"}
+    boxes = {box.pointer: box.id for box in drawn.boxes}
+
+    text = mermaid(marked(drawn, marks))
+    assert f"    class {boxes['/do/0/reserve']} done\n" in text
+    assert f"    class {boxes['/do/2/remorse']} waits\n" in text
+    assert "failed" not in text
+    assert "classDef" not in mermaid(drawn)
+    assert svg(marked(drawn, marks)).count('class="box call done"') == 1
