@@ -40,11 +40,15 @@ async def do_fork(turn: Turn) -> Outcome:
 
 def _consume(turn: Turn, *, over: bool) -> None:
     """Let the loops around know what the branches took, in the order of the document."""
-    heard = [branch.heard for branch in turn.active.branches if branch.heard is not None]
-    for branch in turn.active.branches:
+    branches = turn.active.branches
+    heard = [branch.heard for branch in branches if branch.heard is not None]
+    ids, path = ",".join(heard), cast("Fork", turn.task.body).path
+    # What the only branch that took something has done since then was done under that event's name already.
+    begun = [f"{path}/{at}" for at, branch in enumerate(branches) if branch.heard == ids or not over]
+    for branch in branches:
         branch.heard = None
     if heard:
-        turn.consume(",".join(heard), inside=over)
+        turn.consume(ids, keep=begun)
 
 
 def _frame(turn: Turn, path: str, at: int) -> Frame:

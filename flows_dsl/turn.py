@@ -211,12 +211,13 @@ class Turn:
             raise too_large("The context", bytes_, MAX_CONTEXT, self.task.reference)
         self.state.context = context
 
-    def consume(self, ids: str, *, inside: bool = True) -> None:
+    def consume(self, ids: str, *, keep: Sequence[str] = ()) -> None:
         """
         Begin a new round of each listening loop around: its tasks are known by the event, not by how many came before.
 
         In a branch that is so for its own tasks alone: when another branch took an event says nothing about them.
-        Unless *inside*, it is not so for what runs inside this task, which goes on as it began.
+        It is not so for the tasks at the paths *keep* and what is in them, which have begun that round already, or go
+        on as they began.
         """
         state = self.state
         state.heard = ids
@@ -227,7 +228,7 @@ class Turn:
             state.visits = {
                 path: count
                 for path, count in state.visits.items()
-                if not self._in_round(loop, path) or (not inside and path.startswith(f"{self.task.path}/"))
+                if not self._in_round(loop, path) or any(within(it, path.partition("[")[0]) for it in keep)
             }
 
     def _in_round(self, loop: Loop, path: str) -> bool:

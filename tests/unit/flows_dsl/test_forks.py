@@ -195,3 +195,26 @@ async def test_the_winner_of_a_race_for_one_event_takes_it() -> None:
     runner = ScriptedRunner(events=[event("parcel.shipped", {"n": 1}, id="100001:2", seq=2)])
 
     assert await run(flow, runner, PLACED) == [[{"n": 1}], {"late": True}]
+
+
+async def test_what_a_branch_did_after_its_event_is_not_done_again_under_the_same_key() -> None:
+    """Twice around a loop: the second time no event comes, and the call has the next visit, not the first one."""
+    flow = draft("""
+  - both:
+      fork:
+        branches:
+          - hears:
+              do:
+                - listen:
+                    try: [{wait: {listen: {to: {one: {with: {type: a}}}}, timeout: {after: PT1H}}}]
+                    catch: {}
+                - ask: {call: tell, with: {}}
+  - round: {call: round, with: {}}
+  - again: {switch: [{more: {when: 'input.more', then: both}}]}
+""")
+    runner = ScriptedRunner(events=[event("a", id="e2", seq=2)], answers={"round": [{"more": True}, {"more": False}]})
+
+    await run(flow, runner, PLACED)
+
+    branch = "/do/0/fork/branches/0/do/1"
+    assert runner.paths == [f"{branch}#0.0~e2", "/do/1#0.0~e2", f"{branch}#1.0~e2", "/do/1#1.0~e2"]
