@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities import transaction
 from activities.transaction import Implementation, Preparation
 from activities.unit import Services
-from orderloom.contracts.actions import CORE_ACTIONS, ActionContract
+from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, RunAction, SettleAction
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen, JsonObject, Message
@@ -120,7 +120,6 @@ def activities(engine: AsyncEngine, vault: Vault) -> list[Callable[..., Any]]:
 
 
 def _entry(contract: ActionContract[Any, Any]) -> Entry:
-    CORE_ACTIONS.add(contract)
     return _entries.setdefault(contract.activity, Entry(contract))
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from activities.registry import implements
 from activities.unit import Unit
+from orderloom.contracts.actions import CORE_ACTIONS
 from orderloom.contracts.contract import ActionContract
 from orderloom.domain.model import Frozen
 
@@ -28,6 +29,7 @@ score_order = ActionContract(
     changes="Looks at the order and notes its score in the journal.",
     final="A score that was noted stays noted.",
 )
+CORE_ACTIONS.add(score_order)
 
 
 @implements(score_order)
