@@ -77,12 +77,14 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
     event.listen(shop.stack.engine.sync_engine, "before_cursor_execute", note)
     try:
-        await _fulfilled(shop)
+        order = await _fulfilled(shop)
     finally:
         event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
 
     locks = [one for one in sent if "FOR UPDATE OF o" in one]
-    assert (len(locks), len(sent)) == (13, 69)
+    # A webhook that is recorded before the answer is settled leaves two statements less to settle it with.
+    webhook_first = (await shop.journal(order))[-1] == "payment.captured"
+    assert (len(locks), len(sent)) == (13, 67 if webhook_first else 69)
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:
