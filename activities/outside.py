@@ -1,13 +1,23 @@
-"""The activity that asks payment gateways. It runs on the queue for the outside and touches no table."""
+"""The activities that ask parties outside. They run on the queue for the outside and touch no table."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
+from activities.calling import HttpCaller
+from flows_dsl.runner import FlowFailure
+from orderloom.contracts.outside import (
+    CALL_OUTSIDE,
+    PERFORM_GATEWAY_REQUEST,
+    GatewayOutcome,
+    GatewayRequest,
+    Outcome,
+    OutsideAnswer,
+    OutsideCall,
+)
 from orderloom.gateways.port import PaymentGateway
 
 GATEWAY_UNKNOWN = "gateway.unknown"
@@ -22,11 +32,12 @@ BEAT = 1.0
 
 
 class OutsideActivities:
-    """Activities on queue ``outside``, over the gateways of one deployment."""
+    """Activities on queue ``outside``, over the gateways of one deployment and the hosts that its flows may call."""
 
-    def __init__(self, gateways: Mapping[str, PaymentGateway]) -> None:
-        """Take the adapter of every gateway name that payments may carry."""
+    def __init__(self, gateways: Mapping[str, PaymentGateway], hosts: Collection[str] = ()) -> None:
+        """Take the adapter of every gateway name that payments may carry, and hosts as ``host`` or ``host:port``."""
         self._gateways = dict(gateways)
+        self._caller = HttpCaller(hosts)
 
     @activity.defn(name=PERFORM_GATEWAY_REQUEST)
     async def perform_gateway_request(self, request: GatewayRequest) -> GatewayOutcome:
@@ -47,6 +58,19 @@ class OutsideActivities:
         if outcome.outcome is Outcome.UNKNOWN:
             raise _retryable(f"intent {request.intent_id}: {outcome.code or 'no answer'}", GATEWAY_UNKNOWN)
         return outcome
+
+    @activity.defn(name=CALL_OUTSIDE)
+    async def call_outside(self, call: OutsideCall) -> OutsideAnswer:
+        """
+        Make a call to the outside of a flow and return the answer or the error; it never fails.
+
+        When the worker dies another one makes the call once more, with the same Idempotency-Key.
+        """
+        async with _heard_of():
+            try:
+                return OutsideAnswer(answer=await self._caller.call(call.call, call.key, call.arguments))
+            except FlowFailure as failure:
+                return OutsideAnswer(error=failure.problem)
 
 
 @asynccontextmanager

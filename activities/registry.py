@@ -23,6 +23,7 @@ from orderloom.domain.model import Frozen, JsonObject, Message
 from orderloom.persistence.vault import Vault
 
 AREAS = (
+    "answers",
     "allocating",
     "changes",
     "compensating",

@@ -14,6 +14,7 @@ from flows_dsl.check_jumps import jump_findings
 from flows_dsl.check_reads import export_findings, set_findings
 from flows_dsl.check_tasks import TaskCheck
 from flows_dsl.findings import Finding, escape
+from flows_dsl.functions import functions_of
 from flows_dsl.loader import Loaded, load
 from flows_dsl.notes import Note, Notes
 from flows_dsl.resolved import Catalog, by_name
@@ -25,7 +26,6 @@ _UNSUPPORTED_USE = {
     "authentications": "Flows reach the outside by core actions only.",
     "catalogs": "Flows are self-contained: their hash covers all that they do.",
     "extensions": "Nothing runs around a task unseen.",
-    "functions": "Core actions are the functions: call them by name.",
     "secrets": "Flows hold no secrets; gateways keep theirs.",
 }
 _UNSUPPORTED_SCHEDULE = {
@@ -94,7 +94,8 @@ class _Check:
         self._notes = Notes(source)
         self._broken = False
         self._actions = by_name(catalog)
-        scopes = DataFlow(document, self._actions, header).run()
+        self._called = {**self._actions, **functions_of(document, self._actions)}
+        scopes = DataFlow(document, self._called, header).run()
         self._expressions = ExpressionCheck(self._notes, document.evaluate.language, scopes)
         self._tasks = TaskCheck(self._notes, self._expressions, document.use)
         self._control = ControlCheck(self._notes, self._expressions, document, flows)
@@ -103,8 +104,10 @@ class _Check:
         self._head()
         self._schedule()
         self._tasks.declared()
+        for name, function in sorted(self._document.use.functions.items()):
+            self._function(f"/use/functions/{escape(name)}", function)
         self._list("/do", self._document.do, ())
-        self._add(error_findings("/do", self._document.do, self._actions))
+        self._add(error_findings("/do", self._document.do, self._called))
         if self._document.evaluate.language == "cel" and not self._broken and not self._expressions.refused:
             self._unread("/do", self._document.do)
         return self._notes.sorted()
@@ -151,6 +154,12 @@ class _Check:
             return
         self._control.schedule("/schedule/on", schedule.on, self._document.document.metadata.collects_for)
 
+    def _function(self, pointer: str, function: model.CallTask) -> None:
+        """Check what tasks call by the name of a function."""
+        self._tasks.common(pointer, function, ())
+        types = self._expressions.types(pointer, function, ())
+        self._add(action_findings(pointer, function, self._actions, types))
+
     def _list(
         self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], names: tuple[str, ...]
     ) -> None:
@@ -162,7 +171,9 @@ class _Check:
                 continue
             self._tasks.common(here, task, names)
             if isinstance(task, model.CallTask):
-                self._add(action_findings(here, task, self._actions, self._expressions.types(here, task, names)))
+                types = self._expressions.types(here, task, names)
+                if task.call not in self._document.use.functions:
+                    self._add(action_findings(here, task, self._actions, types))
             else:
                 self._tasks.kind(here, task, names)
                 self._control.kind(here, task, names)

@@ -8,13 +8,12 @@ from pydantic import BaseModel, ValidationError
 
 from flows_dsl import model
 from flows_dsl.findings import did_you_mean, escape
-from flows_dsl.http_call import HTTP, HttpRequest
 from flows_dsl.notes import Note
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from orderloom.contracts.actions import ActionContract
 from orderloom.domain.model import Frozen
 
 _REASONS = {
-    "openapi": "Calls to the outside are core actions: they write their intent first and are settled after.",
     "grpc": "It is not supported in flows of orders.",
     "asyncapi": "Events are emitted with emit and heard with listen.",
 }
@@ -41,10 +40,8 @@ def action_findings(
     if task.call in _REASONS:
         yield Note(f"{pointer}/call", "unsupported.call", f"call: {task.call} is not supported.", _REASONS[task.call])
         return
-    if task.call == HTTP:
-        message = "An order's flow makes no HTTP calls; orderloom flows run does."
-        yield Note(f"{pointer}/call", "unsupported.http", message, _REASONS["openapi"])
-        yield from _arguments(f"{pointer}/with", task, HTTP, HttpRequest, types)
+    if (outside := OUTSIDE_CALLS.get(task.call)) is not None:
+        yield from _arguments(f"{pointer}/with", task, task.call, outside.input, types)
         return
     contract = actions.get(task.call)
     if contract is None and at and name in actions:

@@ -122,7 +122,6 @@ EXAMPLES: dict[str, str] = {
     "then.unknown": _task("{call: create-reservation, then: ¦notfy}"),
     "timeout.too_long": _task("{listen: {to: {one: {with: {type: x}}}}, timeout: ¦{after: P91D}}"),
     "unsupported.attempt_duration": _RETRY + "{limit: {attempt: {count: 2, ¦duration: PT1S}}}\n",
-    "unsupported.http": _task("{call: ¦http, with: {method: get, endpoint: 'https://shop.example/'}}"),
     "unsupported.call": _task("{call: ¦grpc}"),
     "unsupported.loose": f"{_TOP}evaluate: {{language: cel, mode: ¦loose}}\n"
     f"schedule: {{on: {{one: {{with: {{type: order.placed}}}}}}}}\n{_END}",

@@ -21,10 +21,10 @@ from flows_dsl.compiled import (
     Wait,
 )
 from flows_dsl.forking import do_fork
-from flows_dsl.http_call import HTTP, prepared
 from flows_dsl.listening import do_listen
 from flows_dsl.looping import do_for
 from flows_dsl.outcomes import Done, Enter, Outcome
+from flows_dsl.outside_calls import OUTSIDE_CALLS, prepared
 from flows_dsl.problems import MAX_RESULT, expression_failure, raised, too_large
 from flows_dsl.subflows import do_run
 from flows_dsl.turn import Turn
@@ -38,8 +38,8 @@ async def _call(turn: Turn) -> Outcome:
     body, active = cast("Call", turn.task.body), turn.active
     arguments = active.arguments if active.arguments is not None else turn.evaluate(body.arguments, active.input)
     assert isinstance(arguments, dict)
-    if body.action == HTTP:
-        arguments = prepared(arguments, active.input, turn.task.reference)
+    if body.action in OUTSIDE_CALLS:
+        arguments = prepared(body.action, arguments, active.input, turn.task.reference)
     active.called, active.asked = True, arguments
     compensating.begun(turn, body.action, arguments)
     result = await turn.runner.call(turn.step(), body.action, arguments, body.retry)

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
-from flows_dsl.model import MODELS, TASKS, FlowDocument
+from flows_dsl.model import FUNCTION, MODELS, TASKS, FlowDocument
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from orderloom.contracts.contract import ActionContract
 from orderloom.domain.model import Frozen
 
@@ -22,12 +23,12 @@ _EXPRESSION = r"^\s*\$\{"
 
 
 def flow_schema(actions: Iterable[ActionContract[Frozen, Frozen]]) -> Schema:
-    """Return the schema of flows that may call *actions*."""
+    """Return the schema of flows that may call *actions*, and the outside."""
     schema: Schema = _plain(FlowDocument.model_json_schema(by_alias=True))
     parts: Schema = schema["$defs"]
     del parts["RefusedTask"]
     parts["AnyTask"] = _task()
-    parts["CallTask"] |= _calls(parts, list(actions))
+    parts["CallTask"] |= _calls(parts, [*actions, *OUTSIDE_CALLS.values()])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Flow"}
 
 
@@ -85,7 +86,7 @@ def _calls(parts: Schema, actions: list[ActionContract[Frozen, Frozen]]) -> Sche
     latest = {it.name: it for it in sorted(actions, key=lambda it: it.major)}
     cases: list[Schema] = []
     for action in actions:
-        names = [action.activity, *([action.name] if latest[action.name] is action else [])]
+        names = list(dict.fromkeys([action.activity, *([action.name] if latest[action.name] is action else [])]))
         key = f"{action.activity}.input"
         parts[key] = _arguments(action, parts)
         then: Schema = {"properties": {"with": {"$ref": f"#/$defs/{key}"}}}
@@ -93,12 +94,14 @@ def _calls(parts: Schema, actions: list[ActionContract[Frozen, Frozen]]) -> Sche
             then["required"] = ["with"]
         cases.append({"if": {"required": ["call"], "properties": {"call": {"enum": names}}}, "then": then})
     about = {name: action.changes for action in actions for name in (action.name, action.activity)}
-    call: Schema = {
+    action: Schema = {
         "description": "The action that is called; with `@` its major version, else the highest.",
         "enum": list(about),
         "enumDescriptions": list(about.values()),
         "markdownEnumDescriptions": list(about.values()),
     }
+    function: Schema = {"description": "A function under `use.functions`.", "type": "string", "pattern": FUNCTION}
+    call: Schema = {"description": "The action or function that is called.", "anyOf": [action, function]}
     return {"properties": parts["CallTask"]["properties"] | {"call": call}, "allOf": cases}
 
 

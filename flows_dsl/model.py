@@ -262,16 +262,21 @@ class Schedule(Node):
     after: Json = None
 
 
+FUNCTION = r"^[a-z0-9]*[A-Z_][A-Za-z0-9_]*$"
+"""The name of a function: a capital letter or an underscore tells it from that of an action."""
+
+
 class Use(Node):
     """What tasks refer to by name."""
 
     retries: dict[str, RetryPolicy] = {}
     errors: dict[str, JsonObject] = {}
     timeouts: dict[str, Timeout] = {}
+    functions: dict[Annotated[str, Field(pattern=FUNCTION)], CallTask] = {}
+    """Calls of their own, which tasks call by name: what a task gives them ``with`` is their input."""
     authentications: Json = None
     catalogs: Json = None
     extensions: Json = None
-    functions: Json = None
     secrets: Json = None
 
 

@@ -68,6 +68,34 @@ def validation_failure(detail: str, instance: str | None = None) -> FlowFailure:
     )
 
 
+def configuration_failure(detail: str) -> FlowFailure:
+    """Return the specification's error for something outside of the flow that it cannot work with."""
+    return FlowFailure(
+        Problem(
+            type=f"{SPECIFICATION}configuration",
+            title="What the flow refers to cannot be used.",
+            status=400,
+            detail=detail,
+            code="configuration",
+            remedy="Correct what the flow refers to, or the reference.",
+        )
+    )
+
+
+def communication_failure(detail: str, status: int = 500) -> FlowFailure:
+    """Return the specification's error for a call that did not succeed; *status* is that of the answer, if one came."""
+    return FlowFailure(
+        Problem(
+            type=f"{SPECIFICATION}communication",
+            title="A call to the outside did not succeed.",
+            status=status,
+            detail=detail,
+            code="communication",
+            remedy="See whether the other side works, or catch the error.",
+        )
+    )
+
+
 def timeout_failure(instance: str) -> FlowFailure:
     """Return the specification's error for a task that took longer than its author allowed."""
     return FlowFailure(

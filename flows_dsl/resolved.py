@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from flows_dsl.canonical import canonical_json
+from flows_dsl.functions import inlined
 from flows_dsl.model import FlowDocument, dumped
 from orderloom.contracts.actions import CORE_ACTIONS, ActionContract
 from orderloom.domain.model import Frozen, Json, JsonObject
@@ -24,9 +25,12 @@ def resolve(document: FlowDocument, catalog: Catalog = CORE_ACTIONS, flows: Sequ
     """
     Return the document with every ``call`` locked to a major version, and the flows that it runs beside it.
 
+    Calls of its functions are replaced by what these are.
+
     Unknown actions and flows stay as they are.
     """
     value = dumped(document)
+    inlined(value, _tasks(value["do"]))
     actions = by_name(catalog)
     inner: dict[str, JsonObject] = {}
     for task in _tasks(value["do"]):

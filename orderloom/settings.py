@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     sandbox_webhook_url: str | None = None
     """Where `orderloom gateway` tells what it did: `…/v1/gateways/sandbox/webhooks` of the API. Unset: nowhere."""
 
+    http_allow: str | None = None
+    """Hosts that flows of orders may call with `call: http`, as `host` or `host:port` with commas between. Each is to
+    answer a repeated `Idempotency-Key` as it did before. Unset: none, not even loopback."""
+
     monitor_port: Port | None = None
     """Port on which each process says whether it lives and can work, and what it counts. Unset: none."""
 
@@ -99,3 +103,7 @@ class Settings(BaseSettings):
 
     traces: Literal["off", "console", "otlp"] = "off"
     """`console`: spans go to stderr, one JSON object a line. `otlp`: to where `OTEL_EXPORTER_OTLP_ENDPOINT` says."""
+
+    def hosts(self) -> list[str]:
+        """Return the hosts that flows of orders may call."""
+        return [host for host in (it.strip() for it in (self.http_allow or "").split(",")) if host]

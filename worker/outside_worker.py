@@ -16,10 +16,11 @@ AT_ONCE = 50
 
 def outside_worker(client: Client, gateways: Mapping[str, PaymentGateway], settings: Settings) -> Worker:
     """Return a worker for queue ``outside`` over *gateways*, by the name that payments carry."""
+    outside = OutsideActivities(gateways, settings.hosts())
     return Worker(
         client,
         task_queue=OUTSIDE,
-        activities=[OutsideActivities(gateways).perform_gateway_request],
+        activities=[outside.perform_gateway_request, outside.call_outside],
         max_concurrent_activities=AT_ONCE,
         graceful_shutdown_timeout=GRACE,
         build_id=build_id(settings),

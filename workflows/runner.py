@@ -1,7 +1,8 @@
 """What a flow asks for, done with Temporal: the interpreter's StepRunner inside an order's workflow."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
@@ -9,6 +10,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from flows_dsl.runner import Fault, FlowFailure, Resolution, Retry, Step
 from orderloom.contracts.actions import CORE_ACTIONS, Runs, raise_exception
 from orderloom.contracts.messages import (
@@ -19,13 +21,22 @@ from orderloom.contracts.messages import (
     FaultFound,
     FindFault,
     RaiseFault,
+    RecordAnswer,
     RunAction,
     SettleAction,
 )
-from orderloom.contracts.outside import PERFORM_GATEWAY_REQUEST, GatewayOutcome, GatewayRequest, Outcome
-from orderloom.contracts.queues import EMIT_EVENT, FIND_FAULT, OUTSIDE, RAISE_FAULT
+from orderloom.contracts.outside import (
+    PERFORM_GATEWAY_REQUEST,
+    GatewayOutcome,
+    GatewayRequest,
+    Outcome,
+    OutsideAnswer,
+    OutsideCall,
+)
+from orderloom.contracts.queues import EMIT_EVENT, FIND_FAULT, OUTSIDE, RAISE_FAULT, RECORD_ANSWER
 from orderloom.domain.exceptions import Decision, category_of
 from orderloom.domain.model import Json, JsonObject, Message
+from workflows import outside_calls
 from workflows.deadlines import Deadlines
 from workflows.failures import problem_of
 from workflows.inbox import Inbox
@@ -226,6 +237,8 @@ class InstanceRunner:
         return await self._local(RAISE_FAULT, step, message)
 
     async def _attempt(self, step: Step, action: str, arguments: JsonObject, key: str) -> Json:
+        if action in OUTSIDE_CALLS:
+            return await self._call_outside(step, action, arguments, key)
         if action not in OUTSIDE_ACTIONS:
             return (await self._transact(action, step, arguments, key)).output
         done = await self._transact(f"{action}.prepare", step, arguments, key)
@@ -235,6 +248,28 @@ class InstanceRunner:
             if done.requests:
                 await self._order.deadlines.wait(self.now() + ASK_AGAIN)
         return done.output
+
+    async def _call_outside(self, step: Step, call: str, arguments: JsonObject, key: str) -> Json:
+        """Make a call to the outside and keep the answer; in a revived order what was kept is the answer."""
+        kept: JsonObject = {}
+        if not self._order.certain:
+            kept = await self._keep(step, call, arguments, key, None)
+        if not kept:
+            with self._outside():
+                answer = await outside_calls.ask(OutsideCall(call=call, key=step.key, arguments=arguments))
+            kept = await self._keep(step, call, arguments, key, answer)
+        answer = OutsideAnswer.model_validate(kept)
+        if answer.error is not None:
+            raise FlowFailure(answer.error.model_copy(update={"instance": step.path}))
+        return answer.answer
+
+    async def _keep(
+        self, step: Step, call: str, arguments: JsonObject, key: str, answer: OutsideAnswer | None
+    ) -> JsonObject:
+        def message(context: Context) -> RecordAnswer:
+            return RecordAnswer(call=call, action=self._action(context, step, arguments, key), answer=answer)
+
+        return (await self._local(RECORD_ANSWER, step, message)).output
 
     async def _transact(self, activity: str, step: Step, arguments: JsonObject, key: str) -> ActionDone:
         return await self._local(activity, step, lambda context: self._action(context, step, arguments, key))
@@ -261,10 +296,16 @@ class InstanceRunner:
             self._order.turn()
 
     async def _ask(self, requests: list[GatewayRequest]) -> list[GatewayOutcome]:
+        with self._outside():
+            return await asyncio.gather(*[self._ask_one(request) for request in requests])
+
+    @contextmanager
+    def _outside(self) -> Generator[None]:
+        """Let the order know within the block that a call to the outside is under way."""
         self.calling += 1
         self._order.calls += 1
         try:
-            return await asyncio.gather(*[self._ask_one(request) for request in requests])
+            yield
         finally:
             self.calling -= 1
             self._order.calls -= 1

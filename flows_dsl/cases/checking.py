@@ -11,6 +11,7 @@ from flows_dsl.cases.naming import all_tasks_of, named, names_of
 from flows_dsl.cases.places import Location, Places
 from flows_dsl.compiled import Call, CompiledFlow, Listen
 from flows_dsl.findings import did_you_mean
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from flows_dsl.resolved import Catalog, by_name
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.failing import OF_ANY_ACTION
@@ -35,7 +36,7 @@ class _Check:
     def __init__(self, places: Places, flow: CompiledFlow, catalog: Catalog) -> None:
         self._places = places
         self._flow = flow
-        actions = by_name(catalog)
+        actions = {**by_name(catalog), **OUTSIDE_CALLS}
         self._tasks = all_tasks_of(flow)
         self._called: dict[str, list[Contract]] = {}
         self._by_task: dict[str, list[Contract]] = {}

@@ -43,7 +43,7 @@ class Part(Frozen):
 class Reply(Part):
     """What an action does when it is called: it returns something, which may be left out if it is empty, or fails."""
 
-    returns: JsonObject | None = None
+    returns: Json = None
     """Its output, checked against the action's contract; fields with a default may be left out."""
     fault: str | None = None
     """Code of the error that it raises (`payment.declined`); one that its contract names."""

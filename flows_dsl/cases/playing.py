@@ -11,12 +11,12 @@ from flows_dsl.cases.checking import faults_of
 from flows_dsl.cases.comparing import Difference, compare
 from flows_dsl.cases.header import header
 from flows_dsl.cases.model import Case, CaseFile, Reply
-from flows_dsl.cases.naming import named
+from flows_dsl.cases.naming import error_type, named
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.desk import Arrival, Called, Played, play
 from flows_dsl.desk import Reply as Answer
 from flows_dsl.durations import duration
-from flows_dsl.problems import OURS
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from flows_dsl.resolved import Catalog, by_name
 from flows_dsl.runner import FlowFailure, Resolution
 from orderloom.contracts.actions import CORE_ACTIONS, ActionContract
@@ -75,7 +75,7 @@ class _Script:
     def __init__(self, file: CaseFile, case: Case, catalog: Catalog) -> None:
         self._tasks = {**file.tasks, **case.tasks}
         self._actions = {**file.actions, **case.actions}
-        self._contracts = by_name(catalog)
+        self._contracts = {**by_name(catalog), **OUTSIDE_CALLS}
         self._counts = Counter[str]()
         self.troubles: list[Difference] = []
 
@@ -131,7 +131,7 @@ def _failure(code: str, title: str, status: int, detail: str, facts: JsonObject)
     return FlowFailure(
         Problem.model_validate(
             {
-                "type": f"{OURS}{code}",
+                "type": error_type(code),
                 "title": title,
                 "status": status,
                 "detail": detail,

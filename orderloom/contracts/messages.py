@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime
 
-from orderloom.contracts.outside import GatewayOutcome, GatewayRequest
+from orderloom.contracts.outside import GatewayOutcome, GatewayRequest, OutsideAnswer
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json, JsonObject, Message
 
@@ -139,6 +139,15 @@ class SettleAction(Message):
 
     action: RunAction
     outcomes: list[GatewayOutcome]
+
+
+class RecordAnswer(Message):
+    """Keep what a call to the outside was answered, or return what was kept: None only asks."""
+
+    call: str
+    """``http`` or ``openapi``."""
+    action: RunAction
+    answer: OutsideAnswer | None
 
 
 class CompensationPlanned(Message):

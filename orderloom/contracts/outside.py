@@ -1,14 +1,18 @@
-"""What is asked of a payment gateway, and what came of it. Sent through Temporal: ids and amounts only."""
+"""What is asked of parties outside, and what came of it. Sent through Temporal: ids and amounts, no personal data."""
 
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime
 
-from orderloom.domain.model import Message
+from orderloom.domain.errors import Problem
+from orderloom.domain.model import Json, JsonObject, Message
 
 PERFORM_GATEWAY_REQUEST = "perform-gateway-request"
 """The activity on queue ``outside`` that takes a ``GatewayRequest`` and returns a ``GatewayOutcome``."""
+
+CALL_OUTSIDE = "call-outside"
+"""The activity on queue ``outside`` that takes an ``OutsideCall`` and returns an ``OutsideAnswer``."""
 
 
 class GatewayOperation(StrEnum):
@@ -72,3 +76,22 @@ class GatewayNotice(Message):
     amount: int
     """Minor units of ``currency``."""
     currency: str
+
+
+class OutsideCall(Message):
+    """One ``call: http`` or ``call: openapi`` of an order's flow."""
+
+    call: str
+    """``http`` or ``openapi``."""
+    key: str
+    """Of the step, within all orders: the other side is sent a digest of it, and answers a repetition as before."""
+    arguments: JsonObject
+    """As ``flows_dsl.outside_calls`` has them for the call, evaluated."""
+
+
+class OutsideAnswer(Message):
+    """What came of a call to the outside: what its ``output`` asked for, or the error."""
+
+    answer: Json = None
+    """At most 16 KB."""
+    error: Problem | None = None

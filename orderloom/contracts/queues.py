@@ -29,6 +29,9 @@ RECORD = "record"
 EMIT_EVENT = "emit-event"
 """Local activity: ``RunAction`` with input ``{type, data}`` to ``ActionDone``."""
 
+RECORD_ANSWER = "record-answer"
+"""Local activity: ``RecordAnswer`` to ``ActionDone`` with an ``OutsideAnswer`` as output."""
+
 RAISE_FAULT = "raise-fault"
 """Local activity: ``RaiseFault`` to ``ActionDone`` with output ``{exception, decision}``."""
 

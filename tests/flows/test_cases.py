@@ -85,6 +85,39 @@ cases:
     assert (_status(path), capsys.readouterr().out) == (0, "2 cases, none failed\n")
 
 
+def test_the_outside_answers_what_the_case_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text, an object, or an error that the flow catches; nothing is sent."""
+    flow = """
+document: {dsl: 1.0.3, namespace: shop, name: approve, version: 1.0.0}
+evaluate: {language: cel}
+schedule: {on: {one: {with: {type: order.placed}}}}
+do:
+  - attempt:
+      try: [{ask: {call: http, with: {method: get, endpoint: 'http://scores.example/', query: {id: '${ order.id }'}}}}]
+      catch:
+        errors: {with: {type: https://serverlessworkflow.io/spec/1.0.0/errors/communication}}
+        do: [{none: {set: {score: 0}}}]
+  - tell: {emit: {event: {with: {type: shop.scored, data: {score: '${ input.score }'}}}}}
+"""
+    cases = """
+cases:
+  - case: Answered
+    actions: {http: {returns: {score: 7}}}
+    expect:
+      calls: [{action: http, having: {query: {id: "100001"}}}]
+      emits: [{type: shop.scored, with: {score: 7}}]
+  - case: Silent
+    actions: {http: {fault: communication}}
+    expect: {emits: [{type: shop.scored, with: {score: 0}}]}
+  - case: Text
+    actions: {http: {returns: seven}}
+    expect: {faulted: {type: expression, task: tell}, emits: []}
+"""
+    path = _write(tmp_path, cases, flow)
+
+    assert (_status(path), capsys.readouterr().out) == (0, "3 cases, none failed\n")
+
+
 def test_a_case_that_fails_shows_where_the_paths_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """File and line of the case, what was expected (-) and what happened (+), and exit status 1."""
     path = _write(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from activities.calling import HttpCaller
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.testing import draft
-from orderloom.cli.flows.calling import HttpCaller
 from orderloom.cli.flows.local import Uncaught, run_locally
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import JsonObject
@@ -44,6 +44,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _JSON = {"content-type": "application/json; charset=utf-8"}
+_API = b"""
+openapi: 3.1.0
+paths:
+  /text: {get: {operationId: text, parameters: [{name: q, in: query}]}}
+  /there: {get: {operationId: there}}
+"""
 _ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
     "/pets/a%20b": (200, _JSON, b'{"id": 1}'),
     "/text": (200, {"content-type": "text/plain"}, "Zürich".encode()),
@@ -52,6 +58,7 @@ _ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
     "/large": (200, {}, b"x" * 17_000),
     "/broken": (200, _JSON, b"{"),
     "/there": (302, {"location": "/text"}, b""),
+    "/api.yaml": (200, {"content-type": "application/yaml"}, _API),
     "/away": (302, {"location": "http://shop.example/"}, b""),
     "/round": (302, {"location": "/round"}, b""),
 }
@@ -115,6 +122,19 @@ async def test_an_error_status_is_the_specifications_error(seen: list[dict[str, 
     assert problem.type == "https://serverlessworkflow.io/spec/1.0.0/errors/communication"
     assert (problem.status, problem.instance) == (404, "/do/0/a")
     assert "secret" not in problem.model_dump_json()
+
+
+async def test_an_operation_is_called_by_its_document(seen: list[dict[str, Any]]) -> None:
+    """The document is asked for once, JSON or YAML; output and redirects are those of call: http."""
+    document = f"document: {{endpoint: 'http://127.0.0.1:{seen[0]['port']}/api.yaml'}}"
+    flow = draft(
+        f"  - a: {{call: openapi, with: {{{document}, operationId: text, parameters: {{q: [1, x]}}, output: raw}}}}\n"
+        f"  - b: {{call: openapi, with: {{{document}, operationId: there, redirect: true}}}}\n"
+        f"  - c: {{call: openapi, with: {{{document}, operationId: there}}}}\n"
+    )
+
+    assert (await _problem(flow)).status == 302
+    assert [it["path"] for it in seen[1:]] == ["/api.yaml", "/text?q=1&q=x", "/there", "/text", "/there"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +203,7 @@ async def test_a_retry_has_another_key_and_another_run_too(seen: list[dict[str, 
     arguments: JsonObject = {"method": "get", "endpoint": f"http://127.0.0.1:{port}/text"}
 
     for run, key in (("1", "a"), ("1", "a"), ("1", "b"), ("2", "a")):
-        await HttpCaller(run).call(key, arguments)
+        await HttpCaller(loopback=True).call("http", f"{run}{key}", arguments)
     first, again, other, elsewhere = (it["headers"]["idempotency-key"] for it in seen[1:])
 
     assert first == again
@@ -192,9 +212,9 @@ async def test_a_retry_has_another_key_and_another_run_too(seen: list[dict[str, 
 
 async def test_a_call_that_lasts_is_given_up(seen: list[dict[str, Any]]) -> None:
     """After its time there is an error, whatever the other side does."""
-    port = seen[0]["port"]
+    arguments: JsonObject = {"method": "get", "endpoint": f"http://127.0.0.1:{seen[0]['port']}/text"}
 
     with pytest.raises(Exception, match="communication") as failed:
-        await HttpCaller("1", timeout=0.0).call("a", {"method": "get", "endpoint": f"http://127.0.0.1:{port}/text"})
+        await HttpCaller(loopback=True, timeout=0.0).call("http", "a", arguments)
 
     assert "No answer came" in str(failed.value)

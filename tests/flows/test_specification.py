@@ -17,6 +17,8 @@ _LOOPS = "unit/flows_dsl/test_loops.py::test_"
 _FORKS = "unit/flows_dsl/test_forks.py::test_"
 _LISTENS = "unit/flows_dsl/test_lasting_listens.py::test_"
 _SUBFLOWS = "unit/flows_dsl/test_subflows.py::test_"
+_OUTSIDE = "workflows/test_calls_to_the_outside.py::test_"
+_OPENAPI = "unit/flows_dsl/test_openapi_call.py::test_"
 _HTTP = "flows/test_http_calls.py::test_"
 _SCHEMAS = "unit/flows_dsl/test_schemas.py::test_"
 _EXPRESSIONS = "unit/flows_dsl/test_expressions.py::test_"
@@ -49,6 +51,7 @@ SHOWN = {
     "schedule.on.all": "unit/workflows/test_gathering.py::test_a_set_is_complete_when_all_have_come",
     "schedule.on.all.correlate.from": "unit/workflows/test_gathering.py::test_one_set_for_each_value",
     "use.errors": f"{_CONSTRUCTS}errors_are_raised_by_name",
+    "use.functions": "unit/flows_dsl/test_functions.py::test_a_function_is_called_with_arguments",
     "use.retries": f"{_ERRORS}other_tries_are_retried_with_waits",
     "use.timeouts": f"{_CONSTRUCTS}timeouts_are_used_by_name",
     "task.if": f"{_INTERPRETER}a_skipped_task_hands_its_input_on_and_leads_nowhere",
@@ -63,6 +66,13 @@ SHOWN = {
     "task.metadata": f"{_CONSTRUCTS}what_only_people_read_changes_nothing",
     "call.function": f"{_CONSTRUCTS}a_call_hands_its_arguments_to_the_action",
     "call.with": f"{_CONSTRUCTS}a_call_hands_its_arguments_to_the_action",
+    "call.http.in-an-order": f"{_OUTSIDE}an_orders_flow_calls_hosts_that_are_allowed_and_no_others",
+    "call.openapi.document": f"{_OUTSIDE}an_orders_flow_calls_hosts_that_are_allowed_and_no_others",
+    "call.openapi.operationId": f"{_OPENAPI}parameters_go_where_the_document_says",
+    "call.openapi.parameters": f"{_OPENAPI}parameters_go_where_the_document_says",
+    "call.openapi.output": f"{_HTTP}an_operation_is_called_by_its_document",
+    "call.openapi.redirect": f"{_HTTP}an_operation_is_called_by_its_document",
+    "errors.configuration": f"{_OPENAPI}what_is_no_document_is_a_configuration_error",
     "call.http.method": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
     "call.http.endpoint": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
     "call.http.headers": f"{_HTTP}a_call_reaches_loopback_with_all_that_it_names",
@@ -159,10 +169,8 @@ TASK = "do: [{a: %s}]"
 REFUSED: list[tuple[str, str, str, str]] = [
     *(
         (f"call.{it}", "calls-to-the-outside", "unsupported.call", TASK % f"{{call: {it}}}")
-        for it in ("openapi", "grpc", "asyncapi")
+        for it in ("grpc", "asyncapi")
     ),
-    ("call.http.in-an-order", "calls-to-the-outside", "unsupported.http",
-     TASK % "{call: http, with: {method: get, endpoint: 'https://x'}}"),
     ("call.http.endpoint.authentication", "authentication-and-secrets", "action.argument",
      TASK % "{call: http, with: {method: get, endpoint: {uri: 'https://x', authentication: {use: x}}}}"),
     *(
@@ -176,9 +184,8 @@ REFUSED: list[tuple[str, str, str, str]] = [
         for it, anchor in {
             "authentications": "authentication-and-secrets",
             "secrets": "authentication-and-secrets",
-            "functions": "functions-catalogs-extensions",
-            "catalogs": "functions-catalogs-extensions",
-            "extensions": "functions-catalogs-extensions",
+            "catalogs": "catalogs-and-extensions",
+            "extensions": "catalogs-and-extensions",
         }.items()
     ),
     *(
@@ -247,7 +254,6 @@ REFUSED: list[tuple[str, str, str, str]] = [
 
 ONLY_ON_PAGE = {
     "eventFilter.with.regular-expression": "attributes-of-events",
-    "errors.configuration": "errors-that-nothing-raises",
     "errors.authentication": "errors-that-nothing-raises",
     "errors.authorization": "errors-that-nothing-raises",
     "errors.runtime": "errors-that-nothing-raises",

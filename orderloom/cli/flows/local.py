@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
+from activities.calling import HttpCaller
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.frames import InstanceState
-from flows_dsl.http_call import HTTP
 from flows_dsl.interpreter import FlowInstance
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from flows_dsl.runner import Fault, FlowFailure, Observer, Resolution, Retry, Step
 from orderloom.bootstrap.clock import Clock
-from orderloom.cli.flows.calling import HttpCaller
 from orderloom.contracts.messages import Event
 from orderloom.domain.errors import OrderloomError, Problem
 from orderloom.domain.model import Json, JsonObject
@@ -50,6 +50,7 @@ class LocalRunner:
     def __init__(self, caller: HttpCaller, events: Sequence[Event] = ()) -> None:
         """Take what makes calls, and the events that the flow may listen for; what it emits comes after them."""
         self._caller = caller
+        self._run = Clock().now().isoformat()
         self._events = list(events)
         self._came = asyncio.Event()
 
@@ -68,12 +69,12 @@ class LocalRunner:
         Raises:
             FlowFailure: it did not succeed, or an action was called.
         """
-        if action != HTTP:
+        if action not in OUTSIDE_CALLS:
             raise FlowFailure(NeedsOrder(f"{action} acts on an order.", action=action).problem())
         attempt = 1
         while True:
             try:
-                return await self._caller.call(step.key, arguments)
+                return await self._caller.call(action, f"{self._run}{step.key}", arguments)
             except FlowFailure:
                 if retry is None or attempt >= retry.attempts:
                     raise
@@ -140,6 +141,6 @@ async def run_locally(
     Raises:
         Uncaught: an error that nobody caught.
     """
-    runner = LocalRunner(HttpCaller(Clock().now().isoformat(), allowed), events)
+    runner = LocalRunner(HttpCaller(allowed, loopback=True), events)
     state = InstanceState.within(flow.hash, f"local@{flow.hash}", given, runner.now())
     return await FlowInstance(flow, state, runner, observe=observe).run()

@@ -23,7 +23,7 @@ from orderloom.domain.model import Json, JsonObject
 
 _JSON: TypeAdapter[Json] = TypeAdapter(Json)
 
-ONLY_OF_ORDERS = frozenset({"schedule.missing", "unsupported.http"})
+ONLY_OF_ORDERS = frozenset({"schedule.missing"})
 """Findings that keep a flow from orders, and not from running here."""
 
 

@@ -97,10 +97,11 @@ do:
         pytest.param(
             "run: {workflow: {namespace: shop, name: other}}", "run.unknown_flow", 15, 47, id="run-unknown"
         ),
+        pytest.param("call: http\n      with: {method: get}", "action.missing_argument", 16, 7, id="http"),
         pytest.param(
-            "call: http\n      with: {method: get, endpoint: 'http://x'}", "unsupported.http", 15, 13, id="http"
+            "call: openapi\n      with: {document: {endpoint: 'http://x'}, operationId: a, body: 1}",
+            "action.unknown_argument", 16, 64, id="openapi",
         ),
-        pytest.param("call: openapi", "unsupported.call", 15, 13, id="openapi"),
         pytest.param("call: grpc", "unsupported.call", 15, 13, id="grpc"),
         pytest.param("call: asyncapi", "unsupported.call", 15, 13, id="asyncapi"),
         pytest.param("call: find-routes@2", "action.unknown_major", 15, 13, id="major"),
@@ -272,10 +273,10 @@ do:
 
 
 def test_unsupported_parts_of_use_and_data_are_refused() -> None:
-    """Functions, secrets and schemas elsewhere have a reason each for not being here."""
+    """Catalogs, secrets and schemas elsewhere have a reason each for not being here."""
     body = """\
 use:
-  functions: {}
+  catalogs: {}
   secrets: [a]
 input:
   schema: {resource: {endpoint: https://shop.example/x.json}}

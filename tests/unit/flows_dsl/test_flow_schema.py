@@ -7,6 +7,7 @@ from jsonschema import Draft202012Validator
 
 from flows_dsl import prebuilt
 from flows_dsl.flow_schema import flow_schema, schema_text
+from flows_dsl.outside_calls import OUTSIDE_CALLS
 from flows_dsl.yaml_reader import read
 from orderloom.cli.flows.schema import schema
 from orderloom.contracts.actions import CORE_ACTIONS
@@ -50,11 +51,12 @@ def test_the_file_is_what_the_models_and_the_catalog_say(capsys: pytest.CaptureF
 
 
 def test_every_action_completes_with_what_it_changes() -> None:
-    """`call` offers each action with and without its major version, and says of each what it changes."""
-    call = flow_schema(CORE_ACTIONS)["$defs"]["CallTask"]["properties"]["call"]
+    """`call` offers each action with and without its major version, and calls outside; it says what each changes."""
+    call = flow_schema(CORE_ACTIONS)["$defs"]["CallTask"]["properties"]["call"]["anyOf"][0]
 
     said = dict(zip(call["enum"], call["enumDescriptions"], strict=True))
-    assert said == {name: it.changes for it in CORE_ACTIONS for name in (it.name, it.activity)}
+    actions = {name: it.changes for it in CORE_ACTIONS for name in (it.name, it.activity)}
+    assert said == actions | {name: it.changes for name, it in OUTSIDE_CALLS.items()}
 
 
 @pytest.mark.parametrize("name", prebuilt.names())
@@ -69,6 +71,9 @@ def test_flows_that_ship_are_valid(name: str) -> None:
         ("[{a: {call: find-routes, with: {schedule: 1}}}]", []),
         ("[{a: {call: find-routes@1, with: {schedule: '${ input.schedule }'}, if: true}}]", []),
         ("[{a: {call: find-route, with: {schedule: 1}}}]", ["/do/0/a/call"]),
+        ("[{a: {call: findRoute, with: {schedule: one}}}]", []),
+        ("[{a: {call: http, with: {method: get, endpoint: 'http://x', redirects: true}}}]", ["/do/0/a/with"]),
+        ("[{a: {call: openapi, with: {document: {endpoint: 'http://x'}, operationId: a}}}]", []),
         ("[{a: {call: find-routes@9, with: {schedule: 1}}}]", ["/do/0/a/call"]),
         ("[{a: {call: find-routes, with: {schedule: one}}}]", ["/do/0/a/with/schedule"]),
         ("[{a: {call: find-routes, with: {schedule: 0}}}]", ["/do/0/a/with/schedule"]),
