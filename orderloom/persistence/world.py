@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.channel import ChannelPolicy
+from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Money
 from orderloom.persistence.releases import enter_loaded
@@ -62,6 +63,7 @@ class Location(Frozen):
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
     active: bool = True
+    traits: LocationTraits = LocationTraits()
 
 
 class Group(Frozen):
@@ -115,7 +117,7 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
             for entry in world.prices
         ],
     )
-    await _upsert(conn, locations, ["id"], [location.model_dump() for location in world.locations])
+    await _upsert(conn, locations, ["id"], [_location(location) for location in world.locations])
     await _upsert(conn, location_groups, ["id"], [{"id": group.id} for group in world.groups])
     await _upsert(
         conn,
@@ -131,6 +133,11 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
     )
     if world.stock or world.groups:
         await conn.execute(_COUNT_GROUPS)
+
+
+def _location(location: Location) -> dict[str, Any]:
+    traits = location.traits.model_dump(mode="json", exclude_defaults=True)
+    return location.model_dump(exclude={"traits"}) | {"traits": traits}
 
 
 async def _upsert_channels(conn: AsyncConnection, given: Sequence[Channel]) -> None:

@@ -89,7 +89,15 @@ def _group(world: World, groups: dict[str, list[str]]) -> str:
 def _location(name: str, world: World, names: Namespace) -> Location:
     given = world.locations[name]
     latitude, longitude = position(given) or (None, None)
-    return Location(id=names.inside(name), name=name, country=given.country, latitude=latitude, longitude=longitude)
+    return Location(
+        id=names.inside(name),
+        name=name,
+        kind=given.kind,
+        country=given.country,
+        latitude=latitude,
+        longitude=longitude,
+        traits=given.traits,
+    )
 
 
 def _stock(location: str, sku: str, given: GivenStock | int) -> Stock:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from orderloom.domain.locations import LocationTraits
 from orderloom.scenarios.base import Amount, Duration, Name, Part, Rate
 
 Quantity = Annotated[int, Field(strict=True, ge=0)]
@@ -31,6 +32,9 @@ class Location(Part):
     distance: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(km|mi)$")] | None = None
     """Distance from the default place of delivery, such as ``60 mi``: the location is put due north of it."""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "GB"
+    kind: Name = "warehouse"
+    traits: LocationTraits = LocationTraits()
+    """Calendar, capacity, costs and priority."""
     stock: dict[Name, Stock | Quantity] = {}
     """SKU to its stock; a bare number is what is on hand."""
 

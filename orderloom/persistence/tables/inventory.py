@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-from orderloom.persistence.tables.base import Id, Instant, metadata
+from orderloom.persistence.tables.base import Document, Id, Instant, metadata
 
 locations = Table(
     "locations",
@@ -26,6 +26,7 @@ locations = Table(
     Column("latitude", Float),
     Column("longitude", Float),
     Column("active", Boolean, nullable=False, server_default="true"),
+    Column("traits", Document, nullable=False, server_default="{}"),  # domain.locations.LocationTraits
 )
 
 location_groups = Table("location_groups", metadata, Column("id", Id, primary_key=True))
