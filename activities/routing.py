@@ -22,7 +22,7 @@ from orderloom.domain.channel import RoutingPolicy
 from orderloom.domain.errors import NotFound
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short
-from orderloom.domain.routing import find_routes as search
+from orderloom.domain.solver import find_routes as search
 from orderloom.persistence.tables.fulfillment import routing_attempts, routing_schedules
 
 NAMED = 10

@@ -1,18 +1,20 @@
 """
-Finds the fewest locations that hold all that is demanded. Reads the stock that it is given; reserves nothing.
+Finds the best locations for all that is demanded. Reads the stock that it is given; reserves nothing.
 
-The answer carries a quantity plan and says why (reference 6a to 6c).
+The answer carries a quantity plan and says why (reference 6a to 6c). What is best is said by objectives, of which an
+earlier one outweighs all later ones; ``fewest_splits`` alone is the default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from enum import StrEnum
-from math import fsum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from orderloom.domain.covering import Covering
 from orderloom.domain.model import Frozen
+
+FEWEST_SPLITS = "fewest_splits"
+"""The objective that counts locations. The asker gives no costs for it."""
 
 
 class RoutingOutcome(StrEnum):
@@ -28,6 +30,15 @@ class RoutingOutcome(StrEnum):
     """The search was given up before a route within the limit was found or excluded."""
 
 
+class Cost(Frozen):
+    """What choosing a location costs by one objective: whole metres, minor units, grams, ranks."""
+
+    opening: Annotated[int, Field(ge=0)] = 0
+    """Once."""
+    per_unit: Annotated[int, Field(ge=0)] = 0
+    """For each unit that it sends."""
+
+
 class Candidate(Frozen):
     """A location that may fulfill."""
 
@@ -36,20 +47,34 @@ class Candidate(Frozen):
     """None when a position is unknown."""
     stock: dict[str, int]
     """By SKU: what is available there."""
+    costs: tuple[Cost, ...] = ()
+    """One for each objective, in their order; none at all is nothing by every objective."""
 
 
 class RoutingQuestion(Frozen):
-    """What is demanded, and where it may come from."""
+    """What is demanded, where it may come from, and what is best."""
 
     demand: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)]
     locations: tuple[Candidate, ...]
     """Each location once."""
+    objectives: Annotated[tuple[str, ...], Field(min_length=1)] = (FEWEST_SPLITS,)
+    """Each once, the weightiest first; a value is the sum of the costs of the locations that send something."""
     max_splits: int | None = None
     """Locations - 1; None is no limit."""
+    partial: bool = False
+    """Route as many units as there are and the limit allows, and say what is short."""
     alternatives: Annotated[int, Field(ge=1)] = 10
-    """How many routes to return, best first."""
-    max_nodes: Annotated[int, Field(ge=1)] = 20_000
-    """Bounds the search; a node takes some microseconds."""
+    """How many routes to return, best first: the best of all, then others with as many locations and units."""
+    seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How long the search may take, where there is a clock."""
+    max_nodes: Annotated[int, Field(ge=1)] = 200_000
+    """Bounds the search the same on every machine; a node takes some microseconds to some hundred."""
+
+    @model_validator(mode="after")
+    def _each_has_all_costs(self) -> Self:
+        if any(len(each.costs) not in {0, len(self.objectives)} for each in self.locations):
+            raise ValueError("a location has as many costs as there are objectives, or none")
+        return self
 
 
 class Assignment(Frozen):
@@ -60,15 +85,25 @@ class Assignment(Frozen):
     quantity: int
 
 
+class Objective(Frozen):
+    """An objective, and the value that it has for a route."""
+
+    name: str
+    value: int
+
+
 class Route(Frozen):
     """A set of locations, and what each sends."""
 
+    rank: int
+    """From 1, the best."""
     locations: tuple[str, ...]
     """By id."""
     plan: tuple[Assignment, ...]
-    """By SKU; within it most inventory first, then distance, then location."""
+    """By SKU; within it by the objectives' costs of a unit, then most inventory first, then distance, then location."""
     average_km: float | None
     """Mean distance of the locations; None when one of them is unknown."""
+    objectives: tuple[Objective, ...] = ()
 
 
 class Short(Frozen):
@@ -79,101 +114,27 @@ class Short(Frozen):
 
 
 class RoutingAnswer(Frozen):
-    """Routes with the fewest locations, best first, and how sure that is."""
+    """The best routes, best first, and how sure that is."""
 
     outcome: RoutingOutcome
     routes: tuple[Route, ...] = ()
-    found: int = 0
-    """How many routes are equally few; ``routes`` holds the best of them."""
     proven: bool = True
-    """It is certain that fewer locations cannot do; for NOT_PROVEN and an incomplete search it is not."""
+    """It is certain that nothing is better: by number of locations, and by every objective of the first route."""
     complete: bool = True
-    """All routes with the fewest locations were found, so the first is the nearest of all."""
+    """It is certain that no better route with as many locations is missing among those returned."""
     lower_bound: int | None = None
-    """It takes at least this many locations."""
+    """All that is demanded takes at least this many locations."""
     fewest_possible: int | None = None
     """The smallest number of locations known to do, allowed or not."""
+    objectives: tuple[Objective, ...] = ()
+    """Of the first route."""
     short: tuple[Short, ...] = ()
+    """What is missing; of a partial route, what the first route does not send."""
     nodes: int = 0
     """Work done."""
+    seconds: float = 0.0
+    """Time taken, where there was a clock."""
 
 
-MAX_ROUTES = 10_000
-"""No more equally good sets of locations than this are collected."""
-
-
-def find_routes(question: RoutingQuestion) -> RoutingAnswer:
-    """Return the routes with the fewest locations, ranked by average distance (unknown last), then location ids."""
-    if not question.locations:
-        return RoutingAnswer(outcome=RoutingOutcome.NO_ELIGIBLE_LOCATION)
-    if short := _short(question):
-        return RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short)
-    skus = sorted(question.demand)
-    by_id = sorted(question.locations, key=lambda candidate: candidate.location)
-    stock = [[candidate.stock.get(sku, 0) for sku in skus] for candidate in by_id]
-    limit = len(by_id) if question.max_splits is None else question.max_splits + 1
-    covering = Covering([question.demand[sku] for sku in skus], stock, question.max_nodes)
-    found = covering.smallest(limit, MAX_ROUTES)
-    routes = _ranked([[by_id[index] for index in cover] for cover in found.covers], question.alternatives)
-    return RoutingAnswer(
-        outcome=_outcome(bool(routes), found.lower_bound, limit),
-        routes=tuple(_route(route, question.demand) for route in routes),
-        found=len(found.covers),
-        proven=found.fewest == found.lower_bound,
-        complete=found.complete,
-        lower_bound=found.lower_bound,
-        fewest_possible=found.fewest,
-        nodes=found.nodes,
-    )
-
-
-def _short(question: RoutingQuestion) -> tuple[Short, ...]:
-    there = {
-        sku: sum(max(0, candidate.stock.get(sku, 0)) for candidate in question.locations) for sku in question.demand
-    }
-    return tuple(
-        Short(sku=sku, quantity=quantity - there[sku])
-        for sku, quantity in sorted(question.demand.items())
-        if there[sku] < quantity
-    )
-
-
-def _outcome(routed: bool, lower_bound: int, limit: int) -> RoutingOutcome:
-    if routed:
-        return RoutingOutcome.ROUTED
-    return RoutingOutcome.SPLIT_LIMIT if lower_bound > limit else RoutingOutcome.NOT_PROVEN
-
-
-def _average(route: Sequence[Candidate]) -> float | None:
-    known = [candidate.distance_km for candidate in route if candidate.distance_km is not None]
-    return fsum(known) / len(known) if len(known) == len(route) else None
-
-
-def _ranked(routes: list[list[Candidate]], count: int) -> list[list[Candidate]]:
-    def rank(route: list[Candidate]) -> tuple[bool, float, list[str]]:
-        average = _average(route)
-        return average is None, average or 0.0, [candidate.location for candidate in route]
-
-    return sorted(routes, key=rank)[:count]
-
-
-def _route(route: list[Candidate], demand: dict[str, int]) -> Route:
-    plan = [assignment for sku, quantity in sorted(demand.items()) for assignment in _assign(sku, quantity, route)]
-    locations = tuple(candidate.location for candidate in route)
-    return Route(locations=locations, plan=tuple(plan), average_km=_average(route))
-
-
-def _assign(sku: str, quantity: int, route: list[Candidate]) -> list[Assignment]:
-    """Take *quantity* where most of it is, then where it is nearest, then by location id (reference 6a)."""
-
-    def preference(candidate: Candidate) -> tuple[int, bool, float, str]:
-        distance = candidate.distance_km
-        return -candidate.stock.get(sku, 0), distance is None, distance or 0.0, candidate.location
-
-    assignments: list[Assignment] = []
-    for candidate in sorted(route, key=preference):
-        taken = min(quantity, candidate.stock.get(sku, 0))
-        if taken > 0:
-            assignments.append(Assignment(location=candidate.location, sku=sku, quantity=taken))
-            quantity -= taken
-    return assignments
+type Elapsed = Callable[[], float]
+"""Tells the seconds since a question was asked."""

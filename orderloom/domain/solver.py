@@ -1,0 +1,302 @@
+"""
+Answers a routing question exactly, or says how far it got.
+
+First the fewest locations that have all that is demanded; then, among the sets that the objectives allow, the best one
+by all objectives; then the next best ones.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import fsum
+
+from orderloom.domain.bounds import Bound, priced
+from orderloom.domain.choosing import Choosing, Wanted
+from orderloom.domain.costs import Choice, Costs
+from orderloom.domain.covering import Budget, Supplies
+from orderloom.domain.routing import (
+    FEWEST_SPLITS,
+    Assignment,
+    Candidate,
+    Cost,
+    Elapsed,
+    Objective,
+    Route,
+    RoutingAnswer,
+    RoutingOutcome,
+    RoutingQuestion,
+    Short,
+)
+
+MILLIMETRES = 1e6
+"""In a kilometre: distances are compared as whole numbers of them."""
+
+COUNTING, CHOOSING = 0.5, 0.8
+"""Shares of the budget after which the search for the fewest locations, and that for the best route, are given up."""
+
+
+def find_routes(question: RoutingQuestion, elapsed: Elapsed = lambda: 0.0) -> RoutingAnswer:
+    """
+    Return the best routes, ranked by the objectives, then by number, distance (unknown last) and ids of locations.
+
+    Without a clock only nodes bound the search: the same question then has the same answer everywhere.
+    """
+    if not question.locations:
+        return RoutingAnswer(outcome=RoutingOutcome.NO_ELIGIBLE_LOCATION)
+    lacking = _lacking(question)
+    demand = {sku: need - lacking.get(sku, 0) for sku, need in sorted(question.demand.items())}
+    demand = {sku: need for sku, need in demand.items() if need}
+    if lacking and not (question.partial and demand):
+        return RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=_shorts(lacking))
+    budget = Budget(question.max_nodes, question.seconds, elapsed)
+    return _Solver(question, demand, budget).answer()
+
+
+def _lacking(question: RoutingQuestion) -> dict[str, int]:
+    """Return by SKU what all locations together have too little of."""
+    there = {
+        sku: sum(max(0, candidate.stock.get(sku, 0)) for candidate in question.locations) for sku in question.demand
+    }
+    return {sku: need - there[sku] for sku, need in sorted(question.demand.items()) if there[sku] < need}
+
+
+def _shorts(missing: dict[str, int]) -> tuple[Short, ...]:
+    return tuple(Short(sku=sku, quantity=quantity) for sku, quantity in sorted(missing.items()) if quantity)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is known about the fewest sources that cover."""
+
+    cover: list[int]
+    """The smallest cover known."""
+    lower_bound: int
+    """No cover is smaller."""
+
+    @property
+    def proven(self) -> bool:
+        """Return whether no cover is smaller than the one known."""
+        return len(self.cover) == self.lower_bound
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is known about the best choices."""
+
+    costs: Costs
+    found: list[Choice]
+    """Best first."""
+    proven: bool
+    """Nothing is better than the first."""
+    complete: bool
+    """No better one than the last is missing."""
+
+    def only_if(self, certain: bool) -> "Chosen":
+        """Return the same, certain only if what it starts from is *certain*."""
+        return replace(self, proven=self.proven and certain, complete=self.complete and certain)
+
+
+class _Solver:
+    """One question that has an answer: all locations together have the demand."""
+
+    def __init__(self, question: RoutingQuestion, demand: dict[str, int], budget: Budget) -> None:
+        self._question = question
+        self._demand = demand
+        self._budget = budget
+        self._by_id = sorted(question.locations, key=lambda candidate: candidate.location)
+        self._skus = list(demand)
+        self._supplies = Supplies(
+            list(demand.values()), [[each.stock.get(sku, 0) for sku in self._skus] for each in self._by_id]
+        )
+        self._limit = len(self._by_id) if question.max_splits is None else question.max_splits + 1
+
+    def answer(self) -> RoutingAnswer:
+        """Search, and tell what came of it."""
+        counted = self._count()
+        excluded = counted.lower_bound > self._limit
+        if len(counted.cover) <= self._limit:
+            chosen = self._choose(counted, self._sizes(counted))
+            return self._told(RoutingOutcome.ROUTED, counted, chosen.only_if(counted.proven))
+        if self._question.partial:
+            chosen = self._choose(counted, Wanted(fewest=1, most=self._limit, partly=True))
+            return self._told(RoutingOutcome.ROUTED, counted, chosen)
+        outcome = RoutingOutcome.SPLIT_LIMIT if excluded else RoutingOutcome.NOT_PROVEN
+        return self._told(outcome, counted, Chosen(self._indifferent, [], counted.proven, excluded))
+
+    def _count(self) -> Counted:
+        """Find the fewest sources that cover, one more at a time."""
+        supplies = self._supplies
+        cover = supplies.greedy()
+        spend = self._budget.until(COUNTING)
+        for size in range(supplies.fewest(), len(cover)):
+            search = Choosing(
+                supplies,
+                self._indifferent,
+                Wanted(fewest=size, most=size),
+                spend,
+                guard=self._guard,
+                weaker=self._weaker_in_stock,
+            )
+            certain = search.run()
+            if search.found:
+                return Counted(list(search.found[0].sources), size)
+            if not certain:
+                return Counted(cover, size)
+        return Counted(cover, len(cover))
+
+    @cached_property
+    def _indifferent(self) -> Costs:
+        return Costs(self._supplies, [], [], self._nearness)
+
+    @cached_property
+    def _guard(self) -> Bound:
+        """A source is worth what it has, each good priced so that its demand is worth the same."""
+        scale = max(self._supplies.demand) * 1000
+        prices = [scale // need for need in self._supplies.demand]
+        nothing = [0] * self._supplies.count
+        return priced(prices, self._supplies.demand, self._supplies.rows, nothing, nothing)
+
+    @cached_property
+    def _weaker_in_stock(self) -> list[int]:
+        rows = self._supplies.rows
+        return self._supplies.dominated(lambda one, other: rows[one] != rows[other] or one < other)
+
+    @cached_property
+    def _nearness(self) -> list[int]:
+        def nearness(source: int) -> tuple[bool, float, int]:
+            distance = self._by_id[source].distance_km
+            return distance is None, distance or 0.0, source
+
+        ranked = sorted(range(self._supplies.count), key=nearness)
+        return [rank for _, rank in sorted((source, rank) for rank, source in enumerate(ranked))]
+
+    def _sizes(self, counted: Counted) -> Wanted:
+        """Return how many sources a choice may have: when their number comes first, as few as is known to do."""
+        size = len(counted.cover)
+        first = next((name for name, of_each in self._objectives if _varies(of_each, fixed=False)), None)
+        if first == FEWEST_SPLITS:
+            return Wanted(fewest=size, most=size)
+        return Wanted(fewest=counted.lower_bound, most=self._limit)
+
+    def _choose(self, counted: Counted, wanted: Wanted) -> Chosen:
+        """Find the best choice, then the next best ones."""
+        fixed = wanted.fewest == wanted.most
+        varying = [of_each for _, of_each in self._objectives if _varies(of_each, fixed=fixed)]
+        costs = Costs(
+            self._supplies,
+            [[cost.opening for cost in of_each] for of_each in varying],
+            [[cost.per_unit for cost in of_each] for of_each in varying],
+            self._nearness,
+            partly=wanted.partly,
+        )
+        best = self._search(costs, wanted, CHOOSING, [counted.cover])
+        proven = best.run()
+        if self._question.alternatives == 1 or not best.found:
+            return Chosen(costs, best.found, proven, proven)
+        first = best.found[0]
+        size = len(first.sources)
+        alike = replace(wanted, fewest=size, most=size, keep=self._question.alternatives)
+        more = self._search(costs, alike, 1.0, [first.sources])
+        complete = more.run() and proven
+        # Where units are short the alternatives are short of as many.
+        found = [each for each in more.found if not wanted.partly or each.values[0] == first.values[0]]
+        return Chosen(costs, found, proven, complete)
+
+    def _search(self, costs: Costs, wanted: Wanted, share: float, known: Iterable[Sequence[int]]) -> Choosing:
+        goals = [Bound(0, once, scale=1) for once in costs.opening]
+        if wanted.partly:
+            goals.insert(0, self._shortage)
+        search = Choosing(
+            self._supplies,
+            costs,
+            wanted,
+            self._budget.until(share),
+            guard=self._guard,
+            goals=goals,
+            weaker=self._weaker_by(costs) if wanted.keep == 1 else None,
+        )
+        for sources in known:
+            if len(sources) <= wanted.most:
+                search.offer(sources)
+        return search
+
+    def _weaker_by(self, costs: Costs) -> list[int]:
+        opening = list(zip(*costs.opening, strict=True))
+        per_unit = list(zip(*costs.per_unit, strict=True))
+        return self._supplies.dominated(
+            lambda one, other: opening[one] < opening[other] and per_unit[one] <= per_unit[other]
+        )
+
+    @cached_property
+    def _shortage(self) -> Bound:
+        """The units short are at least those demanded, less what the chosen have."""
+        return Bound(sum(self._supplies.demand), [-sum(row) for row in self._supplies.rows], scale=1)
+
+    @cached_property
+    def _objectives(self) -> list[tuple[str, list[Cost]]]:
+        """The objectives with every location's costs, and then what decides ties."""
+        asked = self._question.objectives
+        listed = [(name, [_cost(name, index, each) for each in self._by_id]) for index, name in enumerate(asked)]
+        if FEWEST_SPLITS not in asked:
+            listed.append((FEWEST_SPLITS, [Cost(opening=1)] * len(self._by_id)))
+        unknown = [Cost(opening=int(each.distance_km is None)) for each in self._by_id]
+        distance = [Cost(opening=round((each.distance_km or 0.0) * MILLIMETRES)) for each in self._by_id]
+        return [*listed, ("unknown distances", unknown), ("distance", distance)]
+
+    def _told(self, outcome: RoutingOutcome, counted: Counted, chosen: Chosen) -> RoutingAnswer:
+        routes = tuple(self._route(rank, chosen.costs, each.sources) for rank, each in enumerate(chosen.found, 1))
+        missing = dict(self._question.demand) if routes else {}
+        for each in routes[0].plan if routes else ():
+            missing[each.sku] -= each.quantity
+        return RoutingAnswer(
+            outcome=outcome,
+            routes=routes,
+            proven=chosen.proven,
+            complete=chosen.complete,
+            lower_bound=counted.lower_bound,
+            fewest_possible=len(counted.cover),
+            objectives=routes[0].objectives if routes else (),
+            short=_shorts(missing),
+            nodes=self._budget.nodes,
+            seconds=self._budget.elapsed(),
+        )
+
+    def _route(self, rank: int, costs: Costs, sources: Sequence[int]) -> Route:
+        gifts = costs.gifts(sources)
+        sent = Counter[int]()
+        for gift in gifts:
+            sent[gift.source] += gift.quantity
+        values = {
+            name: sum(of_each[source].opening + of_each[source].per_unit * sent[source] for source in sources)
+            for name, of_each in self._objectives[: len(self._question.objectives)]
+        }
+        return Route(
+            rank=rank,
+            locations=tuple(self._by_id[source].location for source in sources),
+            plan=tuple(
+                Assignment(
+                    location=self._by_id[gift.source].location, sku=self._skus[gift.good], quantity=gift.quantity
+                )
+                for gift in gifts
+            ),
+            average_km=_average([self._by_id[source].distance_km for source in sources]),
+            objectives=tuple(Objective(name=name, value=value) for name, value in values.items()),
+        )
+
+
+def _cost(name: str, index: int, candidate: Candidate) -> Cost:
+    if name == FEWEST_SPLITS:
+        return Cost(opening=1)
+    return candidate.costs[index] if candidate.costs else Cost()
+
+
+def _varies(of_each: Sequence[Cost], *, fixed: bool) -> bool:
+    """Return whether choices can differ by these costs; *fixed*: they all have the same number of sources."""
+    same = {cost.per_unit for cost in of_each}, {cost.opening for cost in of_each}
+    return len(same[0]) > 1 or len(same[1]) > 1 or not (fixed or same[1] == {0})
+
+
+def _average(distances: Sequence[float | None]) -> float | None:
+    known = [distance for distance in distances if distance is not None]
+    return fsum(known) / len(known) if len(known) == len(distances) else None
