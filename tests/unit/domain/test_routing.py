@@ -1,8 +1,10 @@
 """Routing with the numbers of G1, G2, G3, G4 and G22."""
 
+from typing import Any
+
 import pytest
 
-from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short
+from orderloom.domain.routing import Candidate, Cost, Objective, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short
 from orderloom.domain.solver import find_routes
 
 G1 = {"A": 10, "B": 5, "C": 15}
@@ -14,7 +16,7 @@ def ask(
     *,
     max_splits: int | None = None,
     km: dict[str, float | None] | None = None,
-    **more: int,
+    **more: Any,
 ) -> RoutingAnswer:
     """Ask for routes; a bare number is a quantity of SKU ``S``."""
     return find_routes(
@@ -197,3 +199,61 @@ def test_no_location_counts_twice() -> None:
 
     assert sets(answer) == ["L0L1L2"]
     assert plan(answer) == [("L0", "X", 1), ("L2", "X", 1), ("L1", "Y", 1), ("L2", "Y", 1)]
+
+
+def ranked(stock: dict[str, int], need: int) -> RoutingAnswer:
+    """Ask for *need* of ``S`` by the priority of locations alone, which is that of their ids."""
+    return find_routes(
+        RoutingQuestion(
+            demand={"S": need},
+            locations=tuple(
+                Candidate(location=location, stock={"S": held}, costs=(Cost(per_unit=rank),))
+                for rank, (location, held) in enumerate(sorted(stock.items()), 1)
+            ),
+            objectives=("priority",),
+        )
+    )
+
+
+def test_priority_alone_drains_the_first_locations() -> None:
+    """A 2, B 4, C 5, need 5: by priority alone A gives 2 and B 3, though C could give all."""
+    answer = ranked({"A": 2, "B": 4, "C": 5}, 5)
+
+    assert plan(answer) == [("A", "S", 2), ("B", "S", 3)]
+    assert answer.objectives == (Objective(name="priority", value=8),)
+    assert answer.proven
+
+
+@pytest.mark.parametrize(("held", "shipments"), [(3, 2), (2, 3)])
+def test_no_more_shipments_than_it_takes(held: int, shipments: int) -> None:
+    """Three locations with 3 each give 5 in two shipments, with 2 each in three."""
+    answer = ask(5, dict.fromkeys("ABC", held))
+
+    assert answer.objectives == (Objective(name="fewest_splits", value=shipments),)
+    assert len({each.location for each in answer.routes[0].plan}) == shipments
+    assert sum(each.quantity for each in answer.routes[0].plan) == 5
+
+
+def test_a_partial_route_sends_the_most_units_the_limit_allows() -> None:
+    """One location may send: it is the one with 7 of 10 units, though it is farthest, and 3 are short."""
+    answer = ask(
+        {"X": 5, "Y": 5},
+        {"A": {"X": 5}, "B": {"X": 3, "Y": 4}, "C": {"Y": 5}},
+        max_splits=0,
+        km={"A": 1.0, "B": 9.0, "C": 1.0},
+        partial=True,
+    )
+
+    assert answer.outcome is RoutingOutcome.ROUTED
+    assert plan(answer) == [("B", "X", 3), ("B", "Y", 4)]
+    assert answer.short == (Short(sku="X", quantity=2), Short(sku="Y", quantity=1))
+
+
+def test_a_partial_route_takes_what_there_is() -> None:
+    """Of 5 demanded 4 are there, in two locations: both send, 1 is short; where nothing is there nothing is routed."""
+    some = ask(5, {"A": 3, "B": 1}, partial=True)
+    none = ask(5, {"A": 0}, partial=True)
+
+    assert plan(some) == [("A", "S", 3), ("B", "S", 1)]
+    assert some.short == (Short(sku="S", quantity=1),)
+    assert (none.outcome, none.routes, none.short) == (RoutingOutcome.NO_STOCK, (), (Short(sku="S", quantity=5),))
