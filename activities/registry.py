@@ -39,6 +39,7 @@ AREAS = (
     "refunds",
     "reservations",
     "routing",
+    "scheduling",
 )
 """The modules of ``activities`` that register something; loaded when the activities are asked for."""
 
