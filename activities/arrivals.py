@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from activities.unit import Unit
-from orderloom.domain.errors import FieldProblem, InvalidInput
+from orderloom.domain.invalid import invalid
 from orderloom.domain.model import JsonObject
 
 UNEXPECTED = "event.unexpected"
@@ -45,14 +45,3 @@ def body_as[M: BaseModel](arrival: Arrival, model: type[M], *, without: tuple[st
         return model.model_validate(body)
     except ValidationError as error:
         raise invalid(error, arrival.type) from None
-
-
-def invalid(error: ValidationError, subject: str) -> InvalidInput:
-    """Return what is wrong with *subject* as an error of ours: pointers and reasons, no values."""
-    problems = tuple(
-        FieldProblem(
-            pointer="".join(f"/{part}" for part in problem["loc"]), detail=problem["msg"], code=problem["type"]
-        )
-        for problem in error.errors(include_url=False, include_input=False)
-    )
-    return InvalidInput(f"{subject}: {problems[0].pointer} {problems[0].detail}", errors=problems)

@@ -6,18 +6,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, select
 
 from activities.arrivals import Arrival, body_as
-from activities.deciding import examine
+from activities.exception_history import note_change
 from activities.registry import implements
 from activities.unit import Unit
+from flows_dsl.deciding import examine
 from orderloom.contracts import actions
 from orderloom.contracts.actions import Count, ExceptionRaised, RaiseException, ResolveExceptions
 from orderloom.domain import ids
+from orderloom.domain.exception_policy import deadline_of
+from orderloom.domain.exception_status import UNSETTLED
 from orderloom.domain.exceptions import Decision, ExceptionClosed, ExceptionUnknown, NobodyWaits
+from orderloom.domain.model import JsonObject
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
-
-OPEN = ("new", "triaged", "paused")
-"""Statuses of an exception that somebody has still to see to."""
+from orderloom.persistence.writes import Values
 
 LIVE = ("running", "faulted")
 """Statuses of an instance that has not ended."""
@@ -31,14 +33,21 @@ async def raise_exception(unit: Unit, command: RaiseException) -> ExceptionRaise
     same = (_table.code == command.code) & _table.attached_to.is_not_distinct_from(command.attached_to)
     if known := await _open(unit, same):
         return ExceptionRaised(exception=known[0])
+    flow, slash, task = unit.cause.partition("/")
+    raised = await enter_exception(unit, {"flow": flow, "task": f"{slash}{task}" or None, **command.model_dump()})
+    return ExceptionRaised(exception=raised)
+
+
+async def enter_exception(unit: Unit, columns: Values) -> str:
+    """Enter a new exception of the order and journal it; *columns* say what it is about. Return its id."""
     number = await unit.next_number(process_exceptions)
     exception = ids.exception_id(unit.order.id, number)
-    unit.journal("exception.raised", {"exception": exception, "code": command.code, "category": command.category})
-    flow, slash, task = unit.cause.partition("/")
-    where = {"flow": flow, "task": f"{slash}{task}" or None}
-    row = {"id": exception, "order_id": unit.order.id, "number": number, "status": "new", **where}
-    unit.enter(process_exceptions, {**row, "created_at": unit.now, **command.model_dump()})
-    return ExceptionRaised(exception=exception)
+    category, severity = columns["category"], columns["severity"]
+    unit.journal("exception.raised", {"exception": exception, "code": columns["code"], "category": category})
+    row = {"id": exception, "order_id": unit.order.id, "number": number, "status": "new", "created_at": unit.now}
+    deadline = deadline_of(unit.order.policy.exceptions, category, severity, unit.now)
+    unit.enter(process_exceptions, {**row, "deadline": deadline, **columns})
+    return exception
 
 
 @implements(actions.resolve_exceptions)
@@ -63,7 +72,7 @@ _ONE = (
     .where(_table.order_id == bindparam("of_order"), _table.id == bindparam("of_id"))
 )
 _OTHERS = select(_table.id).where(
-    _table.order_id == bindparam("of_order"), _table.instance == bindparam("instance"), _table.status.in_(OPEN)
+    _table.order_id == bindparam("of_order"), _table.instance == bindparam("instance"), _table.status.in_(UNSETTLED)
 )
 
 
@@ -77,12 +86,12 @@ async def record_resolution(unit: Unit, arrival: Arrival) -> int:
         NobodyWaits: no flow waits at it, and the decision is one for a flow.
         AlreadyUndoing, TaskOutOfReach, InvalidInput: the flow that waits cannot do what was decided.
     """
-    decision = body_as(arrival, Decision)
+    decision = body_as(arrival, Decision, without=("by", "reason"))
     row = (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": decision.exception})).one_or_none()
     if row is None:
         detail = f"order {unit.order.id} has no process exception {decision.exception}"
         raise ExceptionUnknown(detail, exception=decision.exception)
-    if row.status not in OPEN:
+    if row.status not in UNSETTLED:
         raise _closed(row)
     if row.waiting is not None and row.flow in LIVE:
         examine(decision, row.waiting, row.task)
@@ -94,6 +103,8 @@ async def record_resolution(unit: Unit, arrival: Arrival) -> int:
     unit.journal("exception.resolved", {"exception": decision.exception})
     closed = {"status": "resolved", "ended_at": unit.now, "decision": told}
     unit.change(process_exceptions, {"id": decision.exception}, closed)
+    changes: JsonObject = {"status": {"from": row.status, "to": "resolved"}, "decided": decision.kind}
+    await note_change(unit, arrival, decision.exception, changes)
     await _go_on(unit, row.instance, row.flow)
     return seq
 
@@ -117,7 +128,7 @@ async def _go_on(unit: Unit, instance: str | None, status: str | None) -> None:
 
 
 async def _open(unit: Unit, condition: ColumnElement[bool]) -> list[str]:
-    query = select(_table.id).where(_table.order_id == unit.order.id, _table.status.in_(OPEN), condition)
+    query = select(_table.id).where(_table.order_id == unit.order.id, _table.status.in_(UNSETTLED), condition)
     return list((await unit.read(query.order_by(_table.number))).scalars())
 
 

@@ -2,20 +2,21 @@
 
 from sqlalchemy import bindparam, select
 
-from activities.exceptions import OPEN
+from activities.exceptions import enter_exception
 from activities.registry import serves
 from activities.transaction import Answer, Call, transact
 from activities.unit import Services, Unit
 from orderloom.contracts.messages import ActionDone, FaultFound, FindFault, RaiseFault
 from orderloom.contracts.queues import FIND_FAULT, RAISE_FAULT
-from orderloom.domain import ids
 from orderloom.domain.errors import Problem
+from orderloom.domain.exception_status import UNSETTLED
 from orderloom.domain.exceptions import shown
 from orderloom.domain.model import Json, JsonObject
 from orderloom.persistence.digest import canonical
 from orderloom.persistence.journal import mark_finished
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
+from orderloom.persistence.writes import Values
 
 MOST_INPUT = 2_048
 """Bytes of a task's input that are kept."""
@@ -27,7 +28,7 @@ _OPEN_AT = select(_table.id).where(
     _table.order_id == bindparam("of_order"),
     _table.attached_to == bindparam("attached_to"),
     _table.code == bindparam("code"),
-    _table.status.in_(OPEN),
+    _table.status.in_(UNSETTLED),
 )
 _FAILED = (
     select(_table.error)
@@ -75,28 +76,15 @@ async def _record(unit: Unit, request: RaiseFault) -> str:
     if known is not None:
         unit.change(process_exceptions, {"id": known}, _told(request))
         return known
-    number = await unit.next_number(process_exceptions)
-    exception = ids.exception_id(unit.order.id, number)
-    code = request.error.code
-    unit.journal("exception.raised", {"exception": exception, "code": code, "category": request.category})
-    unit.enter(
-        process_exceptions,
-        {
-            "id": exception,
-            "order_id": unit.order.id,
-            "number": number,
-            "category": request.category,
-            "code": code,
-            "detail": request.error.detail,
-            "severity": "High",
-            "priority": "High",
-            "status": "new",
-            "attached_to": request.attached_to,
-            "created_at": unit.now,
-            **_told(request),
-        },
-    )
-    return exception
+    found: Values = {
+        "category": request.category,
+        "code": request.error.code,
+        "detail": request.error.detail,
+        "severity": "High",
+        "priority": "High",
+        "attached_to": request.attached_to,
+    }
+    return await enter_exception(unit, {**found, **_told(request)})
 
 
 def _told(request: RaiseFault) -> JsonObject:

@@ -3,13 +3,13 @@
 from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from activities.exceptions import OPEN
 from activities.registry import serves
 from activities.transaction import Answer, Call, transact, unknown_flows
 from activities.unit import Services, Unit
 from orderloom.contracts.messages import Event, Park, Parked, Rebuild, Rebuilt
 from orderloom.contracts.moving import RELEASE_CHANGED
 from orderloom.contracts.queues import PARK, REBUILD
+from orderloom.domain.exception_status import UNSETTLED
 from orderloom.domain.model import Json, JsonObject
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.tables.operations import process_exceptions
@@ -36,7 +36,7 @@ _LEFT = (
         process_exceptions.c.order_id == bindparam("of_order"),
         process_exceptions.c.id == any_(bindparam("left", type_=ARRAY(Text))),
         # What was decided at that very moment stands as decided.
-        process_exceptions.c.status.in_(OPEN),
+        process_exceptions.c.status.in_(UNSETTLED),
     )
     .values(status="voided", ended_at=bindparam("now"))
 )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from activities import intents
 from activities.arrivals import Arrival, body_as
 from activities.candidates import read_waiting
+from activities.exception_changes import record_change, record_found, record_overdue, record_unaccepted
 from activities.exceptions import record_resolution
 from activities.fulfillment import record_report, stoppable
 from activities.placing import place
@@ -291,6 +292,10 @@ _HANDLERS: dict[str, Handler] = {
     "order.return.requested": _return_requested,
     "order.routing.requested": _routing_requested,
     "exception.resolve.requested": record_resolution,
+    "exception.change.requested": record_change,
+    "exception.deadline.passed": record_overdue,
+    "exception.found": record_found,
+    "fulfillment.unaccepted": record_unaccepted,
     "payment.updated": _payment_updated,
     **dict.fromkeys(
         ("fulfillment.accepted", "fulfillment.rejected", "fulfillment.picked", "fulfillment.shipped"), record_report

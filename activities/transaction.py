@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
-from activities.arrivals import invalid
 from activities.header import header_of
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Applied, Context, Event, ReleasePin, RunAction, SettleAction
 from orderloom.contracts.outside import GatewayRequest
 from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.invalid import invalid
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies

@@ -77,3 +77,12 @@ MOVE_RELEASE: JsonObject = {"release": "0d7c3a5be1f24b7e9c62a8f1d4e05b93"}
 
 RESOLVE: JsonObject = {"kind": "retry"}
 """Let the flow that waits try its task again."""
+
+CHANGE_EXCEPTION: JsonObject = {"status": "triaged", "owner": "payments", "reason": "the bank is asked", "by": "ines"}
+"""Somebody has seen it, and a team sees to it."""
+
+BULK: JsonObject = {
+    "where": {"code": "payment.declined", "older_than": 7200},
+    "decision": {"kind": "retry", "by": "ines", "reason": "the gateway is back"},
+}
+"""Try all declined payments of more than two hours ago again."""

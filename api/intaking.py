@@ -65,7 +65,18 @@ async def answer_placement(
 
 async def answer_command(given: ApiDependencies, request: Request, command: Command) -> Response:
     """Take a command in and answer that it was accepted, why it was refused, or 202."""
-    submission = Submission(
+    return await _answer(given, request, _submission(given, command), _accepted)
+
+
+async def carry_out(given: ApiDependencies, command: Command) -> Receipt | None:
+    """Take a command in and return what became of it; None: no worker has taken it up yet, and it is not lost."""
+    submission = _submission(given, command)
+    taken = await _take_in(given, submission)
+    return taken.answer or await _deliver(given, taken, submission.type)
+
+
+def _submission(given: ApiDependencies, command: Command) -> Submission:
+    return Submission(
         kind="command",
         type=command.type,
         source=command.source,
@@ -74,7 +85,6 @@ async def answer_command(given: ApiDependencies, request: Request, command: Comm
         body=command.body,
         received_at=given.clock.now(),
     )
-    return await _answer(given, request, submission, _accepted)
 
 
 async def take_event(

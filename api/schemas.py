@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orderloom.contracts.messages import Receipt
+from orderloom.domain.exception_status import ExceptionStatus, Name, Reason
 from orderloom.domain.exceptions import Decide
 from orderloom.domain.model import Frozen, Json, JsonObject
 from orderloom.readmodels.intake import IntakeStatus
@@ -61,6 +62,16 @@ class ResolveException(Frozen):
     ] = None
     output: Annotated[Json, Field(description="skip: what the task is taken to have returned.")] = None
     task: Annotated[str | None, Field(description="goto: one of the tasks that the exception names.")] = None
+    by: Annotated[Name | None, Field(description="Who decides, for the exception's history.")] = None
+    reason: Annotated[Reason | None, Field(description="Why, for the history; nothing of a customer.")] = None
+
+
+class ExceptionChanged(Frozen):
+    """A process exception that belongs to no order was changed."""
+
+    exception: str
+    status: ExceptionStatus
+    links: dict[str, str]
 
 
 class RouteOrder(Frozen):

@@ -29,6 +29,7 @@ from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
 from orderloom.telemetry.logs import bind_order
+from worker.timers import Timers
 
 LOOK, FOLLOWING = 0.25, 2.0
 """Seconds between looks: at what is due, and at whether there is a leader."""
@@ -86,6 +87,7 @@ class Relay:
         self._vault = vault
         self._courier = courier
         self._clock = clock
+        self._timers = Timers(engine, vault, clock)
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._repeating = asyncio.Semaphore(AT_ONCE)
@@ -180,14 +182,14 @@ class Relay:
             await asyncio.sleep(REPEATING)
 
     async def _lead(self, leader: AsyncConnection) -> None:
-        repeating = asyncio.create_task(self._keep_repeating())
+        beside = [asyncio.create_task(each) for each in (self._keep_repeating(), self._timers.run())]
         try:
             while not self._stopping.is_set():
                 await self.turn()
                 await leader.execute(text("SELECT 1"))
                 await self._pause(LOOK)
         finally:
-            ending: list[asyncio.Task[Any]] = [repeating, *self._waking.values()]
+            ending: list[asyncio.Task[Any]] = [*beside, *self._waking.values()]
             for task in ending:
                 task.cancel()
             await asyncio.gather(*ending, return_exceptions=True)

@@ -140,6 +140,20 @@ class ExceptionResolved(Frozen):
     exception: str
 
 
+class ExceptionChanged(Frozen):
+    """What people changed of a process exception; who and why stands in the exception's own history."""
+
+    exception: str
+    changed: list[str]
+    status: str | None = None
+
+
+class ExceptionOverdue(Frozen):
+    """A process exception whose deadline passed while it was active."""
+
+    exception: str
+
+
 class FlowCompensated(Frozen):
     """How many calls of a flow were undone, need no undoing any more, and cannot be undone."""
 
@@ -162,12 +176,16 @@ class Unexpected(Frozen):
 EVENTS: dict[str, type[BaseModel]] = {
     "credit-memo.created": CreditMemoTotal,
     "event.unexpected": Unexpected,
+    "exception.change.requested": ExceptionChanged,
+    "exception.deadline.passed": ExceptionOverdue,
+    "exception.found": ExceptionOccurred,
     "exception.occurred": ExceptionOccurred,
     "exception.raised": ExceptionRaised,
     "exception.resolve.requested": Decision,
     "exception.resolved": ExceptionResolved,
     "flow.compensated": FlowCompensated,
     "fulfillment.accepted": AtLocation,
+    "fulfillment.unaccepted": AtLocation,
     "fulfillment.cancelled": AtLocation,
     "fulfillment.created": AtLocation,
     "fulfillment.picked": AtLocation,

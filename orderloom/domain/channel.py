@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orderloom.domain.exception_policy import ExceptionPolicy
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Currency
 
@@ -48,5 +49,6 @@ class ChannelPolicy(Frozen):
     gateway: Identifier = "sandbox"
     routing: RoutingPolicy = RoutingPolicy()
     tax: TaxPolicy = TaxPolicy()
+    exceptions: ExceptionPolicy = ExceptionPolicy()
     service_window: Annotated[float, Field(ge=0)] = 90 * 86_400.0
     """Seconds that a finished order stays open for commands."""

@@ -46,16 +46,6 @@ class NobodyWaits(OrderloomError):
     status = 409
 
 
-class WithoutOrder(OrderloomError):
-    """The process exception belongs to no order.
-
-    Correct what it was raised about, such as the row of an import, and send that again.
-    """
-
-    code = "exception.without_order"
-    status = 409
-
-
 class TaskOutOfReach(OrderloomError):
     """The flow cannot go to this task from where it waits.
 

@@ -27,7 +27,7 @@ STANDING = f"""
     (SELECT COUNT(*)::int FROM fulfillment_orders
      WHERE order_id = :order_id AND status IN ('allocated', 'accepted', 'picked')) AS fulfilling,
     (SELECT COUNT(*)::int FROM process_exceptions
-     WHERE order_id = :order_id AND status IN ('new', 'triaged', 'paused')) AS exceptions
+     WHERE order_id = :order_id AND status IN ('new', 'triaged')) AS exceptions
 """  # noqa: S608  # constants of this project
 """Columns of a query with parameter ``order_id``, for ``Standing``."""
 
@@ -52,7 +52,7 @@ class Standing:
         units: product units by state.
         grand_total: minor units, with tax, of what is neither cancelled nor returned.
         fulfilling: open fulfillment orders.
-        exceptions: open process exceptions.
+        exceptions: active process exceptions: those that wait for somebody.
     """
 
     def __init__(self, row: Row[*tuple[Any, ...]]) -> None:

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Select, Text, case, exists, literal_column, null, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, case, exists, func, literal_column, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import Problem
+from orderloom.domain.exception_status import ExceptionStatus
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
-from orderloom.persistence.tables.operations import process_exceptions
+from orderloom.domain.remedies import AllowedAction, Situation, Suggestion, allowed_actions, suggestions
+from orderloom.persistence.tables.operations import exception_changes, process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
 
 OPEN: Sequence[ColumnElement[str]] = (literal_column("'new'", Text), literal_column("'triaged'", Text))
 """
-The statuses of an exception that waits for somebody.
+The statuses of an exception that waits for somebody: ``domain.exception_status.ACTIVE``.
 
 Written out: a partial index is for the statement that names its condition, whatever the parameters are.
 """
@@ -62,6 +64,17 @@ class ResultView(Message):
     calls: tuple[UndoneView, ...] = ()
 
 
+class ChangeView(Frozen):
+    """One change of a process exception: who, when, why, and what."""
+
+    number: int
+    at: AwareDatetime
+    by: str
+    reason: str
+    changes: JsonObject
+    """Each field with what it was and what it is; ``decided``: what the flow was told."""
+
+
 class ExceptionView(Frozen):
     """A process exception: what went wrong, where, and which flow waits for it."""
 
@@ -73,7 +86,17 @@ class ExceptionView(Frozen):
     detail: str
     severity: str
     priority: str
-    status: str
+    status: ExceptionStatus
+    active: bool
+    """Whether the order counts it: it waits for somebody."""
+    owner: str | None
+    """Who sees to it."""
+    deadline: AwareDatetime | None
+    """When it must be settled."""
+    escalated_at: AwareDatetime | None
+    """When the deadline was seen to have passed; its priority is High since."""
+    version: int
+    """How often people and timers have changed it."""
     attached_to: str | None
     flow: str | None
     """Name and version of the flow that raised it."""
@@ -94,6 +117,12 @@ class ExceptionView(Frozen):
     """With *compensate*: what became of it, once all is undone."""
     created_at: AwareDatetime
     ended_at: AwareDatetime | None
+    allowed_actions: tuple[AllowedAction, ...] = ()
+    """Each with what it would do, or why it cannot be done now."""
+    suggestions: tuple[Suggestion, ...] = ()
+    """What helps against errors of this code, the best first."""
+    changes: tuple[ChangeView, ...] = ()
+    """What was changed of it, the first first; lists leave it out."""
 
 
 _ENDED = (
@@ -108,7 +137,17 @@ _ENDED = (
 """Another instance has replaced the one that waited."""
 
 
-def _select() -> Select[*tuple[Any, ...]]:
+_VERSION = (
+    select(func.count())
+    .select_from(exception_changes)
+    .where(exception_changes.c.exception_id == process_exceptions.c.id)
+    .correlate(process_exceptions)
+    .scalar_subquery()
+)
+
+
+def select_views() -> Select[*tuple[Any, ...]]:
+    """Return the query of all exceptions, for ``view_of``."""
     table = process_exceptions.c
     return select(
         table.id,
@@ -119,6 +158,11 @@ def _select() -> Select[*tuple[Any, ...]]:
         table.severity,
         table.priority,
         table.status,
+        table.status.in_(OPEN).label("active"),
+        table.owner,
+        table.deadline,
+        table.escalated_at,
+        _VERSION.label("version"),
         table.attached_to,
         table.flow,
         table.flow_hash,
@@ -137,25 +181,37 @@ def _select() -> Select[*tuple[Any, ...]]:
 
 async def exceptions_of(conn: AsyncConnection, order_id: str) -> list[ExceptionView]:
     """Return all process exceptions of an order, oldest first."""
-    query = _select().where(process_exceptions.c.order_id == order_id).order_by(process_exceptions.c.number)
-    return [ExceptionView.model_validate(row) for row in (await conn.execute(query)).mappings()]
-
-
-async def open_exceptions(
-    conn: AsyncConnection, *, after: str | None, limit: int, order: str | None = None
-) -> list[ExceptionView]:
-    """Return at most *limit* open exceptions of all orders or one, oldest first, from behind the exception *after*."""
-    table = process_exceptions.c
-    query = _select().where(table.status.in_(OPEN)).order_by(table.created_at, table.id).limit(limit)
-    if order is not None:
-        query = query.where(table.order_id == order)
-    if after is not None:
-        mark = select(table.created_at, table.id).where(table.id == after).scalar_subquery()
-        query = query.where(tuple_(table.created_at, table.id) > mark)
-    return [ExceptionView.model_validate(row) for row in (await conn.execute(query)).mappings()]
+    query = select_views().where(process_exceptions.c.order_id == order_id).order_by(process_exceptions.c.number)
+    return [view_of(row) for row in (await conn.execute(query)).mappings()]
 
 
 async def exception_by_id(conn: AsyncConnection, exception_id: str) -> ExceptionView | None:
-    """Return one process exception, or None."""
-    row = (await conn.execute(_select().where(process_exceptions.c.id == exception_id))).mappings().one_or_none()
-    return None if row is None else ExceptionView.model_validate(row)
+    """Return one process exception with what was changed of it, or None."""
+    query = select_views().where(process_exceptions.c.id == exception_id)
+    row = (await conn.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    change = exception_changes.c
+    history = select(change.number, change.at, change.by, change.reason, change.changes)
+    rows = await conn.execute(history.where(change.exception_id == exception_id).order_by(change.number))
+    changes = tuple(ChangeView.model_validate(each) for each in rows.mappings())
+    return view_of(row).model_copy(update={"changes": changes})
+
+
+def view_of(row: RowMapping) -> ExceptionView:
+    """Return a row of ``select_views`` as people see it, with what can be done about it now."""
+    view = ExceptionView.model_validate(row)
+    waiting = view.waiting
+    situation = Situation(
+        status=view.status,
+        owner=view.owner,
+        waits=waiting is not None,
+        undoing=waiting is not None and waiting.undoing,
+        action=None if waiting is None else waiting.action,
+        task=view.task,
+        within=() if waiting is None else waiting.within,
+        undoable=0 if waiting is None else sum(each.undone_by is not None for each in waiting.compensations),
+        calls=0 if waiting is None else waiting.calls,
+    )
+    found = {"allowed_actions": allowed_actions(situation), "suggestions": suggestions(view.code, situation)}
+    return view.model_copy(update=found)

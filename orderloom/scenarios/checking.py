@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderloom.domain.exception_status import ACTIVE
 from orderloom.domain.inventory import available_to_fulfill, available_to_order
 from orderloom.persistence.tables.fulfillment import routing_schedules
 from orderloom.persistence.tables.inventory import group_stock, reservations, stock
@@ -16,8 +17,6 @@ from orderloom.scenarios.compare import Difference, Tree, differences, tree
 from orderloom.scenarios.expectation import Expectation, OrderOutcome
 from orderloom.scenarios.names import Namespace
 from orderloom.scenarios.observe import Observer
-
-_OPEN = ("new", "triaged", "paused")
 
 
 class Checker:
@@ -78,7 +77,7 @@ class Checker:
                 routing_schedules.c.order_id.in_(ids), routing_schedules.c.status == "scheduled"
             ),
             "exceptions": select(count()).where(
-                process_exceptions.c.order_id.in_(ids), process_exceptions.c.status.in_(_OPEN)
+                process_exceptions.c.order_id.in_(ids), process_exceptions.c.status.in_(ACTIVE)
             ),
         }
         return {name: int((await self._conn.execute(query)).scalar_one()) for name, query in queries.items()}

@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderloom.domain.exception_status import ACTIVE
 from orderloom.domain.ids import fulfillment_order_id
 from orderloom.domain.money import exponent
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
@@ -26,8 +27,6 @@ from orderloom.scenarios.names import Namespace
 
 GIVEN = "given"
 """The code of an intent that records what the channel had done before it placed the order."""
-
-_OPEN_EXCEPTIONS = ("new", "triaged", "paused")
 
 
 class Observer:
@@ -60,7 +59,7 @@ class Observer:
             "attempts": await self._attempts(),
             "schedules": await self._schedules(),
             "exceptions": exceptions,
-            "open_exceptions": sum(item["status"] in _OPEN_EXCEPTIONS for item in exceptions if isinstance(item, dict)),
+            "open_exceptions": sum(item["status"] in ACTIVE for item in exceptions if isinstance(item, dict)),
             "reservations": await self._reservations(),
             "journal": cast("Tree", dict(Counter(journaled))),
             "order_of": cast("Tree", list(dict.fromkeys(journaled))),

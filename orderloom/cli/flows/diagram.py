@@ -14,7 +14,7 @@ from flows_dsl.findings import Finding
 from flows_dsl.loader import load
 from flows_dsl.mermaid import mermaid
 from flows_dsl.svg import svg
-from orderloom.cli.exceptions import Api
+from orderloom.cli.calling_api import Api
 from orderloom.cli.flows.app import flows_app
 from orderloom.cli.flows.files import Unreadable, text_of
 from orderloom.cli.flows.marks import marks_of

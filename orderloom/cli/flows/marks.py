@@ -9,7 +9,7 @@ import httpx
 from flows_dsl.compiler import compile_flow
 from flows_dsl.diagram import Mark
 from flows_dsl.model import FlowDocument
-from orderloom.cli.exceptions import ask, client
+from orderloom.cli.calling_api import ask, client
 
 PAGE = 200
 

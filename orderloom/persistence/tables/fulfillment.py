@@ -43,6 +43,7 @@ fulfillment_orders = Table(
     Column("closed_at", Instant),
     Index("uq_fulfillment_orders_number", "order_id", "number", unique=True),
     Index("ix_fulfillment_orders_location", "location_id", "status", "id"),
+    Index("ix_fulfillment_orders_unaccepted", "created_at", postgresql_where="status = 'allocated'"),
 )
 
 fulfillment_order_lines = Table(

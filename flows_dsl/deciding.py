@@ -5,13 +5,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from activities.arrivals import invalid
+from flows_dsl.canonical import size
 from flows_dsl.findings import did_you_mean
 from orderloom.contracts.actions import contract_of
 from orderloom.domain.errors import FieldProblem, InvalidInput
 from orderloom.domain.exceptions import AlreadyUndoing, Decision, TaskOutOfReach
+from orderloom.domain.invalid import invalid
 from orderloom.domain.model import Frozen, Json
-from orderloom.persistence.digest import canonical
 
 MOST_GIVEN = 4_096
 """Bytes of an input or output that a person gives: it enters the order's journal."""
@@ -54,8 +54,8 @@ def _fields(decision: Decision) -> None:
             continue
         if name not in _TAKES[decision.kind]:
             raise _useless(name, f"{decision.kind} takes no {name}")
-        if (size := len(canonical(value))) > MOST_GIVEN:
-            detail = f"{name} has {size} bytes; at most {MOST_GIVEN} are taken"
+        if (bytes := size(value)) > MOST_GIVEN:
+            detail = f"{name} has {bytes} bytes; at most {MOST_GIVEN} are taken"
             raise InvalidInput(detail, errors=(FieldProblem(pointer=f"/{name}", detail=detail, code="too_large"),))
 
 

@@ -1,0 +1,90 @@
+"""What time has passed for: deadlines of process exceptions, and fulfillment orders that nobody accepted."""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime
+from sqlalchemy import DateTime, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.domain.model import Frozen
+
+NOT_ACCEPTED = "fulfillment.not_accepted"
+"""Code of the exception of a fulfillment order that its location has not accepted in time."""
+
+
+class Overdue(Frozen):
+    """An active process exception whose deadline has passed, and which nobody was told of."""
+
+    exception: str
+    order: str | None
+    deadline: AwareDatetime
+    changes: int
+    """How often it was changed: with the deadline, what tells this passing from another."""
+
+
+class Unaccepted(Frozen):
+    """A fulfillment order that its location should have accepted."""
+
+    id: str
+    order: str
+
+
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+_OVERDUE = (
+    text(
+        """
+        SELECT e.id AS exception, e.order_id AS order, e.deadline,
+               (SELECT COUNT(*)::int FROM exception_changes c WHERE c.exception_id = e.id) AS changes
+        FROM process_exceptions e
+        WHERE e.status IN ('new', 'triaged') AND e.escalated_at IS NULL AND e.deadline <= :now
+        ORDER BY e.deadline, e.id LIMIT :limit
+        """
+    )
+    .bindparams(_NOW)
+    .columns(deadline=DateTime(timezone=True))
+)
+_UNACCEPTED = text(
+    """
+    SELECT f.id, f.order_id AS order
+    FROM fulfillment_orders f JOIN orders o ON o.id = f.order_id
+    WHERE f.status = 'allocated' AND f.created_at < :now
+        AND f.created_at + make_interval(secs => (o.policy #>> '{exceptions,accept_within}')::float) <= :now
+        AND NOT EXISTS (SELECT 1 FROM intake i
+                        WHERE i.source = 'timer' AND i.type = 'fulfillment.unaccepted' AND i.external_id = f.id)
+    ORDER BY f.created_at, f.id LIMIT :limit
+    """
+).bindparams(_NOW)
+_ESCALATE = text(
+    """
+    WITH due AS (
+        UPDATE process_exceptions e SET escalated_at = :now, priority = 'High'
+        FROM (SELECT id, priority FROM process_exceptions
+              WHERE id = :exception AND order_id IS NULL AND status IN ('new', 'triaged') AND escalated_at IS NULL
+                  AND deadline <= :now FOR UPDATE) before
+        WHERE e.id = before.id RETURNING e.id, before.priority
+    )
+    INSERT INTO exception_changes (exception_id, number, at, by, reason, changes, key)
+    SELECT due.id, 1 + (SELECT COUNT(*) FROM exception_changes c WHERE c.exception_id = due.id), :now, 'timer', '',
+           jsonb_build_object('escalated', jsonb_build_object('from', due.priority, 'to', 'High')), 'timer'
+    FROM due
+    """
+).bindparams(_NOW)
+
+
+async def overdue(conn: AsyncConnection, now: datetime, limit: int = 200) -> list[Overdue]:
+    """Return active exceptions whose deadline has passed *now* and that are not escalated, the earliest first."""
+    return [Overdue.model_validate(row) for row in (await conn.execute(_OVERDUE, _at(now, limit))).mappings()]
+
+
+async def unaccepted(conn: AsyncConnection, now: datetime, limit: int = 200) -> list[Unaccepted]:
+    """Return fulfillment orders that are not accepted *now* though the order's policy wants it, each once."""
+    return [Unaccepted.model_validate(row) for row in (await conn.execute(_UNACCEPTED, _at(now, limit))).mappings()]
+
+
+async def escalate(conn: AsyncConnection, exception: str, now: datetime) -> None:
+    """Raise the priority of an overdue exception that belongs to no order, once."""
+    await conn.execute(_ESCALATE, {"exception": exception, "now": now})
+
+
+def _at(now: datetime, limit: int) -> dict[str, object]:
+    return {"now": now, "limit": limit}
