@@ -7,9 +7,6 @@ from activities.unit import Unit
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.tables.operations import exception_changes
 
-OPERATORS = "operators"
-"""Who changes what nobody put a name to."""
-
 _COUNT = (
     select(func.count()).select_from(exception_changes).where(exception_changes.c.exception_id == bindparam("of_id"))
 )
@@ -20,4 +17,4 @@ async def note_change(unit: Unit, arrival: Arrival, exception: str, changes: Jso
     count: int = (await unit.read(_COUNT, {"of_id": exception})).scalar_one()
     by, reason = arrival.body.get("by"), arrival.body.get("reason")
     row = {"exception_id": exception, "number": count + 1, "at": unit.now, "key": arrival.id, "changes": changes}
-    unit.enter(exception_changes, {**row, "by": str(by or OPERATORS), "reason": str(reason or "")})
+    unit.enter(exception_changes, {**row, "by": str(by or arrival.source), "reason": str(reason or "")})

@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.exception_policy import ExceptionPolicy, deadline_of
 from orderloom.domain.exception_status import UNSETTLED, ChangeException, Severity, Tracked, change, told
 from orderloom.domain.exceptions import ExceptionClosed, ExceptionUnknown
 from orderloom.domain.model import Frozen, JsonObject
+from orderloom.persistence.ids import uuid7
+from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.tables.operations import exception_changes, exception_number, process_exceptions
+from orderloom.persistence.vault import Vault
 
 _table = process_exceptions.c
 _change = exception_changes.c
@@ -35,6 +38,37 @@ class Raised(Frozen):
     """Who found it, such as ``doctor``."""
 
 
+async def raise_found(engine: AsyncEngine, vault: Vault, order: str | None, raised: Raised, now: datetime) -> bool:
+    """
+    Raise what was found wrong beside all flows, with *order* or about none; False: it is known and not settled.
+
+    About an order it goes in by the one way in, as an event that the relay records: no workflow is woken.
+    """
+    if order is None:
+        async with engine.begin() as conn:
+            return (await raise_without_order(conn, raised, now))[1]
+    async with engine.connect() as conn:
+        query = select(_table.id).where(_table.order_id == order, _same(raised)).limit(1)
+        if await conn.scalar(query) is not None:
+            return False
+    event = Submission(
+        kind="event",
+        type="exception.found",
+        source=raised.source,
+        external_id=uuid7(now),
+        order_id=order,
+        body=raised.model_dump(mode="json"),
+        received_at=now,
+    )
+    await submit(engine, vault, event)
+    return True
+
+
+def _same(raised: Raised) -> ColumnElement[bool]:
+    about = _table.attached_to.is_not_distinct_from(raised.attached_to)
+    return (_table.code == raised.code) & about & _table.status.in_(UNSETTLED)
+
+
 async def raise_without_order(conn: AsyncConnection, raised: Raised, now: datetime) -> tuple[str, bool]:
     """
     Record a process exception that belongs to no order, and return its id and whether it is new.
@@ -42,8 +76,7 @@ async def raise_without_order(conn: AsyncConnection, raised: Raised, now: dateti
     While one with the same code and attachment is not settled, it is that one.
     """
     await conn.execute(_ONE_AT_A_TIME, {"what": f"{raised.code}/{raised.attached_to}"})
-    same = (_table.code == raised.code) & _table.attached_to.is_not_distinct_from(raised.attached_to)
-    query = select(_table.id).where(_table.order_id.is_(None), same, _table.status.in_(UNSETTLED)).limit(1)
+    query = select(_table.id).where(_table.order_id.is_(None), _same(raised)).limit(1)
     if (known := await conn.scalar(query)) is not None:
         return str(known), False
     number = (await conn.execute(select(exception_number.next_value()))).scalar_one()

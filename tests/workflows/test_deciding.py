@@ -322,19 +322,26 @@ async def test_where_no_flow_waits_there_is_nothing_to_retry(shop: Shop) -> None
     await shop.exceptions(order, 0)
 
 
-async def test_an_exception_without_an_order_says_so(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    """What an import has raised belongs to no order: the answer says what to do instead."""
+async def test_an_exception_without_an_order_is_resolved(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """What an import has raised belongs to no order: there is nothing to retry, and it is resolved once."""
     row = {"id": "IMPORT-X1", "number": 1, "category": "Order Activation", "code": "import.bad", "detail": "row 3"}
     row |= {"severity": "High", "priority": "High", "status": "new", "created_at": OPENED}
     async with shop.stack.engine.begin() as conn:
         await conn.execute(insert(process_exceptions).values(**row))
 
-    for kind in ("retry", "resolved"):
-        refused = await shop.decide("IMPORT-X1", kind)
-        assert (refused.status_code, refused.json()["code"]) == (409, "exception.without_order")
-    status, _, err = await command(capsys, shop, "retry", "IMPORT-X1")
-    assert status == 1
-    assert "refused: exception.without_order" in err
+    refused = await shop.decide("IMPORT-X1", "retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "exception.nobody_waits")
+    status, out, _ = await command(
+        capsys, shop, "resolve", "IMPORT-X1", "--key", "r1", "--by", "ines", "--reason", "sent again"
+    )
+    assert (status, out) == (0, "IMPORT-X1: resolved is done; it is resolved\n")
+    repeated = await shop.decide("IMPORT-X1", "resolved", key="r1")
+    assert (repeated.status_code, repeated.json()["status"]) == (200, "resolved")
+    other = await shop.decide("IMPORT-X1", "resolved", key="r2")
+    assert (other.status_code, other.json()["code"]) == (409, "exception.closed")
+    (change,) = (await shop.get("/v1/exceptions/IMPORT-X1"))["changes"]
+    assert (change["by"], change["reason"]) == ("ines", "sent again")
+    assert change["changes"] == {"status": {"from": "new", "to": "resolved"}, "decided": "resolved"}
     unknown = await shop.decide("IMPORT-X2", "retry")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "exception.unknown")
 

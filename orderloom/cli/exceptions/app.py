@@ -14,9 +14,7 @@ from orderloom.persistence.ids import uuid7
 exceptions_app = App(name="exceptions", help="What went wrong and waits for a person.")
 
 
-def send(
-    id: str, path: str, body: JsonObject, what: Any, *, key: str | None, as_json: bool, api: str | None
-) -> None:
+def send(id: str, path: str, body: JsonObject, what: Any, *, key: str | None, as_json: bool, api: str | None) -> None:
     """Send a command about an exception, and tell what became of it."""
     headers = {"Idempotency-Key": key or f"cli-{uuid7(Clock().now())}"}
     with client(api) as http:
