@@ -1,7 +1,8 @@
 """Places an order: prices it, and writes its row, lines, units, money, payments and person."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -17,7 +18,8 @@ from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import FieldProblem, InvalidInput, NotFound
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.model import JsonObject
-from orderloom.domain.order import Line
+from orderloom.domain.order import Fulfilment, Line
+from orderloom.domain.pickups import check_pickups
 from orderloom.domain.placing import DeliveryGroup, PlaceOrder, PlacePayment, check_order
 from orderloom.domain.pricing import price
 from orderloom.gateways.account import ACCOUNT
@@ -27,6 +29,7 @@ from orderloom.persistence.tables.orders import delivery_groups, order_lines, or
 from orderloom.persistence.tables.payments import payments
 from orderloom.persistence.tables.persons import persons, recipients
 from orderloom.persistence.vault import DEPLOYMENT
+from orderloom.readmodels.catalog import pickup_locations
 
 ROUNDED_TO = 2
 """Decimals of a degree that are kept of a position: about a kilometre, enough to route."""
@@ -45,7 +48,9 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
     order = body_as(arrival, PlaceOrder)
     check_order(order)
     policy = await _policy(conn, order)
-    lines = price(order, policy.tax, await _categories(conn, order))
+    products = await _products(conn, order)
+    await _refuse_pickups(conn, order, policy, products.fulfilments)
+    lines = price(order, policy.tax, products.categories, products.fulfilments)
     person = await _person(services, conn, arrival, order)
     row = _order_row(order, policy, call.context, person)
     unit = open_unit(services, conn, row, call)
@@ -80,15 +85,23 @@ async def _policy(conn: AsyncConnection, order: PlaceOrder) -> ChannelPolicy:
     return ChannelPolicy.model_validate(found.policy)
 
 
-_CATEGORIES = text("SELECT sku, tax_category FROM products WHERE sku = ANY(:skus) AND active").bindparams(
+_PRODUCTS = text("SELECT sku, tax_category, fulfilment FROM products WHERE sku = ANY(:skus) AND active").bindparams(
     bindparam("skus", type_=ARRAY(Text))
 )
 
 
-async def _categories(conn: AsyncConnection, order: PlaceOrder) -> dict[str, str]:
-    """Return the tax categories of the order's SKUs; refuse SKUs that are no active product."""
+class Products(NamedTuple):
+    """What is known of an order's SKUs."""
+
+    categories: dict[str, str]
+    fulfilments: dict[str, Fulfilment]
+
+
+async def _products(conn: AsyncConnection, order: PlaceOrder) -> Products:
+    """Return tax category and fulfilment of the order's SKUs; refuse SKUs that are no active product."""
     skus = sorted({line.sku for line in order.lines if line.sku is not None})
-    found = {row.sku: row.tax_category for row in await conn.execute(_CATEGORIES, {"skus": skus})}
+    rows = (await conn.execute(_PRODUCTS, {"skus": skus})).all()
+    found = {row.sku: row.tax_category for row in rows}
     unknown = tuple(
         FieldProblem(pointer=f"/lines/{index}/sku", detail=f"there is no product {line.sku!r}", code="sku.unknown")
         for index, line in enumerate(order.lines)
@@ -96,7 +109,14 @@ async def _categories(conn: AsyncConnection, order: PlaceOrder) -> dict[str, str
     )
     if unknown:
         raise InvalidInput(f"order.placed: {unknown[0].pointer} {unknown[0].detail}", errors=unknown)
-    return found
+    return Products(found, {row.sku: row.fulfilment for row in rows})
+
+
+async def _refuse_pickups(
+    conn: AsyncConnection, order: PlaceOrder, policy: ChannelPolicy, fulfilments: Mapping[str, Fulfilment]
+) -> None:
+    if named := order.pickup_locations:
+        check_pickups(order, await pickup_locations(conn, policy.location_group, named), fulfilments)
 
 
 def _order_row(order: PlaceOrder, policy: ChannelPolicy, context: Context, person: str | None) -> OrderRow:
@@ -106,6 +126,7 @@ def _order_row(order: PlaceOrder, policy: ChannelPolicy, context: Context, perso
         external_id=order.external_id,
         currency=order.currency,
         life_cycle=order.life_cycle,
+        ship_complete=order.ship_complete,
         person_id=person,
         policy=policy,
         placed_at=context.now,
@@ -144,6 +165,7 @@ def _group_row(order_id: str, group: DeliveryGroup) -> dict[str, Any]:
         "latitude": None if position is None else round(position.latitude, ROUNDED_TO),
         "longitude": None if position is None else round(position.longitude, ROUNDED_TO),
         "method": group.method,
+        "pickup_location_id": group.pickup_location,
     }
 
 

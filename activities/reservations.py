@@ -38,8 +38,8 @@ class Taken:
 
 @implements(actions.create_reservation)
 async def create_reservation(unit: Unit, _: Nothing) -> Reserved:
-    """Reserve all open product units at the channel's location group, or none."""
-    products = {line.id: line for line in await unit.lines() if line.kind == "product"}
+    """Reserve all open units that come from stock at the channel's location group, or none."""
+    products = {line.id: line for line in await unit.lines() if line.stocked}
     pools = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id in products and pool.quantity > 0]
     if not pools:
         return Reserved(outcome="nothing_to_reserve")

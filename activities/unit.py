@@ -53,6 +53,7 @@ class OrderRow(Frozen):
     external_id: str
     currency: str
     life_cycle: Literal["managed", "unmanaged"]
+    ship_complete: bool
     person_id: str | None
     policy: ChannelPolicy
     placed_at: AwareDatetime

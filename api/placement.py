@@ -9,23 +9,31 @@ from api.fields import pointer
 from orderloom.domain.errors import FieldProblem, OrderloomError
 from orderloom.domain.model import Json
 from orderloom.domain.money import format_amount
+from orderloom.domain.pickups import check_pickups
 from orderloom.domain.placing import PlaceOrder, amounts, check_order
 from orderloom.domain.pricing import price
-from orderloom.readmodels.catalog import ChannelInForce, ProductForSale, channel_in_force, products_for_sale
+from orderloom.readmodels.catalog import (
+    ChannelInForce,
+    ProductForSale,
+    channel_in_force,
+    pickup_locations,
+    products_for_sale,
+)
 
 _MAX_FIELDS = 50
 
 
 async def check_placement(conn: AsyncConnection, order: PlaceOrder) -> ChannelInForce:
     """
-    Return the channel of *order* if the order can be accepted. Reads only, in two statements.
+    Return the channel of *order* if the order can be accepted. Reads only, in two statements; pickup takes a third.
 
     Raises:
         ChannelUnknown: the channel is not set up, or has no flows in force.
         CurrencyMismatch: an amount is not in the channel's currency.
         SkuUnknown: a SKU is not for sale.
         PriceMismatch: a unit price is not the listed one, in a channel with listed prices.
-        InvalidInput: fields do not fit together, or a line's tax cannot be computed.
+        InvalidInput: fields do not fit together, a line's tax cannot be computed, or something cannot be picked up
+            where the order says.
     """
     channel = await channel_in_force(conn, order.channel)
     if channel is None or channel.pin is None:
@@ -40,6 +48,9 @@ async def check_placement(conn: AsyncConnection, order: PlaceOrder) -> ChannelIn
     _refuse(SkuUnknown, "SKUs", _unknown_skus(order, products), skus=_sorted(wanted - products.keys()))
     if channel.policy.price == "listed":
         _refuse(PriceMismatch, "prices", _other_prices(order, products, currency))
+    if named := order.pickup_locations:
+        offered = await pickup_locations(conn, channel.policy.location_group, named)
+        check_pickups(order, offered, {sku: product.fulfilment for sku, product in products.items()})
     price(order, channel.policy.tax, {sku: product.tax_category for sku, product in products.items()})
     return channel
 

@@ -12,6 +12,9 @@ from orderloom.domain.units import Account, Movement, Pool, UnitState
 LineKind = Literal["product", "delivery", "fee"]
 """Only products are stock."""
 
+Fulfilment = Literal["ship", "digital", "dropship"]
+"""How a product reaches the customer: from stock of ours, without stock or location, or from its supplier."""
+
 
 class OrderMoved(OrderloomError):
     """The order has changed since this was decided.
@@ -44,6 +47,13 @@ class Line(Frozen):
     tax_rate: Decimal | None = None
     """None when the channel gave the tax."""
     name: str = ""
+    fulfilment: Fulfilment = "ship"
+    """The product's when the order was placed; of charges it says nothing."""
+
+    @property
+    def stocked(self) -> bool:
+        """Return whether its units are promised from stock of ours: only those are ever reserved."""
+        return self.kind == "product" and self.fulfilment == "ship"
 
     @property
     def adjusted(self) -> int:

@@ -76,6 +76,8 @@ class DeliveryGroup(Frozen):
     recipient: Address | None = None
     country: Country
     position: Position | None = None
+    pickup_location: Identifier | None = None
+    """The location where the recipient fetches it: no other one may fulfill what is in stock."""
 
 
 class Adjustment(Frozen):
@@ -190,10 +192,17 @@ class PlaceOrder(Frozen):
     currency: Currency
     life_cycle: Literal["managed", "unmanaged"] = "managed"
     """An unmanaged order is only kept: it cannot be changed. This never changes later."""
+    ship_complete: bool = False
+    """Nothing of it goes out before all of it can."""
     customer: Customer | None = None
     delivery_groups: Annotated[list[DeliveryGroup], Field(min_length=1, max_length=MAX_DELIVERY_GROUPS)]
     lines: Annotated[list[PlaceLine], Field(min_length=1, max_length=MAX_LINES), BeforeValidator(_refuse_too_many)]
     payments: Annotated[list[PlacePayment], Field(max_length=MAX_PAYMENTS)] = []
+
+    @property
+    def pickup_locations(self) -> frozenset[str]:
+        """Return the locations at which a part of the order is to be picked up."""
+        return frozenset(group.pickup_location for group in self.delivery_groups if group.pickup_location is not None)
 
     def delivery_group_of(self, line: PlaceLine) -> str:
         """Return the id of the delivery group that *line* belongs to."""

@@ -6,14 +6,19 @@ from decimal import Decimal
 from orderloom.domain.channel import TaxPolicy
 from orderloom.domain.errors import FieldProblem, InvalidInput
 from orderloom.domain.money import round_half_up, split
-from orderloom.domain.order import Line
+from orderloom.domain.order import Fulfilment, Line
 from orderloom.domain.placing import PlaceLine, PlaceOrder
 
 STANDARD = "standard"
 """The tax category of what names none."""
 
 
-def price(order: PlaceOrder, tax: TaxPolicy, categories: Mapping[str, str]) -> tuple[Line, ...]:
+def price(
+    order: PlaceOrder,
+    tax: TaxPolicy,
+    categories: Mapping[str, str],
+    fulfilments: Mapping[str, Fulfilment] | None = None,
+) -> tuple[Line, ...]:
     """
     Return the lines of *order* with their amounts, by position.
 
@@ -22,6 +27,7 @@ def price(order: PlaceOrder, tax: TaxPolicy, categories: Mapping[str, str]) -> t
 
     Args:
         categories: SKU to tax category; a category that the line names comes first.
+        fulfilments: SKU to how it reaches the customer, for those that are not shipped from stock.
 
     Raises:
         InvalidInput: a line is in a tax category that *tax* has no rate for.
@@ -33,10 +39,16 @@ def price(order: PlaceOrder, tax: TaxPolicy, categories: Mapping[str, str]) -> t
         indexes = [index for index, line in enumerate(order.lines) if line.tax is None and of_line[index] == category]
         for index, amount in zip(indexes, _spread(order.lines, indexes, tax.rates.get(category)), strict=True):
             taxes[index] = amount
-    return tuple(
+    lines = (
         _line(order, index, of_line[index], taxes[index], tax.rates.get(of_line[index]))
         for index in range(len(order.lines))
     )
+    return tuple(_reaching(line, fulfilments or {}) for line in lines)
+
+
+def _reaching(line: Line, fulfilments: Mapping[str, Fulfilment]) -> Line:
+    fulfilment = fulfilments.get(line.sku or "", line.fulfilment)
+    return line if fulfilment == line.fulfilment else line.model_copy(update={"fulfilment": fulfilment})
 
 
 def _category(line: PlaceLine, categories: Mapping[str, str]) -> str:

@@ -12,8 +12,8 @@ from orderloom.persistence.standing import STANDING, STANDING_COLUMNS, Standing
 from orderloom.persistence.tables.orders import idempotency, orders
 
 _LOCK = """
-    SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.person_id, o.policy, o.placed_at, o.pin,
-           o.seq, o.wanted, o.routing_attempts, o.closed_at, i.input_hash, i.answer,
+    SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.ship_complete, o.person_id, o.policy,
+           o.placed_at, o.pin, o.seq, o.wanted, o.routing_attempts, o.closed_at, i.input_hash, i.answer,
            o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited {more}
     FROM orders o LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = :key
     WHERE o.id = :order_id
@@ -28,6 +28,7 @@ _LOCKED = (
             "external_id",
             "currency",
             "life_cycle",
+            "ship_complete",
             "person_id",
             "policy",
             "placed_at",

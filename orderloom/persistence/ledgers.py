@@ -78,6 +78,7 @@ def line_of(row: Row[*tuple[Any, ...]]) -> Line:
         tax=row.tax,
         tax_category=row.tax_category,
         tax_rate=row.tax_rate,
+        fulfilment=row.fulfilment,
     )
 
 

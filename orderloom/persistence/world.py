@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import Table, func, insert, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,7 @@ from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Money
+from orderloom.domain.order import Fulfilment
 from orderloom.persistence.releases import enter_loaded
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
 from orderloom.persistence.tables.catalog import channels, prices, products
@@ -43,6 +45,15 @@ class Product(Frozen):
     name: str = ""
     tax_category: str = "standard"
     active: bool = True
+    fulfilment: Fulfilment = "ship"
+    supplier: Identifier | None = None
+    """The location that sends a ``dropship`` product; it needs one."""
+
+    @model_validator(mode="after")
+    def _supplied(self) -> Self:
+        if (self.fulfilment == "dropship") != (self.supplier is not None):
+            raise PydanticCustomError("product.supplier", "a dropship product, and no other, names its supplier")
+        return self
 
 
 class Price(Frozen):
@@ -101,7 +112,14 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
     Stock is set, not added, and leaves no trace in ``stock_changes``: for set-up. Later use ``change_stock``. Groups
     are counted anew from their members.
     """
-    await _upsert(conn, products, ["sku"], [product.model_dump() for product in world.products])
+    # Products name locations.
+    await _upsert(conn, locations, ["id"], [_location(location) for location in world.locations])
+    await _upsert(
+        conn,
+        products,
+        ["sku"],
+        [{**entry.model_dump(exclude={"supplier"}), "supplier_id": entry.supplier} for entry in world.products],
+    )
     await _upsert_channels(conn, world.channels)
     await _upsert(
         conn,
@@ -117,7 +135,6 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
             for entry in world.prices
         ],
     )
-    await _upsert(conn, locations, ["id"], [_location(location) for location in world.locations])
     await _upsert(conn, location_groups, ["id"], [{"id": group.id} for group in world.groups])
     await _upsert(
         conn,

@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderloom.contracts.messages import ReleasePin
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.model import Frozen
+from orderloom.domain.order import Fulfilment
 from orderloom.persistence.tables.catalog import channels, prices, products, releases
+from orderloom.persistence.tables.inventory import location_group_members, locations
 
 
 class ChannelInForce(Frozen):
@@ -24,6 +26,7 @@ class ProductForSale(Frozen):
 
     sku: str
     tax_category: str
+    fulfilment: Fulfilment
     price: int | None
     """Minor units of the channel's currency."""
 
@@ -51,8 +54,19 @@ async def products_for_sale(
     """Return the active products among *skus*, by SKU, in one statement."""
     price = and_(prices.c.sku == products.c.sku, prices.c.channel_id == channel_id, prices.c.currency == currency)
     query = (
-        select(products.c.sku, products.c.tax_category, prices.c.amount.label("price"))
+        select(products.c.sku, products.c.tax_category, products.c.fulfilment, prices.c.amount.label("price"))
         .select_from(products.outerjoin(prices, price))
         .where(products.c.sku.in_(sorted(skus)), products.c.active)
     )
     return {row["sku"]: ProductForSale.model_validate(row) for row in (await conn.execute(query)).mappings()}
+
+
+async def pickup_locations(conn: AsyncConnection, group: str, named: Collection[str]) -> set[str]:
+    """Return those of the *named* locations that are active members of *group*."""
+    member = location_group_members.c
+    query = (
+        select(locations.c.id)
+        .join(location_group_members, member.location_id == locations.c.id)
+        .where(member.group_id == group, locations.c.id.in_(sorted(named)), locations.c.active)
+    )
+    return set((await conn.execute(query)).scalars())

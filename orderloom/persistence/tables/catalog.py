@@ -19,6 +19,8 @@ products = Table(
     Column("name", Text, nullable=False),
     Column("tax_category", Text, nullable=False, server_default="standard"),
     Column("active", Boolean, nullable=False, server_default="true"),
+    Column("fulfilment", Text, nullable=False, server_default="ship"),  # ship | digital | dropship
+    Column("supplier_id", Id, ForeignKey("locations.id")),  # of a dropship product: the location that sends it
 )
 
 prices = Table(

@@ -23,7 +23,7 @@ routing_attempts = Table(
     Column("number", Integer, primary_key=True),
     Column("schedule", Integer, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("answer", Document, nullable=False),  # domain.routing.RoutingAnswer: plan, bound, proof, reasons
+    Column("answer", Document, nullable=False),  # domain.parts.Routing: by part plan, bound, proof, reasons
     Column("stock", Document, nullable=False),  # the stock it saw
     Column("at", Instant, nullable=False),
 )
@@ -35,8 +35,8 @@ fulfillment_orders = Table(
     Column("order_id", Id, ForeignKey("orders.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("delivery_group_id", Id, nullable=False),
-    Column("location_id", Id, ForeignKey("locations.id"), nullable=False),
-    Column("kind", Text, nullable=False, server_default="warehouse"),
+    Column("location_id", Id, ForeignKey("locations.id")),  # null for what is digital
+    Column("kind", Text, nullable=False, server_default="warehouse"),  # warehouse | pickup | dropship | digital
     Column("status", Text, nullable=False),  # allocated | accepted | picked | fulfilled | rejected | cancelled
     Column("attempt", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),

@@ -27,6 +27,7 @@ orders = Table(
     Column("external_id", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("life_cycle", Text, nullable=False, server_default="managed"),  # managed | unmanaged
+    Column("ship_complete", Boolean, nullable=False, server_default="false"),  # no part goes out before all can
     Column("person_id", Id),  # the key to personal data; the data stands in persons
     Column("policy", Document, nullable=False),  # the channel's policy when it was placed
     Column("placed_at", Instant, nullable=False),
@@ -51,6 +52,7 @@ delivery_groups = Table(
     Column("latitude", Float),  # rounded to 0.01 degree (about 1 km): routing needs no address
     Column("longitude", Float),
     Column("method", Text, nullable=False, server_default="standard"),
+    Column("pickup_location_id", Id, ForeignKey("locations.id")),  # the only one that may fulfill, if there is one
 )
 
 order_lines = Table(
@@ -61,6 +63,7 @@ order_lines = Table(
     Column("position", Integer, nullable=False),
     Column("kind", Text, nullable=False),  # product | delivery | fee | charge
     Column("sku", Id),  # null for what is no stock
+    Column("fulfilment", Text, nullable=False, server_default="ship"),  # ship | digital | dropship
     Column("name", Text, nullable=False, server_default=""),
     Column("delivery_group_id", Id, nullable=False),
     Column("quantity", Integer, nullable=False),
