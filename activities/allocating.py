@@ -1,4 +1,4 @@
-"""Carries a routing plan out: the reservation moves to the plan's locations, and each gets its fulfillment orders."""
+"""Carries a routing out: the reservation moves to the plan's locations, and each gets its fulfillment orders."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from orderloom.contracts.actions import CreateFulfillmentOrders, FulfillmentOrde
 from orderloom.domain import ids
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.order import Line, OrderMoved
-from orderloom.domain.routing import RoutingAnswer, RoutingOutcome
+from orderloom.domain.parts import FulfillmentKind, RoutedPart, Routing
 from orderloom.domain.units import Account, Movement, Pool, UnitState, apply, move
 from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
@@ -31,40 +31,56 @@ JOURNALED = 50
 
 @dataclass
 class Draft:
-    """A fulfillment order in the making: one location, one delivery group."""
+    """A fulfillment order in the making: one location, one delivery group, one way."""
 
     id: str
     number: int
+    kind: FulfillmentKind
     location: str
+    """Empty for what is digital."""
     delivery_group: str
     movements: list[Movement] = field(default_factory=list[Movement])
+
+    @property
+    def stocked(self) -> bool:
+        """Return whether its units come from stock of ours."""
+        return self.kind in {"pickup", "warehouse"}
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Units of one pool that go to one location."""
+    """Units of one pool that go one way from one location."""
 
     pool: Pool
     line: Line
+    kind: FulfillmentKind
     location: str
     quantity: int
 
 
 @implements(actions.create_fulfillment_orders)
 async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders) -> FulfillmentOrdersCreated:
-    """Allocate all that waits by the attempt's plan, or nothing when stock or order have moved since."""
+    """Allocate what the attempt routed of what waits, or nothing when stock or order have moved since."""
     waiting = await read_waiting(unit)
-    slices = _sliced(waiting, await _plan(unit, command.attempt, waiting))
+    slices = _sliced(waiting, await _routed(unit, command.attempt, waiting))
     drafts = _drafts(slices, await unit.next_number(fulfillment_orders), unit.order.id)
     charges = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id not in waiting.products]
-    await _add_charges(unit, drafts, charges)
-    for draft in drafts[:JOURNALED]:
-        unit.journal("fulfillment.created", {"fulfillment_order": draft.id, "location": draft.location})
-    await _move_reservations(unit, drafts, waiting)
+    await _add_charges(unit, drafts, charges, waiting)
+    _tell(unit, drafts)
+    await _move_reservations(unit, drafts, slices)
     _write(unit, drafts, command.attempt)
     await unit.move_units([movement for draft in drafts for movement in draft.movements])
     await _hold_stock(unit, slices)
     return FulfillmentOrdersCreated(fulfillment_orders=[draft.id for draft in drafts[:NAMED]], count=len(drafts))
+
+
+def _tell(unit: Unit, drafts: Sequence[Draft]) -> None:
+    """Journal the fulfillment orders, and of digital ones that they are to be delivered: no location looks for them."""
+    for draft in drafts[:JOURNALED]:
+        unit.journal("fulfillment.created", {"fulfillment_order": draft.id, "location": draft.location or None})
+    for draft in drafts:
+        if draft.kind == "digital":
+            unit.journal("fulfillment.digital", {"fulfillment_order": draft.id})
 
 
 _ANSWER = select(routing_attempts.c.answer).where(
@@ -72,48 +88,52 @@ _ANSWER = select(routing_attempts.c.answer).where(
 )
 
 
-async def _plan(unit: Unit, attempt: int, waiting: Waiting) -> list[tuple[str, str, int]]:
-    """Return the attempt's plan as (location, SKU, quantity), if it is still what waits."""
+async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[RoutedPart, ...]:
+    """Return the parts that go out by the attempt, if what waits is still what it saw."""
     stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).scalar_one_or_none()
-    answer = None if stored is None else RoutingAnswer.model_validate(stored)
-    if answer is None or answer.outcome is not RoutingOutcome.ROUTED:
+    routing = None if stored is None else Routing.model_validate(stored)
+    if routing is None or not routing.carried_out:
         raise OrderMoved(f"routing attempt {attempt} of order {unit.order.id} has no route", attempt=attempt)
-    plan = [(each.location, each.sku, each.quantity) for each in answer.routes[0].plan]
-    planned: Counter[str] = Counter()
-    for _, sku, quantity in plan:
-        planned[sku] += quantity
-    if dict(planned) != waiting.demand:
+    seen: Counter[tuple[str, str]] = Counter()
+    for part in routing.parts:
+        seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
+    if seen != waiting.by_group:
         raise OrderMoved(f"order {unit.order.id} has changed since routing attempt {attempt}", attempt=attempt)
-    return plan
+    return routing.carried_out
 
 
-def _sliced(waiting: Waiting, plan: Sequence[tuple[str, str, int]]) -> list[Slice]:
-    """Spread the plan's quantities over the pools: lines by position, locations in the order of the plan."""
-    left: dict[str, list[list[str | int]]] = {}
-    for location, sku, quantity in plan:
-        left.setdefault(sku, []).append([location, quantity])
+def _sliced(waiting: Waiting, parts: Iterable[RoutedPart]) -> list[Slice]:
+    """Spread the plans' quantities over the pools: pools in their order, locations in the order of the plan."""
+    left: dict[tuple[str, str], list[tuple[RoutedPart, str, int]]] = {}
+    for part in parts:
+        for each in part.plan:
+            left.setdefault((part.delivery_group, each.sku), []).append((part, each.location, each.quantity))
     slices: list[Slice] = []
     for pool in waiting.pools:
         line = waiting.products[pool.line_id]
         need = pool.quantity
-        for entry in left[sku_of(line)]:
-            taken = min(need, int(entry[1]))
-            if taken > 0:
-                slices.append(Slice(pool, line, str(entry[0]), taken))
-                entry[1] = int(entry[1]) - taken
-                need -= taken
+        sources = left.get((line.delivery_group, sku_of(line)), [])
+        while need and sources:
+            part, location, there = sources.pop(0)
+            taken = min(need, there)
+            slices.append(Slice(pool, line, part.kind, location, taken))
+            need -= taken
+            if taken < there:
+                sources.insert(0, (part, location, there - taken))
     return slices
 
 
 async def _hold_stock(unit: Unit, slices: Iterable[Slice]) -> None:
     """
-    Reserve the units at their locations, counted in all groups of the location.
+    Reserve the units from stock at their locations, counted in all groups of the location.
 
     What the channel's group holds already only changes its place there. Everything else must be free.
     """
     held: Counter[Key] = Counter()
     unreserved: Counter[Key] = Counter()
     for each in slices:
+        if not each.line.stocked:
+            continue
         key = each.location, sku_of(each.line)
         held[key] += each.quantity
         if each.pool.account.state is UnitState.OPEN:
@@ -123,17 +143,17 @@ async def _hold_stock(unit: Unit, slices: Iterable[Slice]) -> None:
 
 
 def _drafts(slices: Sequence[Slice], first_number: int, order_id: str) -> list[Draft]:
-    """Return a fulfillment order per location and delivery group, by the first line in it, then by location."""
-    drafts: dict[tuple[str, str], Draft] = {}
+    """Return a fulfillment order per location, delivery group and way, by the first line in it, then by location."""
+    drafts: dict[tuple[FulfillmentKind, str, str], Draft] = {}
     left = {(each.pool.line_id, each.pool.account): each.pool for each in slices}
     ranked = sorted(slices, key=lambda each: (each.line.position, each.location))
     for each in ranked:
-        place = each.location, each.line.delivery_group
+        place = each.kind, each.location, each.line.delivery_group
         if place not in drafts:
             number = first_number + len(drafts)
             drafts[place] = Draft(ids.fulfillment_order_id(order_id, number), number, *place)
     for each in slices:
-        draft = drafts[each.location, each.line.delivery_group]
+        draft = drafts[each.kind, each.location, each.line.delivery_group]
         name = each.pool.line_id, each.pool.account
         movement = move(left[name], each.quantity, _allocated(draft))
         draft.movements.append(movement)
@@ -147,14 +167,21 @@ def _allocated(draft: Draft) -> Account:
     return Account(state=UnitState.ALLOCATED, place=draft.location, fulfillment_order=draft.id)
 
 
-async def _add_charges(unit: Unit, drafts: Sequence[Draft], charges: Sequence[Pool]) -> None:
-    """Put a delivery group's charges into its first fulfillment order (reference 6p)."""
+async def _add_charges(unit: Unit, drafts: Sequence[Draft], charges: Sequence[Pool], waiting: Waiting) -> None:
+    """
+    Put a delivery group's charges into its first fulfillment order (reference 6p).
+
+    A digital one carries them only if the group has nothing else that waits: they pay for bringing goods.
+    """
     if not charges:
         return
     group_of = {line.id: line.delivery_group for line in await unit.lines()}
+    lines = [waiting.products[pool.line_id] for pool in waiting.pools]
+    with_goods = {line.delivery_group for line in lines if line.fulfilment != "digital"}
     first: dict[str, Draft] = {}
     for draft in drafts:
-        first.setdefault(draft.delivery_group, draft)
+        if draft.kind != "digital" or draft.delivery_group not in with_goods:
+            first.setdefault(draft.delivery_group, draft)
     for pool in charges:
         if (draft := first.get(group_of[pool.line_id])) is not None:
             draft.movements.append(move(pool, pool.quantity, _allocated(draft)))
@@ -167,7 +194,8 @@ def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
             "order_id": unit.order.id,
             "number": draft.number,
             "delivery_group_id": draft.delivery_group,
-            "location_id": draft.location,
+            "location_id": draft.location or None,
+            "kind": draft.kind,
             "status": FulfillmentStatus.ALLOCATED.value,
             "attempt": attempt,
             "created_at": unit.now,
@@ -187,20 +215,29 @@ def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
     unit.enter(fulfillment_order_lines, *lines)
 
 
-async def _move_reservations(unit: Unit, drafts: Sequence[Draft], waiting: Waiting) -> None:
-    """End what is held at the group, and hold it for the fulfillment orders at their locations."""
-    if waiting.reserved:
-        await take(unit, None, "transferred", reservations.c.location_id.is_(None))
-    held: list[tuple[str, Taken]] = []
-    for draft in drafts:
-        for movement in draft.movements:
-            if (line := waiting.products.get(movement.line_id)) is not None:
-                taken = Taken(
-                    line_id=line.id,
-                    sku=sku_of(line),
-                    group=unit.order.policy.location_group,
-                    location=draft.location,
-                    quantity=movement.quantity,
-                )
-                held.append((draft.id, taken))
+async def _move_reservations(unit: Unit, drafts: Sequence[Draft], slices: Sequence[Slice]) -> None:
+    """End what is held at the group for the units that go out, and hold it for them at their locations."""
+    reserved: Counter[str] = Counter()
+    for each in slices:
+        if each.pool.account.state is UnitState.RESERVED:
+            reserved[each.line.id] += each.quantity
+    if reserved:
+        await take(unit, reserved, "transferred", reservations.c.location_id.is_(None))
+    products = {each.line.id: each.line for each in slices}
+    held = [
+        (
+            draft.id,
+            Taken(
+                line_id=movement.line_id,
+                sku=sku_of(products[movement.line_id]),
+                group=unit.order.policy.location_group,
+                location=draft.location,
+                quantity=movement.quantity,
+            ),
+        )
+        for draft in drafts
+        if draft.stocked
+        for movement in draft.movements
+        if movement.line_id in products
+    ]
     add_reservations(unit, held)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, select, text
+from sqlalchemy import Row, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from activities.reservations import sku_of
@@ -14,7 +14,6 @@ from orderloom.domain.geo import Position, distance_km
 from orderloom.domain.order import Line
 from orderloom.domain.routing import Candidate
 from orderloom.domain.units import Pool, UnitState
-from orderloom.persistence.tables.orders import delivery_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +22,20 @@ class Waiting:
 
     products: Mapping[str, Line]
     pools: Sequence[Pool]
-    """Reserved ones first within a line."""
+    """Reserved ones first, then by line: a part of an order takes what is reserved before what is not."""
     reserved: Counter[str]
     """By SKU."""
     open: Counter[str]
     """By SKU: not reserved anywhere."""
+
+    @property
+    def by_group(self) -> Counter[tuple[str, str]]:
+        """Return quantities by delivery group and SKU."""
+        counted: Counter[tuple[str, str]] = Counter()
+        for pool in self.pools:
+            line = self.products[pool.line_id]
+            counted[line.delivery_group, sku_of(line)] += pool.quantity
+        return counted
 
     @property
     def demand(self) -> dict[str, int]:
@@ -46,7 +54,7 @@ async def read_waiting(unit: Unit) -> Waiting:
     counted: dict[UnitState, Counter[str]] = {UnitState.RESERVED: Counter(), UnitState.OPEN: Counter()}
     for pool in pools:
         counted[pool.account.state][sku_of(products[pool.line_id])] += pool.quantity
-    ranked = sorted(pools, key=lambda pool: (products[pool.line_id].position, pool.account.state is UnitState.OPEN))
+    ranked = sorted(pools, key=lambda pool: (pool.account.state is UnitState.OPEN, products[pool.line_id].position))
     return Waiting(products=products, pools=ranked, reserved=counted[UnitState.RESERVED], open=counted[UnitState.OPEN])
 
 
@@ -75,14 +83,13 @@ _GROUP_FREE = text(
 ).bindparams(bindparam("group_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
 
 
-async def read_candidates(unit: Unit, skus: Sequence[str]) -> tuple[Candidate, ...]:
+async def read_candidates(unit: Unit, skus: Sequence[str], target: Position | None) -> tuple[Candidate, ...]:
     """
-    Return the active locations of the channel's group with what each has of *skus*, by id.
+    Return the active locations of the channel's group with what each has of *skus*, and how far *target* is, by id.
 
     A location that turned units of this order down is left out, for this order only. What another group of a location
     has promised away is not available there.
     """
-    targets = await _destinations(unit)
     values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
     found: dict[str, Row[*tuple[Any, ...]]] = {}
     stock: dict[str, dict[str, int]] = {}
@@ -92,7 +99,7 @@ async def read_candidates(unit: Unit, skus: Sequence[str]) -> tuple[Candidate, .
         if row.sku is not None and row.available > 0:
             at[row.sku] = row.available
     return tuple(
-        Candidate(location=location, distance_km=_distance(_position(found[location]), targets), stock=stock[location])
+        Candidate(location=location, distance_km=_distance(_position(found[location]), target), stock=stock[location])
         for location in found
     )
 
@@ -106,27 +113,12 @@ async def group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
     return free
 
 
-_to = delivery_groups.c
-_DESTINATIONS = (
-    select(_to.latitude, _to.longitude)
-    .where(_to.order_id == bindparam("of_order"), _to.latitude.is_not(None), _to.longitude.is_not(None))
-    .order_by(_to.id)
-)
-
-
-async def _destinations(unit: Unit) -> list[Position]:
-    rows = await unit.read(_DESTINATIONS, {"of_order": unit.order.id})
-    return [Position(latitude=row.latitude, longitude=row.longitude) for row in rows]
-
-
 def _position(row: Row[*tuple[Any, ...]]) -> Position | None:
     if row.latitude is None or row.longitude is None:
         return None
     return Position(latitude=row.latitude, longitude=row.longitude)
 
 
-def _distance(position: Position | None, targets: Sequence[Position]) -> float | None:
-    """Return the mean distance to where the order goes, or None when either is unknown."""
-    if position is None or not targets:
-        return None
-    return sum(distance_km(position, target) for target in targets) / len(targets)
+def _distance(position: Position | None, target: Position | None) -> float | None:
+    """Return the distance to where the goods go, or None when either is unknown."""
+    return None if position is None or target is None else distance_km(position, target)

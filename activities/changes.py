@@ -81,11 +81,11 @@ async def _next_change_order(unit: Unit) -> str:
 async def _give_back(unit: Unit, movements: Sequence[Movement]) -> None:
     """Take units back from fulfillment orders: their reservations end, and an order left without units is cancelled."""
     await unit.move_units(movements)
-    products = {line.id for line in await unit.lines() if line.kind == "product"}
+    stocked = {line.id for line in await unit.lines() if line.stocked}
     taken: list[Taken] = []
     for fulfillment_order in sorted({str(movement.source.fulfillment_order) for movement in movements}):
         own = [movement for movement in movements if movement.source.fulfillment_order == fulfillment_order]
-        held = _units((each for each in own if each.line_id in products), UnitState.ALLOCATED)
+        held = _units((each for each in own if each.line_id in stocked), UnitState.ALLOCATED)
         taken += await take(unit, held, "released", reservations.c.fulfillment_order_id == fulfillment_order)
         if not await _holds_units(unit, fulfillment_order):
             cancelled = {"status": FulfillmentStatus.CANCELLED.value, "closed_at": unit.now}

@@ -9,10 +9,12 @@ from activities.arrivals import Arrival, body_as
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, at_locations, lower_at_locations, take
 from activities.unit import Unit
-from orderloom.contracts import actions
-from orderloom.contracts.actions import ForFulfillmentOrder, Released
+from orderloom.contracts import actions, delivering
+from orderloom.contracts.actions import Released
+from orderloom.contracts.delivering import Delivered, ForFulfillmentOrder
 from orderloom.domain.errors import NotFound
 from orderloom.domain.fulfillment import (
+    OPEN,
     STOPPABLE,
     FulfillmentStatus,
     after_report,
@@ -57,11 +59,11 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
 
 
 _ONE = (
-    text("SELECT id, status, location_id FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order")
-).columns(_orders.id, _orders.status, _orders.location_id)
+    text("SELECT id, status, location_id, kind FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order")
+).columns(_orders.id, _orders.status, _orders.location_id, _orders.kind)
 
 
-async def _fulfillment_order(unit: Unit, name: str) -> Row[str, str, str] | None:
+async def _fulfillment_order(unit: Unit, name: str) -> Row[str, str, str | None, str] | None:
     return (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": name})).one_or_none()
 
 
@@ -99,7 +101,7 @@ async def _ship(unit: Unit, held: Sequence[Pool], products: set[str]) -> None:
 
 
 async def _turn_down(
-    unit: Unit, row: Row[str, str, str], rejected: Mapping[str, int], reason: str | None, products: set[str]
+    unit: Unit, row: Row[str, str, str | None, str], rejected: Mapping[str, int], reason: str | None, products: set[str]
 ) -> None:
     """Take units away from the location, and note why on the fulfillment order's lines."""
     await take_back(unit, {row.id: rejected}, products)
@@ -116,21 +118,23 @@ async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], pro
     """
     pools = await unit.pools()
     charges = frozenset(pool.line_id for pool in pools) - products
+    stocked = {line.id for line in await unit.lines() if line.stocked}
     kept = unit.order.policy.reserve == "placing"
     group = unit.order.policy.location_group
     taken: list[Taken] = []
     for fulfillment_order, by_line in quantities.items():
         held = reservations.c.fulfillment_order_id == fulfillment_order
-        taken += await take(unit, by_line, "transferred" if kept else "released", held)
+        reserved = {line: quantity for line, quantity in by_line.items() if line in stocked}
+        taken += await take(unit, reserved, "transferred" if kept else "released", held)
     # All counters together, in their one order of locking.
     if kept:
         await _back_to_group(unit, taken, group)
     else:
         await lower_at_locations(unit, taken)
-    reserved = Account(state=UnitState.RESERVED, place=group)
+    at_group = Account(state=UnitState.RESERVED, place=group)
     await unit.move_units(
         [
-            movement.model_copy(update={"target": reserved}) if kept and movement.line_id in products else movement
+            movement.model_copy(update={"target": at_group}) if kept and movement.line_id in stocked else movement
             for fulfillment_order, by_line in quantities.items()
             for movement in give_back(pools, fulfillment_order, by_line, charges)
         ]
@@ -159,6 +163,25 @@ def set_status(unit: Unit, fulfillment_order: str, status: FulfillmentStatus) ->
     closed = status in {FulfillmentStatus.FULFILLED, FulfillmentStatus.REJECTED, FulfillmentStatus.CANCELLED}
     values: Values = {"status": status.value, "closed_at": unit.now if closed else None}
     unit.change(fulfillment_orders, {"id": fulfillment_order}, values)
+
+
+@implements(delivering.fulfill_digital)
+async def fulfill_digital(unit: Unit, command: ForFulfillmentOrder) -> Delivered:
+    """Ship a digital fulfillment order without a report; one that was reported shipped already stays as it is."""
+    row = await _fulfillment_order(unit, command.fulfillment_order)
+    if row is None or row.kind != "digital":
+        detail = f"order {unit.order.id} has no digital fulfillment order {command.fulfillment_order}"
+        raise NotFound(detail, fulfillment_order=command.fulfillment_order)
+    if row.status == FulfillmentStatus.FULFILLED:
+        return Delivered(units=0)
+    if FulfillmentStatus(row.status) not in OPEN:
+        raise OrderMoved(f"fulfillment order {row.id} is {row.status}", fulfillment_order=row.id)
+    held = [pool for pool in await unit.pools(UnitState.ALLOCATED) if pool.account.fulfillment_order == row.id]
+    products = {line.id for line in await unit.lines() if line.kind == "product"}
+    unit.journal("fulfillment.shipped", {"fulfillment_order": row.id, "location": None})
+    await _ship(unit, held, products)
+    set_status(unit, row.id, FulfillmentStatus.FULFILLED)
+    return Delivered(units=sum(pool.quantity for pool in held if pool.line_id in products))
 
 
 @implements(actions.fulfill_reservation)

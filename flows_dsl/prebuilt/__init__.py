@@ -13,6 +13,7 @@ DEFAULT_RELEASE = (
     "fulfilment",
     "invoice-and-ensure-funds",
     "fulfill-reservation",
+    "deliver-digital",
     "cancel-items",
     "return-items",
     "process-exception",

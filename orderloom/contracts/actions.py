@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from orderloom.contracts.catalog import ActionCatalog
 from orderloom.contracts.contract import ActionContract, Runs
+from orderloom.contracts.delivering import ForFulfillmentOrder, fulfill_digital
 from orderloom.contracts.undoing import (
     Amount,
     Count,
@@ -79,13 +80,21 @@ class FindRoutes(Frozen):
 class RouteFound(Frozen):
     """The answer of a routing attempt; its plan and reasons are stored with the attempt."""
 
-    outcome: Literal["ROUTED", "NO_STOCK", "SPLIT_LIMIT", "NO_ELIGIBLE_LOCATION", "NOT_PROVEN", "NOTHING_TO_ROUTE"]
+    outcome: Literal[
+        "ROUTED",
+        "PARTIALLY_ROUTED",
+        "NO_STOCK",
+        "SPLIT_LIMIT",
+        "NO_ELIGIBLE_LOCATION",
+        "NOT_PROVEN",
+        "NOTHING_TO_ROUTE",
+    ]
     attempt: int
     locations: list[str] = []
     """At most ten, in the order of the plan."""
     splits: int = 0
     retry: bool = False
-    """Nothing was found and the policy allows another attempt."""
+    """Something still waits and the policy allows another attempt."""
 
 
 class CreateFulfillmentOrders(Frozen):
@@ -109,12 +118,6 @@ class AbandonRouting(Frozen):
 
 class AuthorizePayment(Frozen):
     """Authorise what the order's payments still lack."""
-
-
-class ForFulfillmentOrder(Frozen):
-    """One fulfillment order of the order."""
-
-    fulfillment_order: str
 
 
 class InvoiceCreated(Frozen):
@@ -361,6 +364,7 @@ CORE_ACTIONS = ActionCatalog(
         ensure_refunds,
         reverse_authorization,
         fulfill_reservation,
+        fulfill_digital,
         cancel_items,
         return_items,
         create_credit_memo,

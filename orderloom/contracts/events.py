@@ -70,10 +70,16 @@ class RoutingWithdrawn(Frozen):
 
 
 class AtLocation(Frozen):
-    """A fulfillment order, and the location that has it."""
+    """A fulfillment order, and the location that has it; a digital one has none."""
 
     fulfillment_order: str
-    location: str
+    location: str | None
+
+
+class ToDeliver(Frozen):
+    """A digital fulfillment order: no location will report of it unless somebody does."""
+
+    fulfillment_order: str
 
 
 class ItemsChanged(Frozen):
@@ -188,6 +194,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "fulfillment.unaccepted": AtLocation,
     "fulfillment.cancelled": AtLocation,
     "fulfillment.created": AtLocation,
+    "fulfillment.digital": ToDeliver,
     "fulfillment.picked": AtLocation,
     "fulfillment.rejected": AtLocation,
     "fulfillment.shipped": AtLocation,

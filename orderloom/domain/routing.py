@@ -21,6 +21,8 @@ class RoutingOutcome(StrEnum):
     """What came of looking for a route."""
 
     ROUTED = "ROUTED"
+    PARTIALLY_ROUTED = "PARTIALLY_ROUTED"
+    """A part goes out; the rest waits for the next attempt."""
     NO_STOCK = "NO_STOCK"
     """All locations together have too little: see ``short``."""
     SPLIT_LIMIT = "SPLIT_LIMIT"

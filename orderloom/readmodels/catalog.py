@@ -62,11 +62,12 @@ async def products_for_sale(
 
 
 async def pickup_locations(conn: AsyncConnection, group: str, named: Collection[str]) -> set[str]:
-    """Return those of the *named* locations that are active members of *group*."""
+    """Return those of the *named* locations that are active members of *group* and offer pickup."""
     member = location_group_members.c
     query = (
         select(locations.c.id)
         .join(location_group_members, member.location_id == locations.c.id)
         .where(member.group_id == group, locations.c.id.in_(sorted(named)), locations.c.active)
+        .where(locations.c.traits["pickup"].as_boolean())
     )
     return set((await conn.execute(query)).scalars())

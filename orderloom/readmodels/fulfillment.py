@@ -32,9 +32,11 @@ class FulfillmentOrderView(Frozen):
 
     id: str
     order: str
-    location: str
+    location: str | None
+    """None when it is digital: nothing leaves a location."""
     delivery_group: str
     kind: str
+    """``warehouse``, ``pickup`` (fetched there), ``dropship`` (sent by a supplier) or ``digital``."""
     status: str
     attempt: int
     """The routing attempt that made it."""
@@ -95,16 +97,20 @@ async def fulfillment_order_by_id(conn: AsyncConnection, fulfillment_order: str)
 
 _WHOSE = text(
     """
-    SELECT f.order_id, f.location_id, :type = ANY(o.wanted) AS wanted
+    SELECT f.order_id, COALESCE(f.location_id, f.kind) AS source, :type = ANY(o.wanted) AS wanted
     FROM fulfillment_orders f JOIN orders o ON o.id = f.order_id WHERE f.id = :id
     """
 ).bindparams(bindparam("type", type_=Text))
 
 
 async def whose(conn: AsyncConnection, fulfillment_order: str, type: str) -> tuple[str, str, bool] | None:
-    """Return order and location of a fulfillment order, and whether *type* wakes the order's workflow; or None."""
+    """
+    Return whose a fulfillment order is, or None: order, who reports of it, and whether *type* wakes the workflow.
+
+    The location reports of it, or ``digital`` where there is none.
+    """
     row = (await conn.execute(_WHOSE, {"id": fulfillment_order, "type": type})).one_or_none()
-    return None if row is None else (row.order_id, row.location_id, row.wanted)
+    return None if row is None else (row.order_id, row.source, row.wanted)
 
 
 async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FulfillmentOrderView]:

@@ -9,7 +9,7 @@ from orderloom.domain.money import exponent, parse_amount, round_half_up
 from orderloom.scenarios.names import Namespace
 from orderloom.scenarios.source import ScenarioInvalid
 from orderloom.scenarios.steps import Change, Report
-from orderloom.scenarios.world import Line, Order, Payment, World, rates
+from orderloom.scenarios.world import Destination, Line, Order, Payment, World, rates
 
 
 class Checkout(Frozen):
@@ -51,21 +51,22 @@ class Writer:
             "external_id": self._names.inside(name),
             "currency": self._world.currency,
             "life_cycle": order.life_cycle,
-            "delivery_groups": [
-                {
-                    "id": group,
-                    "method": destination.method,
-                    "country": destination.country,
-                    **({"position": _position(destination.at)} if destination.at is not None else {}),
-                }
-                for group, destination in order.deliver_to.items()
-            ],
+            "ship_complete": order.ship_complete,
+            "delivery_groups": [self._group(id, destination) for id, destination in order.deliver_to.items()],
             "lines": [self._line(id, line) for id, line in order.lines.items()],
             "payments": [payment for payment, _ in written],
         }
         if order.customer is not None:
             body["customer"] = {"reference": order.customer}
         return body, [checkout for _, checkout in written if checkout is not None]
+
+    def _group(self, id: str, destination: Destination) -> JsonObject:
+        body: JsonObject = {"id": id, "method": destination.method, "country": destination.country}
+        if destination.at is not None:
+            body["position"] = _position(destination.at)
+        if destination.pickup is not None:
+            body["pickup_location"] = self._names.inside(destination.pickup)
+        return body
 
     def change(self, kind: str, change: Change) -> JsonObject:
         """Return the body of a cancellation or return."""

@@ -68,6 +68,8 @@ class FulfillmentOutcome(Part):
     """A fulfillment order, by number."""
 
     location: Name | None = None
+    kind: Literal["digital", "dropship", "pickup", "warehouse"] | None = None
+    delivery_group: Name | None = None
     status: Literal["allocated", "accepted", "picked", "fulfilled", "rejected", "cancelled"] | None = None
     lines: Units | None = None
     """What it holds now, without lines of quantity 0."""
@@ -126,8 +128,26 @@ class RouteOutcome(Part):
     """Location to SKU to quantity."""
 
 
+class PartOutcome(Part):
+    """A part of an order that is routed by itself: a delivery group's digital, drop-shipped or other items."""
+
+    delivery_group: Name | None = None
+    kind: Literal["digital", "dropship", "pickup", "warehouse"] | None = None
+    outcome: str | None = None
+    chosen: list[Name] | None = None
+    """Locations of the best route."""
+    plan: dict[Name, Units] | None = None
+    """The best route's plan: location to SKU to quantity; ``digital`` stands for no location."""
+    short: Units | None = None
+
+    @field_validator("chosen")
+    @classmethod
+    def _sort_chosen(cls, value: list[str] | None) -> list[str] | None:
+        return value and sorted(value)
+
+
 class AttemptOutcome(Part):
-    """A routing attempt, by number: its whole answer."""
+    """A routing attempt, by number: its whole answer. Without ``parts`` it is told of all parts together."""
 
     outcome: str | None = None
     chosen: list[Name] | None = None
@@ -141,6 +161,8 @@ class AttemptOutcome(Part):
     fewest_possible: int | None = None
     """The smallest number of locations that would do, when the split limit is below it."""
     proven: bool | None = None
+    parts: list[PartOutcome] | None = None
+    """Those without a choice first, then by delivery group."""
     schedule: int | None = None
     after: Elapsed | None = None
     """Business time since the scenario's start."""

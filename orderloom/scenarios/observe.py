@@ -20,6 +20,7 @@ from orderloom.persistence.tables.orders import change_order_lines, change_order
 from orderloom.persistence.tables.payments import credit_memos, invoices, payment_intents, payments
 from orderloom.readmodels.order_documents import routing_attempts_of, routing_schedules_of
 from orderloom.readmodels.order_facts import facts_of
+from orderloom.scenarios.attempts import attempt_tree
 from orderloom.scenarios.compare import Tree
 from orderloom.scenarios.durations import since
 from orderloom.scenarios.items import items_tree
@@ -104,7 +105,8 @@ class Observer:
 
     async def _fulfillments(self, pools: Sequence[Any]) -> list[Tree]:
         table = fulfillment_orders.c
-        query = select(table.id, table.location_id, table.status).where(table.order_id == self._order)
+        columns = (table.id, table.location_id, table.status, table.kind, table.delivery_group_id)
+        query = select(*columns).where(table.order_id == self._order)
         asked = await self._asked()
         found: list[Tree] = []
         for row in await self._rows(query.order_by(table.number)):
@@ -114,7 +116,9 @@ class Observer:
                 lines[pool.line_id] += pool.quantity
             found.append(
                 {
-                    "location": self._names.outside(row.location_id),
+                    "location": None if row.location_id is None else self._names.outside(row.location_id),
+                    "kind": row.kind,
+                    "delivery_group": row.delivery_group_id,
                     "status": row.status,
                     "lines": cast("Tree", {line: quantity for line, quantity in lines.items() if quantity}),
                     "original": cast("Tree", {line: original for line, original, _ in asked.get(row.id, [])}),
@@ -212,25 +216,8 @@ class Observer:
         return int(rows[0].routing_attempts)
 
     async def _attempts(self) -> list[Tree]:
-        found: list[Tree] = []
-        for attempt in await routing_attempts_of(self._conn, self._order):
-            answer = cast("dict[str, Any]", self._names.strip(attempt.answer))
-            found_routes: list[dict[str, Any]] = answer["routes"]
-            best = found_routes[0] if found_routes else None
-            found.append(
-                {
-                    "outcome": attempt.outcome,
-                    "chosen": sorted(best["locations"]) if best else None,
-                    "plan": _plan(best["plan"]) if best else None,
-                    "routes": [cast("Tree", sorted(route["locations"])) for route in found_routes],
-                    "short": _units(answer.get("short", [])),
-                    "fewest_possible": answer.get("fewest_possible"),
-                    "proven": answer.get("proven"),
-                    "schedule": attempt.schedule,
-                    "after": since(self._start, attempt.at),
-                }
-            )
-        return found
+        attempts = await routing_attempts_of(self._conn, self._order)
+        return [attempt_tree(attempt, self._names, self._start) for attempt in attempts]
 
     async def _schedules(self) -> list[Tree]:
         return [
@@ -283,16 +270,3 @@ def _excess(
         row.amount for row in intents if row.operation == "refund" and row.outcome in {"requested", "unknown"}
     )
     return max(0, _sum(money, "captured") - _sum(money, "ordered") - unpaid - pending)
-
-
-def _units(entries: Sequence[dict[str, Any]]) -> Tree:
-    """Return SKU to quantity."""
-    return {str(entry["sku"]): int(entry["quantity"]) for entry in entries}
-
-
-def _plan(steps: Sequence[dict[str, Any]]) -> Tree:
-    """Return location to SKU to quantity."""
-    found: dict[str, dict[str, int]] = {}
-    for step in steps:
-        found.setdefault(str(step["location"]), {})[str(step["sku"])] = int(step["quantity"])
-    return cast("Tree", found)

@@ -15,6 +15,7 @@ from orderloom.scenarios.commands import Writer
 from orderloom.scenarios.flows import put_in_force
 from orderloom.scenarios.geography import position
 from orderloom.scenarios.names import Namespace
+from orderloom.scenarios.world import Product as GivenProduct
 from orderloom.scenarios.world import Stock as GivenStock
 from orderloom.scenarios.world import World, rates, skus_of
 
@@ -32,13 +33,10 @@ async def set_up(engine: AsyncEngine, case: Case, names: Namespace, now: datetim
 def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
     world, writer = case.world, Writer(case.world, names)
     inside = names.inside
-    groups = world.groups or {ALL: list(world.locations)}
+    groups = world.groups or {ALL: [name for name in world.locations if name not in world.suppliers]}
     return StoredWorld(
         channels=[Channel(id=writer.channel, policy=policy(world, inside(_group(world, groups))), release=release)],
-        products=[
-            Product(sku=inside(sku), name=sku, tax_category=world.tax_categories.get(sku, "standard"))
-            for sku in skus_of(world, case.orders)
-        ],
+        products=[_product(sku, world, names) for sku in skus_of(world, case.orders)],
         prices=[
             Price(
                 channel=writer.channel,
@@ -84,6 +82,17 @@ def policy(world: World, group: str) -> ChannelPolicy:
 
 def _group(world: World, groups: dict[str, list[str]]) -> str:
     return world.policy.group or next(iter(groups))
+
+
+def _product(sku: str, world: World, names: Namespace) -> Product:
+    given = world.products.get(sku, GivenProduct())
+    return Product(
+        sku=names.inside(sku),
+        name=sku,
+        tax_category=world.tax_categories.get(sku, "standard"),
+        fulfilment=given.fulfilment,
+        supplier=None if given.supplier is None else names.inside(given.supplier),
+    )
 
 
 def _location(name: str, world: World, names: Namespace) -> Location:

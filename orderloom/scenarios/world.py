@@ -45,6 +45,21 @@ class Location(Part):
         return self
 
 
+class Product(Part):
+    """How a product reaches the customer, where that is not from stock."""
+
+    fulfilment: Literal["ship", "digital", "dropship"] = "ship"
+    supplier: Name | None = None
+    """The location that sends it; of a ``dropship`` product. It needs no stock, and is in no group unless one names it.
+    """
+
+    @model_validator(mode="after")
+    def _supplied(self) -> "Product":
+        if (self.fulfilment == "dropship") != (self.supplier is not None):
+            raise PydanticCustomError("supplier", "a dropship product, and no other, names its supplier")
+        return self
+
+
 class Routing(Part):
     """How routes are looked for, and how often."""
 
@@ -90,9 +105,11 @@ class World(Part):
     """One rate for everything, or a rate per tax category."""
     tax_categories: dict[Name, Name] = {}
     """SKU to tax category, where it is not ``standard``."""
+    products: dict[Name, Product] = {}
+    """SKU to how it reaches the customer; those left out are shipped from stock."""
     locations: dict[Name, Location] = {}
     groups: dict[Name, list[Name]] = {}
-    """Location groups; left out, one group holds every location."""
+    """Location groups; left out, one group holds every location that is no supplier."""
     prices: dict[Name, Amount] = {}
     """SKU to its price; an order line that gives no price takes it from here."""
     policy: Policy = Policy()
@@ -105,7 +122,16 @@ class World(Part):
                 if member not in self.locations:
                     detail = f"group {group!r} names location {member!r}, which the world does not have"
                     raise PydanticCustomError("unknown_location", detail, {"key": "groups", "index": index})  # pyright: ignore[reportArgumentType]
+        for sku, product in self.products.items():
+            if product.supplier is not None and product.supplier not in self.locations:
+                detail = f"product {sku!r} names supplier {product.supplier!r}, which is no location of the world"
+                raise PydanticCustomError("unknown_location", detail, {"key": "products"})  # pyright: ignore[reportArgumentType]
         return self
+
+    @property
+    def suppliers(self) -> set[str]:
+        """Return the locations that send what is not ours."""
+        return {product.supplier for product in self.products.values() if product.supplier is not None}
 
     def changed_by(self, other: "World | None") -> "World":
         """Return this world with what *other* gives replaced."""
@@ -156,6 +182,8 @@ class Destination(Part):
     at: tuple[Latitude, Longitude] | None = (0.0, 0.0)
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "GB"
     method: str = "standard"
+    pickup: Name | None = None
+    """The location where the recipient fetches it."""
 
 
 class Order(Part):
@@ -165,6 +193,8 @@ class Order(Part):
     payments: list[Payment] | None = None
     """Left out: one card, authorised for the grand total."""
     life_cycle: Literal["managed", "unmanaged"] = "managed"
+    ship_complete: bool = False
+    """Nothing of it goes out before all of it can."""
     deliver_to: dict[Name, Destination] = {"1": Destination()}
     customer: str | None = None
     """The channel's reference of the customer."""
@@ -178,7 +208,7 @@ def skus_of(world: World, orders: dict[str, Order]) -> list[str]:
     """Return every SKU that stock, prices or orders name, sorted."""
     stocked = {sku for location in world.locations.values() for sku in location.stock}
     ordered = {sku for order in orders.values() for sku in order.skus()}
-    return sorted(stocked | ordered | set(world.prices))
+    return sorted(stocked | ordered | set(world.prices) | set(world.products))
 
 
 def rates(tax: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def _busy(order_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def reservations_unlike_demand() -> Broken:
-    """Find lines whose active reservations at a place are not their units there."""
+    """Find lines from stock whose active reservations at a place are not their units there."""
     kind = case((_entries.state == UnitState.RESERVED, "group"), else_="location")
     demand = (
         select(
@@ -44,6 +44,7 @@ def reservations_unlike_demand() -> Broken:
                     order_lines.c.order_id == _entries.order_id,
                     order_lines.c.id == _entries.line_id,
                     order_lines.c.sku.is_not(None),
+                    order_lines.c.fulfilment == "ship",
                 ),
             )
         )

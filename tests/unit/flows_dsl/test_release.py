@@ -76,6 +76,7 @@ def test_the_default_release_is_small_and_complete() -> None:
         "order.released": [hashes["fulfilment"]],
         "order.routing.requested": [hashes["fulfilment"]],
         "fulfillment.rejected": [hashes["fulfilment"]],
+        "fulfillment.digital": [hashes["deliver-digital"]],
         "fulfillment.shipped": [hashes["invoice-and-ensure-funds"], hashes["fulfill-reservation"]],
         "order.cancel.requested": [hashes["cancel-items"]],
         "order.return.requested": [hashes["return-items"]],
