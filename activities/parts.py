@@ -11,7 +11,8 @@ from activities.candidates import Waiting, group_free, read_candidates
 from activities.unit import Unit
 from orderloom.domain.geo import Position
 from orderloom.domain.parts import Part, RoutedPart, kind_of, parts_of, without_choice
-from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short, find_routes
+from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short
+from orderloom.domain.solver import find_routes
 from orderloom.domain.units import UnitState
 from orderloom.persistence.tables.orders import delivery_groups
 

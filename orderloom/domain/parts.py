@@ -127,10 +127,10 @@ def without_choice(part: Part, *, available: bool) -> RoutedPart:
         return RoutedPart(**part.model_dump(), answer=answer)
     place = part.place or ""
     plan = tuple(Assignment(location=place, sku=sku, quantity=quantity) for sku, quantity in part.demand.items())
-    route = Route(locations=() if part.place is None else (part.place,), plan=plan, average_km=None)
+    route = Route(rank=1, locations=() if part.place is None else (part.place,), plan=plan, average_km=None)
     count = len(route.locations)
     answer = RoutingAnswer(
-        outcome=RoutingOutcome.ROUTED, routes=(route,), found=1, lower_bound=count, fewest_possible=count
+        outcome=RoutingOutcome.ROUTED, routes=(route,), lower_bound=count, fewest_possible=count
     )
     return RoutedPart(**part.model_dump(), answer=answer)
 

@@ -61,6 +61,13 @@ CASES = [
     pytest.param(order("/lines/0/quantity", True), 422, "input.invalid", "/lines/0/quantity", id="quantity as boolean"),
     pytest.param(order("/currency", "USD"), 422, "currency.mismatch", "/currency", id="order in another currency"),
     pytest.param(
+        order("/delivery_groups/0/pickup_location", "BER"),
+        422,
+        "input.invalid",
+        "/delivery_groups/0/pickup_location",
+        id="pickup that nobody offers",
+    ),
+    pytest.param(
         order("/lines/0/unit_price/currency", "USD"),
         422,
         "currency.mismatch",

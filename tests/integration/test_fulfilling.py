@@ -177,7 +177,7 @@ async def test_units_that_others_are_promised_cannot_be_routed(bench) -> None:
 
     assert found.output["outcome"] == "NO_STOCK"
     [(answer, stock)] = await bench.rows("SELECT answer, stock FROM routing_attempts")
-    assert answer["short"] == [{"sku": "X", "quantity": 1}]
+    assert answer["parts"][0]["answer"]["short"] == [{"sku": "X", "quantity": 1}]
     assert stock == {"A": {"X": 10}}
 
 
