@@ -129,9 +129,7 @@ def without_choice(part: Part, *, available: bool) -> RoutedPart:
     plan = tuple(Assignment(location=place, sku=sku, quantity=quantity) for sku, quantity in part.demand.items())
     route = Route(rank=1, locations=() if part.place is None else (part.place,), plan=plan, average_km=None)
     count = len(route.locations)
-    answer = RoutingAnswer(
-        outcome=RoutingOutcome.ROUTED, routes=(route,), lower_bound=count, fewest_possible=count
-    )
+    answer = RoutingAnswer(outcome=RoutingOutcome.ROUTED, routes=(route,), lower_bound=count, fewest_possible=count)
     return RoutedPart(**part.model_dump(), answer=answer)
 
 

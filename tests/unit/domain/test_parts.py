@@ -36,7 +36,7 @@ def pool(line_id: str, quantity: int, state: UnitState = UnitState.RESERVED) -> 
 
 def part(group: str, quantity: int = 2, **more: Any) -> Part:
     """Return a part of SKU S that comes from stock."""
-    return Part(**{"delivery_group": group, "kind": "warehouse", "demand": {"S": quantity}, **more})
+    return Part.model_validate({"delivery_group": group, "kind": "warehouse", "demand": {"S": quantity}, **more})
 
 
 def found(part: Part, outcome: RoutingOutcome, quantity: int = 0) -> RoutedPart:
@@ -99,9 +99,10 @@ def test_no_unit_is_lost_between_parts(given_lines: list[tuple[Fulfilment, str, 
 
     parts = parts_of(lines, waiting, dict.fromkeys("abc", pickup), {f"S{n}-dropship": "maker" for n in range(3)})
 
-    assert sum(
-        (Counter({(one.delivery_group, sku): q for sku, q in one.demand.items()}) for one in parts), Counter()
-    ) == (wanted)
+    held: Counter[tuple[str, str | None]] = Counter()
+    for one in parts:
+        held.update({(one.delivery_group, sku): quantity for sku, quantity in one.demand.items()})
+    assert held == wanted
     assert all(one.demand for one in parts)
 
 
