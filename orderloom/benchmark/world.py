@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
 
-from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.model import JsonObject
 from orderloom.domain.money import Money
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, World
 
 CHANNEL = "web"

@@ -5,8 +5,9 @@ from decimal import Decimal
 from orderloom.demo.geography import CITIES, location_of
 from orderloom.demo.orders import CHANNEL, CURRENCY
 from orderloom.demo.stock import SKUS, price_of, stock_levels
-from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, World
 
 GROUP = "EUROPE"

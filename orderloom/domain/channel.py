@@ -8,23 +8,7 @@ from pydantic import Field
 from orderloom.domain.exception_policy import ExceptionPolicy
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Currency
-
-
-class RoutingPolicy(Frozen):
-    """How routes are looked for, and how often."""
-
-    max_splits: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Splits = locations - 1; None is no limit."""
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
-    """Attempts in all, before routing is abandoned."""
-    backoff: Annotated[float, Field(ge=0)] = 3600.0
-    """Seconds before the second attempt."""
-    backoff_factor: Annotated[float, Field(ge=1)] = 2.0
-    """Each later wait is this much longer."""
-    backoff_limit: Annotated[float, Field(ge=0)] = 86_400.0
-    """No wait is longer, in seconds."""
-    when_abandoned: Literal["keep", "release"] = "keep"
-    """What becomes of the reservation."""
+from orderloom.domain.routing_policy import RoutingPolicy
 
 
 class TaxPolicy(Frozen):

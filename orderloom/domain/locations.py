@@ -11,7 +11,7 @@ Cost = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 
 
 class ShippingCost(Frozen):
-    """What a shipment costs, in minor units of the channel's currency: fixed + units × per_unit + km × per_km."""
+    """What a shipment costs, in minor units of the channel's currency: fixed, and for each unit and each km."""
 
     fixed: Cost = 0
     per_unit: Cost = 0

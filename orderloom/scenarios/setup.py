@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
 from orderloom.persistence.world import World as StoredWorld
 from orderloom.scenarios.base import seconds

@@ -13,8 +13,9 @@ from flows_dsl import prebuilt
 from flows_dsl.composing import compose, written
 from flows_dsl.release import pack
 from orderloom.contracts.flows import PackedRelease, Written
-from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.errors import NotFound
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.flows import FlowVersionExists, LayerVersionExists, publish
 from orderloom.persistence.releases import NothingBefore, activate, rollback
 from orderloom.persistence.world import Channel, World, load_world

@@ -16,9 +16,10 @@ from flows_dsl.model import FlowDocument
 from flows_dsl.prebuilt import documents
 from flows_dsl.release import pack
 from orderloom.contracts.queues import workflow_id
-from orderloom.domain.channel import ChannelPolicy, RoutingPolicy, TaxPolicy
+from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.model import JsonObject
 from orderloom.domain.money import Money
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.flows import publish
 from orderloom.persistence.tables.catalog import flows as published
 from orderloom.persistence.tables.orders import flow_instances, journal, orders

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery, OrderInput
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
-from orderloom.domain.channel import RoutingPolicy
 from orderloom.domain.model import JsonObject
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.intake import ORDER_PLACED, Submission, submit
 from orderloom.persistence.tables.payments import payment_intents
 from orderloom.persistence.world import change_stock
