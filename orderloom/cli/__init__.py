@@ -21,6 +21,7 @@ GROUPS = (
     ("orderloom.cli.exceptions", "exceptions_app", "exceptions", ("exceptions",)),
     ("orderloom.cli.flows", "flows_app", "flows", ("flows",)),
     ("orderloom.cli.actions", "actions_app", "actions", ("actions",)),
+    ("orderloom.cli.policies", "policies_app", "policies", ("policies",)),
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
     ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),

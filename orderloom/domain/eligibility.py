@@ -112,7 +112,7 @@ def _removals(
     yield from _time(rules, order, location)
     if not any(location.stock.get(sku, 0) > 0 for sku in order.skus):
         yield "stock", "it has nothing of what is wanted"
-    if rules.when is not None and not holds(rules.when, _order(order), _location(location)):
+    if rules.when is not None and not holds(rules.when, as_order(order), as_location(location)):
         yield "when", f"it does not meet {rules.when}"
 
 
@@ -152,7 +152,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _order(order: OrderFacts) -> JsonObject:
+def as_order(order: OrderFacts) -> JsonObject:
+    """Return what conditions see as ``order``."""
     return {
         "channel": order.channel,
         "country": order.country,
@@ -162,7 +163,8 @@ def _order(order: OrderFacts) -> JsonObject:
     }
 
 
-def _location(location: LocationFacts) -> JsonObject:
+def as_location(location: LocationFacts) -> JsonObject:
+    """Return what conditions see as ``location``; ``units`` is all that it has of what is wanted."""
     return {
         "id": location.id,
         "kind": location.kind,

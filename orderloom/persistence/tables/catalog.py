@@ -1,6 +1,18 @@
 """What a deployment is set up with: channels, products, prices, published flows and releases."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
 
 from orderloom.persistence.tables.base import Document, Id, Instant, Minor, metadata
 
@@ -77,4 +89,29 @@ activations = Table(
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", Instant, nullable=False),
+)
+
+routing_policies = Table(
+    "routing_policies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("document", Document, nullable=False),  # domain.routing_policy.RoutingPolicy
+    Column("text", Text, nullable=False),  # as its author wrote it
+    Column("published_at", Instant, nullable=False),
+)
+
+policy_activations = Table(
+    "policy_activations",
+    metadata,
+    Column("channel_id", Id, ForeignKey("channels.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("previous", Text, nullable=False),  # name:version that was in force before
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["routing_policies.name", "routing_policies.version"]),
 )

@@ -1,0 +1,168 @@
+"""`orderloom policies`: how orders are routed, in files that are checked, published and put in force by channel."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from flows_dsl.policies import read_policy
+from orderloom.bootstrap.clock import Clock
+from orderloom.cli.flows.files import Unreadable, text_of
+from orderloom.cli.flows.store import meant_channel, operator, store
+from orderloom.cli.running import run
+from orderloom.domain.routing_policy import RoutingPolicy
+from orderloom.persistence import policies as stored
+from orderloom.settings import Settings
+
+policies_app = App(name="policies", help="Routing policies: check, publish, list, show, activate.")
+
+type Channel = Annotated[str | None, Parameter(name="--channel", help="May be left out when there is just one.")]
+type Reason = Annotated[str, Parameter(name="--reason", help="Why, for the history.")]
+type By = Annotated[str | None, Parameter(name="--by", help="Who, for the history. [default: your user name]")]
+type DataDir = Annotated[
+    Path | None, Parameter(name="--data-dir", help="Where the servers keep their data. [default: .orderloom]")
+]
+
+
+@policies_app.command
+def check(*files: Path) -> None:
+    """
+    Check routing policies and tell everything that is wrong with them, by line. Exit status 1 when something is.
+
+    Parameters
+    ----------
+    files: Path
+        YAML or JSON files, one policy each.
+    """
+    wrong = [file for file in files if _read(file) is None]
+    sys.stderr.write(f"{len(files)} polic{'y' if len(files) == 1 else 'ies'} checked, {len(wrong)} with findings\n")
+    sys.exit(1 if wrong else 0)
+
+
+@policies_app.command
+def publish(
+    file: Path,
+    *,
+    channel: Channel = None,
+    stage: Annotated[bool, Parameter(help="Publish it, but leave in force what is.", negative=())] = False,
+    reason: Reason = "",
+    by: By = None,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Publish a routing policy and put it in force for the next orders of a channel; orders placed before keep theirs.
+
+    Exit status 1 when it is refused: findings on stdout, the rest on stderr.
+
+    Parameters
+    ----------
+    file: Path
+        A YAML or JSON file with one policy.
+    """
+    found = _read(file)
+    if found is None:
+        sys.exit(1)
+    policy, text = found
+
+    async def work(conn: AsyncConnection) -> None:
+        now = Clock().now()
+        new = await stored.publish_policy(conn, policy, text, now)
+        said = f"{policy.label} is {'published' if new else 'published already'}"
+        if not stage:
+            name = await meant_channel(conn, channel)
+            changed = await stored.activate_policy(conn, name, policy.label, by or operator(), reason, now)
+            said += f", and {'in force' if changed else 'was in force already'} for channel {name}"
+        sys.stderr.write(f"{said}\n")
+
+    _with_database(data_dir, work)
+
+
+@policies_app.command(name="list")
+def list_policies(
+    *,
+    format: Annotated[Literal["human", "json"], Parameter(help="How they are shown.")] = "human",
+    data_dir: DataDir = None,
+) -> None:
+    """List the routing policies that are published, and the channels where each is in force."""
+    found: list[stored.PublishedPolicy] = []
+
+    async def work(conn: AsyncConnection) -> None:
+        found.extend(await stored.published_policies(conn))
+
+    _with_database(data_dir, work)
+    if format == "json":
+        for one in found:
+            sys.stdout.write(f"{one.model_dump_json()}\n")
+        return
+    table = Table("policy", "version", "hash", "published", "in force for", box=None)
+    for one in found:
+        at = f"{one.published_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(one.name, one.version, one.hash[:12], at, ", ".join(one.channels))
+    Console().print(table)
+
+
+@policies_app.command
+def show(policy: str, *, data_dir: DataDir = None) -> None:
+    """
+    Print a published routing policy as its author wrote it.
+
+    Parameters
+    ----------
+    policy: str
+        `NAME`, which means the highest version, or `NAME:VERSION`.
+    """
+
+    async def work(conn: AsyncConnection) -> None:
+        sys.stdout.write(await stored.text_of(conn, policy))
+
+    _with_database(data_dir, work)
+
+
+@policies_app.command
+def activate(
+    policy: str, *, channel: Channel = None, reason: Reason = "", by: By = None, data_dir: DataDir = None
+) -> None:
+    """
+    Put a published routing policy in force for the next orders of a channel, such as one that was before.
+
+    Parameters
+    ----------
+    policy: str
+        `NAME`, which means the highest version, or `NAME:VERSION`.
+    """
+
+    async def work(conn: AsyncConnection) -> None:
+        name = await meant_channel(conn, channel)
+        changed = await stored.activate_policy(conn, name, policy, by or operator(), reason, Clock().now())
+        said = f"{changed.label} is in force" if changed else f"{policy} was in force already"
+        sys.stderr.write(f"{said} for channel {name}\n")
+
+    _with_database(data_dir, work)
+
+
+def _read(file: Path) -> tuple[RoutingPolicy, str] | None:
+    """Return the policy in *file* and its text; None when findings were printed."""
+    try:
+        text = text_of(file)
+    except Unreadable as error:
+        print(f"{file}:{error.finding}")  # noqa: T201
+        return None
+    policy, findings = read_policy(text)
+    for finding in findings:
+        print(f"{file}:{finding}")  # noqa: T201
+    return None if policy is None else (policy, text)
+
+
+def _with_database(data_dir: Path | None, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+
+    async def begun() -> None:
+        async with store(settings) as engine, engine.begin() as conn:
+            await work(conn)
+
+    run(settings, begun)

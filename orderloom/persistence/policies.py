@@ -1,0 +1,154 @@
+"""Routing policies: published for ever, and put in force for the next orders of a channel."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import AwareDatetime
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.domain.errors import NotFound, OrderloomError
+from orderloom.domain.model import Frozen, JsonObject
+from orderloom.domain.routing_policy import RoutingPolicy
+from orderloom.persistence.digest import digest
+from orderloom.persistence.tables.catalog import channels, policy_activations, routing_policies
+
+_policies = routing_policies.c
+_history = policy_activations.c
+
+
+class PolicyUnknown(NotFound):
+    """There is no such routing policy.
+
+    `orderloom policies list` shows those that are published.
+    """
+
+    code = "policy.unknown"
+
+
+class PolicyPublished(OrderloomError):
+    """This version of the routing policy is published with other content.
+
+    What is published never changes: give it a new version.
+    """
+
+    code = "policy.published"
+    status = 409
+
+
+class PublishedPolicy(Frozen):
+    """A routing policy as it was published."""
+
+    name: str
+    version: str
+    hash: str
+    published_at: AwareDatetime
+    channels: tuple[str, ...]
+    """Where it is in force."""
+
+
+async def publish_policy(conn: AsyncConnection, policy: RoutingPolicy, text: str, now: datetime) -> bool:
+    """
+    Keep *policy* as its author wrote it; False when it is kept already.
+
+    Raises:
+        PolicyPublished: the version is taken by other content.
+    """
+    document = policy.model_dump(mode="json")
+    hash = digest(document).hex()[:32]
+    known = await conn.scalar(select(_policies.hash).where(*_is(policy.name, policy.version)))
+    if known is not None and known != hash:
+        raise PolicyPublished(f"{policy.label} is published already, and says something else.", policy=policy.label)
+    if known is None:
+        row = {"name": policy.name, "version": policy.version, "hash": hash, "document": document, "text": text}
+        await conn.execute(insert(routing_policies).values(**row, published_at=now))
+    return known is None
+
+
+async def activate_policy(  # noqa: PLR0917  # in the order in which one says it
+    conn: AsyncConnection, channel: str, name: str, by: str, reason: str, now: datetime
+) -> RoutingPolicy | None:
+    """
+    Put a published policy in force for the next orders of *channel*; None when it is already.
+
+    Args:
+        name: the policy's name, which means its highest version, or ``name:version``.
+
+    Raises:
+        PolicyUnknown: it is not published.
+        NotFound: there is no such channel.
+    """
+    query = select(channels.c.policy["routing"]).where(channels.c.id == channel).with_for_update()
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no channel {channel}.", channel=channel)
+    before = RoutingPolicy.model_validate(row[0] or {})
+    policy = await policy_named(conn, name)
+    if policy == before:
+        return None
+    changed = channels.c.policy.op("||")(literal({"routing": policy.model_dump(mode="json")}, JSONB))
+    await conn.execute(update(channels).where(channels.c.id == channel).values(policy=changed))
+    number = select(func.coalesce(func.max(_history.number), 0) + 1).where(_history.channel_id == channel)
+    entry = {"name": policy.name, "version": policy.version, "previous": before.label, "by": by, "reason": reason}
+    await conn.execute(
+        insert(policy_activations).values(channel_id=channel, number=number.scalar_subquery(), at=now, **entry)
+    )
+    return policy
+
+
+async def policy_named(conn: AsyncConnection, name: str) -> RoutingPolicy:
+    """
+    Return the published policy ``name:version``, or the highest version of ``name``.
+
+    Raises:
+        PolicyUnknown: it is not published.
+    """
+    return RoutingPolicy.model_validate((await _row(conn, name)).document)
+
+
+async def text_of(conn: AsyncConnection, name: str) -> str:
+    """
+    Return a policy as its author wrote it.
+
+    Raises:
+        PolicyUnknown: it is not published.
+    """
+    return str((await _row(conn, name)).text)
+
+
+async def published_policies(conn: AsyncConnection) -> list[PublishedPolicy]:
+    """Return all published policies by name, the highest version first."""
+    in_force: dict[str, list[str]] = {}
+    for row in await conn.execute(select(channels.c.id, channels.c.policy["routing"]).order_by(channels.c.id)):
+        in_force.setdefault(RoutingPolicy.model_validate(row[1] or {}).label, []).append(row[0])
+    rows = (await conn.execute(select(routing_policies))).all()
+    return [
+        PublishedPolicy(
+            name=row.name,
+            version=row.version,
+            hash=row.hash,
+            published_at=row.published_at,
+            channels=tuple(in_force.get(f"{row.name}:{row.version}", ())),
+        )
+        for row in sorted(rows, key=lambda row: (row.name, tuple(-part for part in _numbers(row.version))))
+    ]
+
+
+async def _row(conn: AsyncConnection, name: str) -> Row[str, str, str, JsonObject, str, datetime]:
+    name, colon, version = name.partition(":")
+    where = _is(name, version) if colon else (_policies.name == name,)
+    rows: Sequence[Row[str, str, str, JsonObject, str, datetime]] = (
+        await conn.execute(select(routing_policies).where(*where))
+    ).all()
+    if not rows:
+        raise PolicyUnknown(f"There is no routing policy {name}{colon}{version}.", policy=f"{name}{colon}{version}")
+    return max(rows, key=lambda row: _numbers(row.version))
+
+
+def _is(name: str, version: str) -> tuple[ColumnElement[bool], ...]:
+    return _policies.name == name, _policies.version == version
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
