@@ -94,14 +94,14 @@ def _calls(parts: Schema, actions: list[ActionContract[Frozen, Frozen]]) -> Sche
             then["required"] = ["with"]
         cases.append({"if": {"required": ["call"], "properties": {"call": {"enum": names}}}, "then": then})
     about = {name: action.changes for action in actions for name in (action.name, action.activity)}
-    action: Schema = {
+    known: Schema = {
         "description": "The action that is called; with `@` its major version, else the highest.",
         "enum": list(about),
         "enumDescriptions": list(about.values()),
         "markdownEnumDescriptions": list(about.values()),
     }
     function: Schema = {"description": "A function under `use.functions`.", "type": "string", "pattern": FUNCTION}
-    call: Schema = {"description": "The action or function that is called.", "anyOf": [action, function]}
+    call: Schema = {"description": "The action or function that is called.", "anyOf": [known, function]}
     return {"properties": parts["CallTask"]["properties"] | {"call": call}, "allOf": cases}
 
 

@@ -188,16 +188,16 @@ def _charge(objective: Objective, location: LocationFacts, away: float | None, w
     traits, km = location.traits, away or 0.0
     opening = per_unit = 0
     match objective:
-        case "fewest-splits":
+        case "fewest_splits":
             opening = 1
         case "distance":
             opening = UNKNOWN_METRES if away is None else round(away * 1000)
-        case "shipping-cost":
+        case "shipping_cost":
             opening = traits.shipping.fixed + round(traits.shipping.per_km * km)
             per_unit = traits.shipping.per_unit
         case "carbon":
             per_unit = round(traits.carbon.grams_per_unit_km * km)
-        case "stock-balance":
+        case "stock_balance":
             per_unit = _scarcity(location, whole)
         case "priority":
             per_unit = traits.priority

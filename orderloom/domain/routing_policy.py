@@ -17,7 +17,7 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 Names = Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=1_000)]
 
-Objective = Literal["fewest-splits", "distance", "shipping-cost", "carbon", "stock-balance", "priority", "rejections"]
+Objective = Literal["fewest_splits", "distance", "shipping_cost", "carbon", "stock_balance", "priority", "rejections"]
 """
 What a route is to have as little as possible of: locations; metres; minor units; grams of CO2 equivalent; scarcity of
 what is taken; ranks of locations; recent rejections.
@@ -64,7 +64,7 @@ class RoutingPolicy(Frozen):
     name: Identifier = "default"
     version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.0.0"
     eligible: Eligibility = Eligibility()
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=7)] = ("fewest-splits",)
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=7)] = ("fewest_splits",)
     """In this order, each without losing anything of those before it; then mean distance and ids of locations."""
     max_splits: Splits | None = None
     """None is no limit."""

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["name", "version"],
             ["routing_policies.name", "routing_policies.version"],
-            name="fk_policy_activations_name_routing_policies",
+            name="fk_policy_activations_name_version_routing_policies",
         ),
     )
     op.add_column("routing_attempts", sa.Column("policy", sa.Text, nullable=False, server_default="default:1.0.0"))
