@@ -10,9 +10,9 @@ from activities.reservations import release_open
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import AbandonRouting, Released, RoutingScheduled, ScheduleRouting
-from orderloom.domain.channel import RoutingPolicy
 from orderloom.domain.errors import NotFound
 from orderloom.domain.order import OrderMoved
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.tables.fulfillment import routing_schedules
 
 _schedules = routing_schedules.c
