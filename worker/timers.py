@@ -53,8 +53,7 @@ class Timers:
                     await escalate(conn, one.exception, now)
         for one in late:
             if one.order is not None:
-                mark = f"{one.exception}@{one.deadline.isoformat()}#{one.changes}"
-                await self._tell(one.order, "exception.deadline.passed", mark, {"exception": one.exception})
+                await self._tell(one.order, "exception.deadline.passed", one.mark, {"exception": one.exception})
         for shipment in waiting:
             about: JsonObject = {"fulfillment_order": shipment.id}
             await self._tell(shipment.order, "fulfillment.unaccepted", shipment.id, about)

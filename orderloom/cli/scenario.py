@@ -92,6 +92,7 @@ class ScenarioServers:
     def __init__(self, stack: Stack, clock: VirtualClock) -> None:
         self.engine = stack.engine
         self.client = stack.client
+        self.vault = stack.vault
         self.clock = clock
         self.api_url = stack.api_url
         self.gateway_url = stack.gateway_url

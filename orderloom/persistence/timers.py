@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,9 +16,8 @@ class Overdue(Frozen):
 
     exception: str
     order: str | None
-    deadline: AwareDatetime
-    changes: int
-    """How often it was changed: with the deadline, what tells this passing from another."""
+    mark: str
+    """What tells this passing from another: a changed deadline is a change more."""
 
 
 class Unaccepted(Frozen):
@@ -30,19 +28,18 @@ class Unaccepted(Frozen):
 
 
 _NOW = bindparam("now", type_=DateTime(timezone=True))
-_OVERDUE = (
-    text(
-        """
-        SELECT e.id AS exception, e.order_id AS order, e.deadline,
-               (SELECT COUNT(*)::int FROM exception_changes c WHERE c.exception_id = e.id) AS changes
-        FROM process_exceptions e
-        WHERE e.status IN ('new', 'triaged') AND e.escalated_at IS NULL AND e.deadline <= :now
-        ORDER BY e.deadline, e.id LIMIT :limit
-        """
-    )
-    .bindparams(_NOW)
-    .columns(deadline=DateTime(timezone=True))
-)
+_OVERDUE = text(
+    """
+    SELECT due.exception, due.order, due.mark
+    FROM (SELECT e.id AS exception, e.order_id AS order, e.deadline,
+                 e.id || '#' || (SELECT COUNT(*) FROM exception_changes c WHERE c.exception_id = e.id) AS mark
+          FROM process_exceptions e
+          WHERE e.status IN ('new', 'triaged') AND e.escalated_at IS NULL AND e.deadline <= :now) due
+    WHERE NOT EXISTS (SELECT 1 FROM intake i
+                      WHERE i.source = 'timer' AND i.type = 'exception.deadline.passed' AND i.external_id = due.mark)
+    ORDER BY due.deadline, due.exception LIMIT :limit
+    """
+).bindparams(_NOW)
 _UNACCEPTED = text(
     """
     SELECT f.id, f.order_id AS order

@@ -12,7 +12,7 @@ from orderloom.domain.ids import exception_id, fulfillment_order_id
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.scenarios.commands import Checkout, Writer
 from orderloom.scenarios.names import Namespace
-from orderloom.scenarios.steps import Change, Gateway, Report, Resolve
+from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Resolve
 from orderloom.scenarios.world import Order
 
 TIMEOUT = 60.0
@@ -77,6 +77,12 @@ class Clerk:
         return await self._send(
             f"/v1/exceptions/{id}/resolve", resolve.model_dump(exclude={"order", "exception"}, exclude_none=True)
         )
+
+    async def attend(self, attend: Attend) -> Answer:
+        """Change the status, owner or urgency of a process exception."""
+        id = exception_id(self.orders[attend.order], attend.exception)
+        named = {"order", "exception", "refused"}
+        return await self._send(f"/v1/exceptions/{id}/change", attend.model_dump(exclude=named, exclude_unset=True))
 
     async def report(self, report: Report) -> None:
         """Let a location report, and where the step says so the very same again."""

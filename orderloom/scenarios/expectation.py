@@ -200,6 +200,9 @@ class ExceptionOutcome(Part):
     severity: Literal["High", "Low"] | None = None
     priority: Literal["High", "Low"] | None = None
     status: str | None = None
+    owner: str | None = None
+    overdue: bool | None = None
+    """Its deadline has passed while it was active."""
 
 
 class OrderOutcome(Part):

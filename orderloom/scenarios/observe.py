@@ -231,8 +231,9 @@ class Observer:
 
     async def _exceptions(self) -> list[Tree]:
         table = process_exceptions.c
-        names = ("category", "code", "severity", "priority", "status")
-        columns = (table.category, table.code, table.severity, table.priority, table.status)
+        names = ("category", "code", "severity", "priority", "status", "owner", "overdue")
+        late = table.escalated_at.is_not(None)
+        columns = (table.category, table.code, table.severity, table.priority, table.status, table.owner, late)
         rows = await self._rows(select(*columns).where(table.order_id == self._order).order_by(table.number))
         return [dict(zip(names, row, strict=True)) for row in rows]
 

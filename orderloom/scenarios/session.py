@@ -11,6 +11,7 @@ from temporalio.client import Client
 from orderloom.bootstrap.clock import VirtualClock
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen
+from orderloom.persistence.vault import Vault
 from orderloom.persistence.world import change_stock
 from orderloom.readmodels.doctor import examine
 from orderloom.readmodels.snapshot import snapshot
@@ -22,8 +23,9 @@ from orderloom.scenarios.expectation import Expectation
 from orderloom.scenarios.names import Namespace, placed_names
 from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
-from orderloom.scenarios.steps import Change, Place, Resolve, Route, Step
+from orderloom.scenarios.steps import Attend, Change, Place, Resolve, Route, Step
 from orderloom.scenarios.timeline import IN_FLIGHT, Timeline
+from worker.timers import Timers
 
 
 class Servers(Protocol):
@@ -32,6 +34,11 @@ class Servers(Protocol):
     @property
     def engine(self) -> AsyncEngine:
         """Return the database."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """Return the keys."""
         ...
 
     @property
@@ -72,7 +79,8 @@ class Session:
         self._names = names
         self._servers = servers
         self._clerk = clerk
-        self._timeline = Timeline(servers.client, servers.engine, servers.clock)
+        timers = Timers(servers.engine, servers.vault, servers.clock)
+        self._timeline = Timeline(servers.client, servers.engine, servers.clock, timers)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._start: datetime = servers.clock.now()
 
@@ -117,6 +125,8 @@ class Session:
         match step:
             case Step(route=Route() as route):
                 return _as_demanded(await self._clerk.route(route.order), None)
+            case Step(attend=Attend() as attend):
+                return _as_demanded(await self._clerk.attend(attend), attend.refused)
             case Step(resolve=Resolve() as resolve):
                 return _as_demanded(await self._clerk.resolve(resolve), None)
             case _:

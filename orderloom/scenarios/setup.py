@@ -66,6 +66,7 @@ def policy(world: World, group: str) -> ChannelPolicy:
         location_group=group,
         reserve=given.reserve,
         when_short=given.when_short,
+        exceptions=given.exceptions,
         remorse=seconds(given.remorse),
         price=given.price,
         routing=RoutingPolicy(

@@ -88,6 +88,21 @@ class Resolve(Part):
     """With goto: the task to go on at."""
 
 
+class Attend(Part):
+    """Change who sees to a process exception, and its status or urgency."""
+
+    order: Name
+    exception: Annotated[int, Field(ge=1)] = 1
+    """Number of the process exception within the order."""
+    status: Literal["triaged", "paused", "ignored", "voided"] | None = None
+    owner: str | None = None
+    """Null takes it from whoever has it."""
+    priority: Literal["High", "Low"] | None = None
+    reason: str = ""
+    refused: str | None = None
+    """Code of the problem that it must be refused with."""
+
+
 class Gateway(Part):
     """Make the sandbox gateway misbehave from now on."""
 
@@ -106,6 +121,7 @@ class Step(Part):
     report: Report | None = None
     route: Route | None = None
     resolve: Resolve | None = None
+    attend: Attend | None = None
     restock: dict[Name, Units] | None = None
     """Location to SKU to what is added to its stock (negative: taken away)."""
     gateway: Gateway | None = None

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from orderloom.bootstrap.clock import VirtualClock
 from orderloom.contracts.queues import workflow_id
+from orderloom.domain.exception_status import ACTIVE
 from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders
 from orderloom.scenarios.clerk import StepFailed
+from worker.timers import Timers
 
 POLL = 0.02
 """Seconds between two looks at what is under way."""
@@ -31,10 +34,11 @@ _PAST = timedelta(milliseconds=1)
 class Timeline:
     """The clock that all orders of a case share."""
 
-    def __init__(self, client: Client, engine: AsyncEngine, clock: VirtualClock) -> None:
+    def __init__(self, client: Client, engine: AsyncEngine, clock: VirtualClock, timers: Timers) -> None:
         self._client = client
         self._engine = engine
         self._clock = clock
+        self._timers = timers
         self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     def now(self) -> datetime:
@@ -64,9 +68,13 @@ class Timeline:
         """Let *seconds* pass for all orders together, and meet every deadline on the way in its order."""
         target = self.now() + timedelta(seconds=seconds)
         while (due := await self._next_due(order_ids, target)) is not None:
-            self._clock.advance_to(due + _PAST)
-            await self.settle(order_ids)
-        self._clock.advance_to(target)
+            await self._come_to(due + _PAST, order_ids)
+        await self._come_to(target, order_ids)
+
+    async def _come_to(self, instant: datetime, order_ids: Sequence[str]) -> None:
+        """Let it be *instant*; the timers beside the orders are looked at then, not whenever the relay does."""
+        self._clock.advance_to(instant)
+        await self._timers.turn()
         await self.settle(order_ids)
 
     async def _rest(self, order_ids: Sequence[str]) -> None:
@@ -90,12 +98,15 @@ class Timeline:
             return list((await conn.execute(query)).scalars())
 
     async def _next_due(self, order_ids: Sequence[str], until: datetime) -> datetime | None:
-        due = func.min(orders.c.next_due_at)
-        query = select(due).where(
-            orders.c.id.in_(order_ids), orders.c.closed_at.is_(None), orders.c.next_due_at <= until
-        )
+        exception = process_exceptions.c
+        due = union_all(
+            select(orders.c.next_due_at.label("due")).where(orders.c.id.in_(order_ids), orders.c.closed_at.is_(None)),
+            select(exception.deadline).where(
+                exception.order_id.in_(order_ids), exception.status.in_(ACTIVE), exception.escalated_at.is_(None)
+            ),
+        ).subquery()
         async with self._engine.connect() as conn:
-            return (await conn.execute(query)).scalar_one_or_none()
+            return await conn.scalar(select(func.min(due.c.due)).where(due.c.due <= until))
 
     async def _undelivered(self, order_ids: Sequence[str]) -> int:
         query = select(func.count()).where(intake.c.order_id.in_(order_ids), intake.c.status == "received")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from orderloom.domain.exception_policy import ExceptionPolicy
 from orderloom.domain.locations import LocationTraits
 from orderloom.scenarios.base import Amount, Duration, Name, Part, Rate
 
@@ -85,6 +86,8 @@ class Policy(Part):
     group: Name | None = None
     """The location group that reserves; left out, the only or first group."""
     routing: Routing = Routing()
+    exceptions: ExceptionPolicy = ExceptionPolicy()
+    """Deadlines in hours by category and severity; seconds in which a location must accept."""
     service_window: Duration = "90d"
 
 

@@ -4,12 +4,15 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import insert, select, text
 
 from orderloom.cli.json_argument import ArgumentUnreadable
+from orderloom.domain.model import JsonObject
 from orderloom.persistence.exceptions import Raised, raise_found
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import process_exceptions
@@ -215,6 +218,31 @@ def _broken(folder: Path) -> Path:
     file = folder / "broken"
     file.write_text("bm90aGluZw==", "utf-8")
     return file
+
+
+async def test_what_was_interrupted_goes_on(shop: Shop) -> None:
+    """The connection breaks after the first answer: sent again, all are done, each once, and no faster than wanted."""
+    orders = [(await _two(shop))[0] for _ in range(3)]
+    for order in orders:
+        await shop.until_quiet(order)
+    output: JsonObject = {"invoice": "by-hand", "total": 1}
+    ask: JsonObject = {"where": {"code": "not_found"}, "decision": {"kind": "skip", "output": output}}
+    async with httpx.AsyncClient(base_url=shop.stack.api_url, timeout=30) as http:
+        token = (await http.post("/v1/exceptions/bulk/preview", json=ask)).json()["token"]
+        body = {"token": token, "rate": 1}
+        async with http.stream("POST", "/v1/exceptions/bulk", json=body) as answer:
+            first = json.loads(await anext(answer.aiter_lines()))
+        began = monotonic()
+        again = (await http.post("/v1/exceptions/bulk", json={**body, "rate": 4})).text.splitlines()
+
+    assert monotonic() - began >= 3 / 4
+    assert first["outcome"] == "succeeded"
+    results = [json.loads(line) for line in again]
+    assert [one["outcome"] for one in results[:3]] == ["succeeded"] * 3
+    assert results[3] == {"done": True, "outcomes": {"succeeded": 3}, "others": 0}
+    for order in orders:
+        await shop.until_journal(order, "test.over")
+        assert (await shop.journal(order)).count("exception.resolve.requested") == 1
 
 
 async def test_many_without_an_order_are_resolved(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
