@@ -1,22 +1,19 @@
 """Cancel and return: a command becomes a change order, and units and money move as the plan of the domain says."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from activities.fulfillment import stoppable
+from activities.fulfillment import give_up, stoppable
 from activities.registry import implements
-from activities.reservations import Taken, lower_at_locations, release_at_group, take
+from activities.reservations import release_at_group
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import ForRequest, ItemsChanged
 from orderloom.domain import ids
 from orderloom.domain.changes import CancelPlan, ReturnPlan, plan_cancel, plan_return
-from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.placing import CancelItems, ReturnItems
 from orderloom.domain.units import Movement, UnitState
-from orderloom.persistence.tables.fulfillment import fulfillment_orders
-from orderloom.persistence.tables.inventory import reservations
 from orderloom.persistence.tables.orders import change_order_lines, change_orders
 
 _LIVE = (
@@ -44,7 +41,7 @@ async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     )
     change_order = await _next_change_order(unit)
     unit.journal("items.cancelled", {"change_order": change_order})
-    await _give_back(unit, plan.give_back)
+    await give_up(unit, plan.give_back)
     await unit.move_units(plan.movements)
     if reserved := _units(plan.movements, UnitState.RESERVED):
         await release_at_group(unit, reserved)
@@ -78,32 +75,12 @@ async def _next_change_order(unit: Unit) -> str:
     return ids.change_order_id(unit.order.id, await unit.next_number(change_orders))
 
 
-async def _give_back(unit: Unit, movements: Sequence[Movement]) -> None:
-    """Take units back from fulfillment orders: their reservations end, and an order left without units is cancelled."""
-    await unit.move_units(movements)
-    stocked = {line.id for line in await unit.lines() if line.stocked}
-    taken: list[Taken] = []
-    for fulfillment_order in sorted({str(movement.source.fulfillment_order) for movement in movements}):
-        own = [movement for movement in movements if movement.source.fulfillment_order == fulfillment_order]
-        held = _units((each for each in own if each.line_id in stocked), UnitState.ALLOCATED)
-        taken += await take(unit, held, "released", reservations.c.fulfillment_order_id == fulfillment_order)
-        if not await _holds_units(unit, fulfillment_order):
-            cancelled = {"status": FulfillmentStatus.CANCELLED.value, "closed_at": unit.now}
-            unit.change(fulfillment_orders, {"id": fulfillment_order}, cancelled)
-    # All counters together, in their one order of locking.
-    await lower_at_locations(unit, taken)
-
-
 def _units(movements: Iterable[Movement], source: UnitState) -> dict[str, int]:
     counted: Counter[str] = Counter()
     for movement in movements:
         if movement.source.state is source and movement.quantity > 0:
             counted[movement.line_id] += movement.quantity
     return dict(counted)
-
-
-async def _holds_units(unit: Unit, fulfillment_order: str) -> bool:
-    return any(pool.account.fulfillment_order == fulfillment_order for pool in await unit.pools(UnitState.ALLOCATED))
 
 
 async def _has_units(unit: Unit) -> bool:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 
 from activities.arrivals import Arrival, body_as
 from activities.registry import implements
-from activities.reservations import Taken, add_reservations, at_locations, lower_at_locations, take
+from activities.reservations import Taken, add_reservations, at_locations, by_line, lower_at_locations, take
 from activities.unit import Unit
 from orderloom.contracts import actions, delivering
 from orderloom.contracts.actions import Released
@@ -19,10 +19,14 @@ from orderloom.domain.fulfillment import (
     FulfillmentStatus,
     after_report,
     give_back,
+    missing_after,
 )
+from orderloom.domain.model import Frozen, Json
 from orderloom.domain.order import OrderMoved
+from orderloom.domain.parts import FulfillmentKind
 from orderloom.domain.placing import FulfillmentReport
-from orderloom.domain.units import Account, Pool, UnitState, move
+from orderloom.domain.rejections import RejectReason
+from orderloom.domain.units import Account, Movement, Pool, UnitState, move
 from orderloom.persistence.stock import Held, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.inventory import reservations, stock_changes
@@ -33,38 +37,92 @@ _lines = fulfillment_order_lines.c
 _WAITING = (UnitState.OPEN, UnitState.RESERVED, UnitState.ALLOCATED)
 
 
+class FulfillmentOrder(Frozen):
+    """A fulfillment order as its row says."""
+
+    id: str
+    status: FulfillmentStatus
+    location_id: str | None
+    """None where no location works on it: it is digital."""
+    delivery_group_id: str
+    kind: FulfillmentKind
+    attempt: int
+    hold_reason: str | None
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """Return what the journal says of it."""
+        return {"fulfillment_order": self.id, "location": self.location_id}
+
+
 async def record_report(unit: Unit, arrival: Arrival) -> int:
     """Journal a location's report and apply it; one that does not fit is journaled as unexpected. Never refuses."""
     name = str(arrival.body.get("fulfillment_order", ""))
-    row = await _fulfillment_order(unit, name)
+    row = await read_fulfillment_order(unit, name)
     if row is None:
         return arrival.enter_unexpected(unit, "fulfillment order unknown", fulfillment_order=name)
     report = body_as(arrival, FulfillmentReport, without=("fulfillment_order",))
     products = {line.id for line in await unit.lines() if line.kind == "product"}
-    held = [pool for pool in await unit.pools(UnitState.ALLOCATED) if pool.account.fulfillment_order == row.id]
-    rejected = _rejected(report, [pool for pool in held if pool.line_id in products])
-    left = sum(pool.quantity for pool in held if pool.line_id in products) - sum(rejected.values())
-    status = after_report(FulfillmentStatus(row.status), report.type, units_left=left)
-    if status is None or not _covers(held, rejected):
-        reason = f"{report.type} does not fit status {row.status}" if status is None else "more rejected than it holds"
+    held = by_line(pool for pool in await _held(unit, row.id) if pool.line_id in products)
+    named = _named(report, {line.id for line in await unit.lines()} - products)
+    missing = missing_after(report.type, held, named)
+    status = after_report(row.status, report.type, units_left=held.total() - missing.total())
+    if status is None:
+        reason = f"{report.type} does not fit status {row.status}"
         return arrival.enter_unexpected(unit, reason, fulfillment_order=row.id)
-    seq = arrival.enter(unit, {"fulfillment_order": row.id, "location": row.location_id})
+    if not named <= held or (report.lines and not named):
+        return arrival.enter_unexpected(unit, f"more {report.type} than it holds", fulfillment_order=row.id)
+    seq = arrival.enter(unit, row.facts)
+    if missing:
+        await take_back(unit, {row.id: missing}, products)
+        await _note_rejected(unit, row.id, missing, report.reason)
+        if report.type != "rejected":
+            unit.journal("fulfillment.rejected", row.facts)
     if report.type == "shipped":
-        await _ship(unit, held, products)
-    elif report.type == "rejected":
-        await _turn_down(unit, row, rejected, report.reason, products)
+        await _ship(unit, await _held(unit, row.id), products)
+    if row.hold_reason is not None and report.type in {"picked", "shipped"}:
+        _tell_worked_while_held(unit, row, report.type)
     if status != row.status:
         set_status(unit, row.id, status)
     return seq
 
 
 _ONE = (
-    text("SELECT id, status, location_id, kind FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order")
-).columns(_orders.id, _orders.status, _orders.location_id, _orders.kind)
+    text(
+        """
+        SELECT id, status, location_id, delivery_group_id, kind, attempt, hold_reason
+        FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order
+        """
+    )
+).columns(
+    _orders.id,
+    _orders.status,
+    _orders.location_id,
+    _orders.delivery_group_id,
+    _orders.kind,
+    _orders.attempt,
+    _orders.hold_reason,
+)
 
 
-async def _fulfillment_order(unit: Unit, name: str) -> Row[str, str, str | None, str] | None:
-    return (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": name})).one_or_none()
+async def read_fulfillment_order(unit: Unit, name: str) -> FulfillmentOrder | None:
+    """Return the order's fulfillment order with the id *name*, or None."""
+    row = (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": name})).one_or_none()
+    return None if row is None else FulfillmentOrder.model_validate(row, from_attributes=True)
+
+
+async def required_fulfillment_order(unit: Unit, name: str) -> FulfillmentOrder:
+    """
+    Return the order's fulfillment order with the id *name*.
+
+    Raises:
+        NotFound: the order has none.
+    """
+    row = await read_fulfillment_order(unit, name)
+    if row is None:
+        detail = f"order {unit.order.id} has no fulfillment order {name}"
+        raise NotFound(detail, fulfillment_order=name)
+    return row
 
 
 async def stoppable(unit: Unit) -> set[str]:
@@ -73,21 +131,28 @@ async def stoppable(unit: Unit) -> set[str]:
     return set((await unit.read(query)).scalars())
 
 
-def _rejected(report: FulfillmentReport, products: Sequence[Pool]) -> Counter[str]:
-    """Return what a rejection takes away, by line; without lines it is all there is."""
-    if report.type != "rejected":
-        return Counter()
-    if not report.lines:
-        return Counter({pool.line_id: pool.quantity for pool in products})
-    rejected: Counter[str] = Counter()
+def _named(report: FulfillmentReport, charges: set[str]) -> Counter[str]:
+    """Return the quantities that a report names; charges follow the goods, whatever is said of them."""
+    named: Counter[str] = Counter()
     for line in report.lines:
-        rejected[line.line] += line.quantity
-    return rejected
+        if line.line not in charges:
+            named[line.line] += line.quantity
+    return named
 
 
-def _covers(held: Sequence[Pool], quantities: Mapping[str, int]) -> bool:
-    there = Counter({pool.line_id: pool.quantity for pool in held})
-    return all(there[line] >= quantity for line, quantity in quantities.items())
+async def _held(unit: Unit, fulfillment_order: str) -> list[Pool]:
+    return [
+        pool for pool in await unit.pools(UnitState.ALLOCATED) if pool.account.fulfillment_order == fulfillment_order
+    ]
+
+
+def _tell_worked_while_held(unit: Unit, row: FulfillmentOrder, report: str) -> None:
+    """Raise what a person must see: goods are on their way that were to stay, and no book can undo that."""
+    detail = f"{row.location_id} {report} fulfillment order {row.id}, which is held."
+    unit.journal(
+        "exception.occurred",
+        {"category": "Fulfillment", "code": "fulfillment_order.worked_while_held", "detail": detail},
+    )
 
 
 async def _ship(unit: Unit, held: Sequence[Pool], products: set[str]) -> None:
@@ -98,14 +163,6 @@ async def _ship(unit: Unit, held: Sequence[Pool], products: set[str]) -> None:
     waiting = [pool for pool in await unit.pools(*_WAITING) if pool.line_id in products and pool.quantity > 0]
     if not waiting:
         unit.journal("order.fulfilled", {})
-
-
-async def _turn_down(
-    unit: Unit, row: Row[str, str, str | None, str], rejected: Mapping[str, int], reason: str | None, products: set[str]
-) -> None:
-    """Take units away from the location, and note why on the fulfillment order's lines."""
-    await take_back(unit, {row.id: rejected}, products)
-    await _note_rejected(unit, row.id, rejected, reason)
 
 
 async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], products: set[str]) -> None:
@@ -122,9 +179,9 @@ async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], pro
     kept = unit.order.policy.reserve == "placing"
     group = unit.order.policy.location_group
     taken: list[Taken] = []
-    for fulfillment_order, by_line in quantities.items():
+    for fulfillment_order, units in quantities.items():
         held = reservations.c.fulfillment_order_id == fulfillment_order
-        reserved = {line: quantity for line, quantity in by_line.items() if line in stocked}
+        reserved = {line: quantity for line, quantity in units.items() if line in stocked}
         taken += await take(unit, reserved, "transferred" if kept else "released", held)
     # All counters together, in their one order of locking.
     if kept:
@@ -135,15 +192,41 @@ async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], pro
     await unit.move_units(
         [
             movement.model_copy(update={"target": at_group}) if kept and movement.line_id in stocked else movement
-            for fulfillment_order, by_line in quantities.items()
-            for movement in give_back(pools, fulfillment_order, by_line, charges)
+            for fulfillment_order, units in quantities.items()
+            for movement in give_back(pools, fulfillment_order, units, charges)
         ]
     )
 
 
-async def _note_rejected(unit: Unit, fulfillment_order: str, rejected: Mapping[str, int], reason: str | None) -> None:
+async def give_up(unit: Unit, movements: Sequence[Movement]) -> list[str]:
+    """
+    Take units out of fulfillment orders as *movements* say: their reservations are released.
+
+    Returns the fulfillment orders that are left without units: they are cancelled.
+    """
+    await unit.move_units(movements)
+    stocked = {line.id for line in await unit.lines() if line.stocked}
+    taken: list[Taken] = []
+    cancelled: list[str] = []
+    for fulfillment_order in sorted({str(movement.source.fulfillment_order) for movement in movements}):
+        quantities: Counter[str] = Counter()
+        for movement in movements:
+            if movement.source.fulfillment_order == fulfillment_order and movement.line_id in stocked:
+                quantities[movement.line_id] += movement.quantity
+        taken += await take(unit, quantities, "released", reservations.c.fulfillment_order_id == fulfillment_order)
+        if not await _held(unit, fulfillment_order):
+            set_status(unit, fulfillment_order, FulfillmentStatus.CANCELLED)
+            cancelled.append(fulfillment_order)
+    # All counters together, in their one order of locking.
+    await lower_at_locations(unit, taken)
+    return cancelled
+
+
+async def _note_rejected(
+    unit: Unit, fulfillment_order: str, rejected: Mapping[str, int], reason: RejectReason | None
+) -> None:
     query = select(_lines.line_id, _lines.rejected_quantity).where(_lines.fulfillment_order_id == fulfillment_order)
-    given: Values = {} if reason is None else {"reject_reason": reason}
+    given: Values = {} if reason is None else {"reject_reason": reason.value}
     for line in (await unit.read(query)).all():
         if more := rejected.get(line.line_id):
             key = {"fulfillment_order_id": fulfillment_order, "line_id": line.line_id}
@@ -168,17 +251,17 @@ def set_status(unit: Unit, fulfillment_order: str, status: FulfillmentStatus) ->
 @implements(delivering.fulfill_digital)
 async def fulfill_digital(unit: Unit, command: ForFulfillmentOrder) -> Delivered:
     """Ship a digital fulfillment order without a report; one that was reported shipped already stays as it is."""
-    row = await _fulfillment_order(unit, command.fulfillment_order)
+    row = await read_fulfillment_order(unit, command.fulfillment_order)
     if row is None or row.kind != "digital":
         detail = f"order {unit.order.id} has no digital fulfillment order {command.fulfillment_order}"
         raise NotFound(detail, fulfillment_order=command.fulfillment_order)
     if row.status == FulfillmentStatus.FULFILLED:
         return Delivered(units=0)
-    if FulfillmentStatus(row.status) not in OPEN:
+    if row.status not in OPEN:
         raise OrderMoved(f"fulfillment order {row.id} is {row.status}", fulfillment_order=row.id)
-    held = [pool for pool in await unit.pools(UnitState.ALLOCATED) if pool.account.fulfillment_order == row.id]
+    held = await _held(unit, row.id)
     products = {line.id for line in await unit.lines() if line.kind == "product"}
-    unit.journal("fulfillment.shipped", {"fulfillment_order": row.id, "location": None})
+    unit.journal("fulfillment.shipped", row.facts)
     await _ship(unit, held, products)
     set_status(unit, row.id, FulfillmentStatus.FULFILLED)
     return Delivered(units=sum(pool.quantity for pool in held if pool.line_id in products))
@@ -187,10 +270,7 @@ async def fulfill_digital(unit: Unit, command: ForFulfillmentOrder) -> Delivered
 @implements(actions.fulfill_reservation)
 async def fulfill_reservation(unit: Unit, command: ForFulfillmentOrder) -> Released:
     """Take what a shipped fulfillment order held off the stock of its location and all its groups."""
-    row = await _fulfillment_order(unit, command.fulfillment_order)
-    if row is None:
-        detail = f"order {unit.order.id} has no fulfillment order {command.fulfillment_order}"
-        raise NotFound(detail, fulfillment_order=command.fulfillment_order)
+    row = await required_fulfillment_order(unit, command.fulfillment_order)
     if row.status != FulfillmentStatus.FULFILLED:
         raise OrderMoved(f"fulfillment order {row.id} is {row.status}, not shipped", fulfillment_order=row.id)
     taken = await take(unit, None, "fulfilled", reservations.c.fulfillment_order_id == row.id)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Boolean, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities import intents
+from activities import fulfillment_changes, intents
 from activities.arrivals import Arrival, body_as
 from activities.candidates import read_waiting
 from activities.exception_changes import record_change, record_found, record_overdue, record_unaccepted
@@ -296,6 +296,7 @@ _HANDLERS: dict[str, Handler] = {
     "exception.deadline.passed": record_overdue,
     "exception.found": record_found,
     "fulfillment.unaccepted": record_unaccepted,
+    **fulfillment_changes.HANDLERS,
     "payment.updated": _payment_updated,
     **dict.fromkeys(
         ("fulfillment.accepted", "fulfillment.rejected", "fulfillment.picked", "fulfillment.shipped"), record_report

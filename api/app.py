@@ -7,9 +7,32 @@ from opentelemetry.trace import TracerProvider
 from api import docs, problems
 from api.dependencies import ApiDependencies
 from api.openapi import DESCRIPTION, TAGS, TITLE, DocumentedApi
-from api.routers import changes, exceptions, fulfillment, gateways, health, intake, orders, releases, stock
+from api.routers import (
+    changes,
+    exceptions,
+    fulfillment,
+    fulfillment_changes,
+    gateways,
+    health,
+    intake,
+    orders,
+    releases,
+    stock,
+)
 
-_ROUTERS = (orders, changes, releases, fulfillment, gateways, exceptions, stock, intake, health, docs)
+_ROUTERS = (
+    orders,
+    changes,
+    releases,
+    fulfillment,
+    fulfillment_changes,
+    gateways,
+    exceptions,
+    stock,
+    intake,
+    health,
+    docs,
+)
 
 
 def create_app(dependencies: ApiDependencies, tracer_provider: TracerProvider | None = None) -> DocumentedApi:

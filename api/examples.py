@@ -61,6 +61,21 @@ RETURN: JsonObject = {"items": [{"line": "1", "quantity": 1, "reason": "damaged"
 SHIPPED: JsonObject = {"id": "WH-88-3", "type": "shipped"}
 """Everything of the fulfillment order has left the location."""
 
+HOLD: JsonObject = {"reason": "the address is being checked"}
+"""Nobody is to work on it for now."""
+
+MOVE: JsonObject = {"location": "hamburg"}
+"""Another location is to send it."""
+
+SPLIT: JsonObject = {"lines": [{"line": "1", "quantity": 1}]}
+"""One unit goes into a fulfillment order of its own."""
+
+MERGE: JsonObject = {"other": "100001-F2"}
+"""Take in what the order's second fulfillment order holds."""
+
+CANCEL_LINES: JsonObject = {"lines": [{"line": "1", "quantity": 1}]}
+"""One unit is not to be sent from here."""
+
 NOTICE: JsonObject = {
     "event_id": "evt-501",
     "intent_id": "100001-T1",

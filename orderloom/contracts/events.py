@@ -82,6 +82,12 @@ class ToDeliver(Frozen):
     fulfillment_order: str
 
 
+class HandedOn(AtLocation):
+    """A fulfillment order whose units another one of the same order has now."""
+
+    successor: str
+
+
 class ItemsChanged(Frozen):
     """The change order that holds the change."""
 
@@ -191,13 +197,25 @@ EVENTS: dict[str, type[BaseModel]] = {
     "exception.resolved": ExceptionResolved,
     "flow.compensated": FlowCompensated,
     "fulfillment.accepted": AtLocation,
-    "fulfillment.unaccepted": AtLocation,
+    "fulfillment.cancel-lines.requested": AtLocation,
     "fulfillment.cancelled": AtLocation,
     "fulfillment.created": AtLocation,
     "fulfillment.digital": ToDeliver,
+    "fulfillment.held": AtLocation,
+    "fulfillment.hold.requested": AtLocation,
+    "fulfillment.merge.requested": AtLocation,
+    "fulfillment.merged": HandedOn,
+    "fulfillment.move.requested": AtLocation,
+    "fulfillment.moved": HandedOn,
     "fulfillment.picked": AtLocation,
+    "fulfillment.reduced": AtLocation,
     "fulfillment.rejected": AtLocation,
+    "fulfillment.release.requested": AtLocation,
+    "fulfillment.released": AtLocation,
     "fulfillment.shipped": AtLocation,
+    "fulfillment.split": HandedOn,
+    "fulfillment.split.requested": AtLocation,
+    "fulfillment.unaccepted": AtLocation,
     "invoice.created": InvoiceTotal,
     "invoice.voided": InvoiceTotal,
     "items.cancelled": ItemsChanged,

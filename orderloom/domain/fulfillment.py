@@ -1,5 +1,6 @@
 """Fulfillment orders: their statuses, which location reports move them, and giving their units back."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
@@ -74,6 +75,23 @@ def after_report(status: FulfillmentStatus, report: ReportType, *, units_left: i
     if target is FulfillmentStatus.REJECTED and units_left > 0:
         return status
     return target
+
+
+def missing_after(report: ReportType, held: Counter[str], named: Counter[str]) -> Counter[str]:
+    """
+    Return the product units that the location turns down with *report*, by line.
+
+    A rejection without lines turns everything down. What is picked or shipped without lines is complete; with lines
+    it is exactly those, and the rest is missing: a fulfillment order leaves its location once, as a whole (to ship it
+    in parts, split it before).
+
+    Args:
+        held: the product units that the fulfillment order holds, by line.
+        named: what the report names.
+    """
+    if report == "rejected":
+        return named or held
+    return held - named if named and report in {"picked", "shipped"} else Counter()
 
 
 def give_back(

@@ -42,6 +42,12 @@ def order_of(id: str) -> str:
     return order_id or id
 
 
+def number_of(id: str) -> int:
+    """Return the number within the id of something that belongs to an order: 3 for ``100001-F3``."""
+    _, _, name = id.rpartition("-")
+    return int(name[1:])
+
+
 def oldest_first(id: str) -> tuple[int, str]:
     """Return a sort key that puts the ids of one kind of an order in the order of their numbers: F9 before F10."""
     return len(id), id

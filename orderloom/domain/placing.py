@@ -10,6 +10,7 @@ from orderloom.domain.errors import FieldProblem, InvalidInput, OrderloomError
 from orderloom.domain.geo import Position
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import MAX_AMOUNT, Currency, Money
+from orderloom.domain.rejections import Reason
 
 MAX_LINES = 2_000
 MAX_DELIVERY_GROUPS = 50
@@ -337,5 +338,9 @@ class FulfillmentReport(Frozen):
     """The location's id of the event."""
     type: Literal["accepted", "rejected", "picked", "shipped"]
     lines: Annotated[list[ReportedLine], Field(max_length=MAX_LINES)] = []
-    """What a rejection is about; without lines it is all of the fulfillment order."""
-    reason: Text | None = None
+    """
+    What a rejection is about; without lines it is all of the fulfillment order. What was picked or shipped; without
+    lines it is all of it, with lines the rest is missing and counts as rejected.
+    """
+    reason: Reason | None = None
+    """Of the rejection, or of what is missing."""

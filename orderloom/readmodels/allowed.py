@@ -1,14 +1,17 @@
 """What can be done with an order now, and why not what cannot."""
 
+from orderloom.domain.fulfillment import FulfillmentStatus
+from orderloom.domain.fulfillment_changes import FulfillmentAction, why_not
 from orderloom.domain.model import Frozen
+from orderloom.domain.parts import FulfillmentKind
 from orderloom.readmodels.order_facts import OrderFacts
 
 
 class AllowedAction(Frozen):
-    """An action, and whether the order allows it at the moment."""
+    """An action, and whether it is allowed at the moment."""
 
     action: str
-    """The last part of its path below the order, such as ``cancel-items``."""
+    """The last part of its path below what allows it, such as ``cancel-items`` below an order."""
     allowed: bool
     reason: str | None = None
     """Why it is not allowed."""
@@ -28,6 +31,13 @@ def allowed_actions(facts: OrderFacts, life_cycle: str, stoppable: frozenset[str
         _action("return-items", unmanaged or nothing_to_return),
         _action("route", nothing_to_route),
     )
+
+
+def allowed_on_fulfillment_order(
+    status: FulfillmentStatus, kind: FulfillmentKind, *, held: bool
+) -> tuple[AllowedAction, ...]:
+    """Return every action on a fulfillment order, in a stable order."""
+    return tuple(_action(action, why_not(action, status, kind, held=held)) for action in FulfillmentAction)
 
 
 def _action(action: str, reason: str | None) -> AllowedAction:

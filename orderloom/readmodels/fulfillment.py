@@ -12,6 +12,7 @@ from orderloom.domain.units import UnitState
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import order_lines
+from orderloom.readmodels.allowed import AllowedAction, allowed_on_fulfillment_order
 
 
 class FulfillmentOrderLine(Frozen):
@@ -42,6 +43,11 @@ class FulfillmentOrderView(Frozen):
     """The routing attempt that made it."""
     created_at: AwareDatetime
     closed_at: AwareDatetime | None
+    hold_reason: str | None
+    """Why the location is not to work on it, while it is held."""
+    successor: str | None
+    """The fulfillment order that has its units now: it was moved, or merged into that one."""
+    allowed_actions: tuple[AllowedAction, ...]
     lines: tuple[FulfillmentOrderLine, ...]
 
 
@@ -60,6 +66,8 @@ def _select() -> Select[*tuple[Any, ...]]:
         table.attempt,
         table.created_at,
         table.closed_at,
+        table.hold_reason,
+        table.successor_id,
     )
 
 
@@ -126,6 +134,9 @@ async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]
             attempt=row.attempt,
             created_at=row.created_at,
             closed_at=row.closed_at,
+            hold_reason=row.hold_reason,
+            successor=row.successor_id,
+            allowed_actions=allowed_on_fulfillment_order(row.status, row.kind, held=row.hold_reason is not None),
             lines=tuple(lines.get(row.id, ())),
         )
         for row in rows

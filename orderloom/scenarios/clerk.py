@@ -12,7 +12,7 @@ from orderloom.domain.ids import exception_id, fulfillment_order_id
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.scenarios.commands import Checkout, Writer
 from orderloom.scenarios.names import Namespace
-from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Resolve
+from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Resolve, Work
 from orderloom.scenarios.world import Order
 
 TIMEOUT = 60.0
@@ -92,6 +92,14 @@ class Clerk:
             answer = await self._send(f"/v1/fulfillment-orders/{id}/events", body, expected=202)
             if answer.refused is not None:
                 raise StepFailed(f"the report was refused: {answer.refused}: {answer.detail}")
+
+    async def work(self, work: Work) -> Answer:
+        """Have something done with a fulfillment order."""
+        order = self.orders[work.order]
+        action, body = self._writer.work(work, order)
+        return await self._send(
+            f"/v1/fulfillment-orders/{fulfillment_order_id(order, work.fulfillment)}/{action}", body
+        )
 
     async def misbehave(self, gateway: Gateway, token: str | None = None) -> None:
         """Put a fault in force at the sandbox gateway."""

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from orderloom.domain.errors import InvalidInput
+from orderloom.domain.ids import fulfillment_order_id
 from orderloom.domain.model import Frozen, Json, JsonObject
 from orderloom.domain.money import exponent, parse_amount, round_half_up
 from orderloom.scenarios.names import Namespace
 from orderloom.scenarios.source import ScenarioInvalid
-from orderloom.scenarios.steps import Change, Report
+from orderloom.scenarios.steps import Change, Report, Units, Work
 from orderloom.scenarios.world import Destination, Line, Order, Payment, World, rates
 
 
@@ -78,8 +79,23 @@ class Writer:
 
     def report(self, id: str, report: Report) -> JsonObject:
         """Return the body of a location's report."""
-        lines: list[Json] = [{"line": line, "quantity": quantity} for line, quantity in report.lines.items()]
-        return {"id": id, "type": report.type, "lines": lines, "reason": report.reason}
+        return {"id": id, "type": report.type, "lines": _lines(report.lines), "reason": report.reason}
+
+    def work(self, work: Work, order: str) -> tuple[str, JsonObject]:
+        """Return the last part of the path, and the body, of what is to be done with a fulfillment order of *order*."""
+        match work:
+            case Work(hold=str() as reason):
+                return "hold", {"reason": reason}
+            case Work(move=str() as location):
+                return "move", {"location": self._names.inside(location)}
+            case Work(split=dict() as units):
+                return "split", {"lines": _lines(units)}
+            case Work(merge=int() as number):
+                return "merge", {"other": fulfillment_order_id(order, number)}
+            case Work(cancel=dict() as units):
+                return "cancel-lines", {"lines": _lines(units)}
+            case _:
+                return "release", {}
 
     def _money(self, amount: Decimal) -> JsonObject:
         return {"amount": self.minor(amount), "currency": self._world.currency}
@@ -145,6 +161,10 @@ class Writer:
             amount = self._price(id, line) * line.quantity + (line.adjustment or 0)
             category = line.tax_category or self._world.tax_categories.get(line.sku or id, "standard")
             yield ("" if line.tax is not None else category), amount, line.tax or Decimal(0)
+
+
+def _lines(units: Units) -> list[Json]:
+    return [{"line": line, "quantity": quantity} for line, quantity in units.items()]
 
 
 def _position(at: tuple[float, float]) -> JsonObject:

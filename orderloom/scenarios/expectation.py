@@ -77,6 +77,10 @@ class FulfillmentOutcome(Part):
     """What was asked of it."""
     rejected: Units | None = None
     """What it turned down, without zeros."""
+    reasons: dict[Name, str] | None = None
+    """Line to why it was turned down last."""
+    held: bool | None = None
+    """Nobody is to work on it."""
     total: Amount | None = None
     """With tax, of what it holds now."""
 

@@ -60,13 +60,15 @@ def _step_problems(case: Case, step: Step, placed: dict[str, str]) -> Iterator[s
             return
         twice = [name for name in placed_names(step.place) if name in placed]
         yield from (f"order {name!r} is placed twice; give it another name with 'as'" for name in twice)
-    for part in (step.cancel, step.return_, step.report, step.route, step.resolve):
+    for part in (step.cancel, step.return_, step.report, step.work, step.route, step.resolve):
         if part is not None:
             yield from _unknown("placed order", [part.order], placed)
     for change in (step.cancel, step.return_):
         if change is not None and change.order in placed:
             yield from _unknown("line", change.items, case.orders[placed[change.order]].lines)
     yield from _unknown("location", step.restock or (), case.world.locations)
+    if step.work is not None and step.work.move is not None:
+        yield from _unknown("location", [step.work.move], case.world.locations)
     if step.expect is not None:
         yield from _unknown("placed order", step.expect.orders, placed)
         yield from _unknown("location", step.expect.stock, case.world.locations)

@@ -105,7 +105,7 @@ class Observer:
 
     async def _fulfillments(self, pools: Sequence[Any]) -> list[Tree]:
         table = fulfillment_orders.c
-        columns = (table.id, table.location_id, table.status, table.kind, table.delivery_group_id)
+        columns = (table.id, table.location_id, table.status, table.kind, table.delivery_group_id, table.hold_reason)
         query = select(*columns).where(table.order_id == self._order)
         asked = await self._asked()
         found: list[Tree] = []
@@ -121,24 +121,27 @@ class Observer:
                     "delivery_group": row.delivery_group_id,
                     "status": row.status,
                     "lines": cast("Tree", {line: quantity for line, quantity in lines.items() if quantity}),
-                    "original": cast("Tree", {line: original for line, original, _ in asked.get(row.id, [])}),
-                    "rejected": cast("Tree", {line: turned for line, _, turned in asked.get(row.id, []) if turned}),
+                    "original": cast("Tree", {line: original for line, original, *_ in asked.get(row.id, [])}),
+                    "rejected": cast("Tree", {line: turned for line, _, turned, _ in asked.get(row.id, []) if turned}),
+                    "reasons": cast("Tree", {line: why for line, *_, why in asked.get(row.id, []) if why}),
+                    "held": row.hold_reason is not None,
                     "total": self.decimal(sum(pool.amount + pool.tax for pool in held)),
                 }
             )
         return found
 
-    async def _asked(self) -> dict[str, list[tuple[str, int, int]]]:
-        """Return line, original and rejected quantity of each fulfillment order."""
+    async def _asked(self) -> dict[str, list[tuple[str, int, int, str | None]]]:
+        """Return line, original and rejected quantity, and the reason, of each fulfillment order."""
         line, head = fulfillment_order_lines.c, fulfillment_orders.c
+        quantities = (line.original_quantity, line.rejected_quantity)
         query = (
-            select(line.fulfillment_order_id, line.line_id, line.original_quantity, line.rejected_quantity)
+            select(line.fulfillment_order_id, line.line_id, *quantities, line.reject_reason)
             .join(fulfillment_orders, head.id == line.fulfillment_order_id)
             .where(head.order_id == self._order)
         )
-        found: dict[str, list[tuple[str, int, int]]] = {}
-        for id, line_id, original, rejected in await self._rows(query):
-            found.setdefault(id, []).append((line_id, original, rejected))
+        found: dict[str, list[tuple[str, int, int, str | None]]] = {}
+        for id, *asked in await self._rows(query):
+            found.setdefault(id, []).append((asked[0], asked[1], asked[2], asked[3]))
         return found
 
     async def _invoice_rows(self) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -23,7 +23,7 @@ from orderloom.scenarios.expectation import Expectation
 from orderloom.scenarios.names import Namespace, placed_names
 from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
-from orderloom.scenarios.steps import Attend, Change, Place, Resolve, Route, Step
+from orderloom.scenarios.steps import Attend, Change, Place, Resolve, Route, Step, Work
 from orderloom.scenarios.timeline import IN_FLIGHT, Timeline
 from worker.timers import Timers
 
@@ -127,6 +127,8 @@ class Session:
                 return _as_demanded(await self._clerk.route(route.order), None)
             case Step(attend=Attend() as attend):
                 return _as_demanded(await self._clerk.attend(attend), attend.refused)
+            case Step(work=Work() as work):
+                return _as_demanded(await self._clerk.work(work), work.refused)
             case Step(resolve=Resolve() as resolve):
                 return _as_demanded(await self._clerk.resolve(resolve), None)
             case _:

@@ -56,10 +56,38 @@ class Report(Part):
     """Number of the fulfillment order within the order."""
     type: Literal["accepted", "rejected", "picked", "shipped"]
     lines: Units = {}
-    """Left out: all that it still holds."""
+    """Left out: all that it still holds. Picked or shipped with lines: the rest is missing, and counts as rejected."""
     reason: str | None = None
     twice: bool = False
     """Deliver the very same event a second time."""
+
+
+class Work(Part):
+    """Have something done with a fulfillment order: exactly one of `hold` to `cancel`."""
+
+    order: Name
+    fulfillment: Annotated[int, Field(ge=1)] = 1
+    """Number of the fulfillment order within the order."""
+    hold: str | None = None
+    """The reason why nobody is to work on it."""
+    release: Literal[True] | None = None
+    """Let it be worked on again."""
+    move: Name | None = None
+    """The location that is to send it; it becomes a new fulfillment order."""
+    split: Units | None = None
+    """What goes into a new fulfillment order at the same location."""
+    merge: Annotated[int | None, Field(ge=1)] = None
+    """Number of the fulfillment order that it takes in."""
+    cancel: Units | None = None
+    """What it is not to send: open in the order again."""
+    refused: str | None = None
+    """The code of the error that it must be refused with."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Work":
+        if len(self.model_fields_set - {"order", "fulfillment", "refused"}) != 1:
+            raise PydanticCustomError("one_work", "name exactly one of hold, release, move, split, merge, cancel")
+        return self
 
 
 class Route(Part):
@@ -119,6 +147,7 @@ class Step(Part):
     cancel: Change | None = None
     return_: Annotated[Change | None, Field(alias="return")] = None
     report: Report | None = None
+    work: Work | None = None
     route: Route | None = None
     resolve: Resolve | None = None
     attend: Attend | None = None

@@ -9,6 +9,7 @@ from api import examples
 from api.app import build
 from api.reference import reference
 from orderloom.contracts.outside import GatewayNotice
+from orderloom.domain.fulfillment_changes import CancelLines, Hold, Merge, Move, Split
 from orderloom.domain.placing import CancelItems, FulfillmentReport, PlaceOrder, ReturnItems
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
@@ -35,6 +36,11 @@ def test_examples_are_valid() -> None:
     ReturnItems.model_validate(examples.RETURN)
     FulfillmentReport.model_validate(examples.SHIPPED)
     GatewayNotice.model_validate(examples.NOTICE)
+    Hold.model_validate(examples.HOLD)
+    Move.model_validate(examples.MOVE)
+    Split.model_validate(examples.SPLIT)
+    Merge.model_validate(examples.MERGE)
+    CancelLines.model_validate(examples.CANCEL_LINES)
 
 
 def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
@@ -53,7 +59,7 @@ def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
                 assert "idempotency.key_reused" in problem["examples"]
 
-    assert commands == 7
+    assert commands == 13
 
 
 def test_document_has_no_dangling_reference() -> None:

@@ -122,7 +122,8 @@ class Bench:
         }
 
     def submission(self, type: str, body: dict[str, Any], **changes: Any) -> Submission:
-        kind = "event" if type.startswith(("fulfillment.", "payment.")) else "command"
+        told = type.startswith(("fulfillment.", "payment.")) and not type.endswith(".requested")
+        kind = "event" if told else "command"
         given = {"kind": kind, "type": type, "source": "web", "body": body, "received_at": self.now, **changes}
         return Submission.model_validate(given)
 
@@ -183,10 +184,22 @@ class Bench:
         assert found.output["outcome"] == "ROUTED", found.output
         return await self.act("create-fulfillment-orders", order, {"attempt": found.output["attempt"]})
 
+    async def allocated(self, items: dict[str, int], **changes: Any) -> str:
+        """Place an order, reserve and route it; return its id."""
+        order = await self.place(items, **changes)
+        await self.act("create-reservation", order)
+        await self.route(order)
+        return order
+
     async def report(self, order: str, number: int, type: str, *, directly: bool = False, **more: Any) -> Recorded:
         """Report on the order's fulfillment order *number*."""
         body = {"fulfillment_order": f"{order}-F{number}", "id": f"e-{next(self.keys)}", "type": type, **more}
         return await self.send(order, f"fulfillment.{type}", body, directly=directly)
+
+    async def ask(self, order: str, number: int, action: str, **body: Any) -> Recorded:
+        """Ask for something to be done with the order's fulfillment order *number*."""
+        body = {"fulfillment_order": f"{order}-F{number}", **body}
+        return await self.send(order, f"fulfillment.{action}.requested", body)
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         async with self.engine.connect() as conn:

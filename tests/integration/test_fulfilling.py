@@ -132,7 +132,7 @@ async def test_a_partial_rejection_goes_back_to_the_group(bench) -> None:
     assert await bench.rows(
         "SELECT original_quantity, rejected_quantity, reject_reason FROM fulfillment_order_lines "
         "WHERE rejected_quantity > 0"
-    ) == [(10, 4, "Out of Stock")]
+    ) == [(10, 4, "out_of_stock")]
     assert done.applied.order["routing"] == {"attempts": 2}
     assert await bench.counters_agree()
 

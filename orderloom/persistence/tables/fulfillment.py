@@ -44,6 +44,8 @@ fulfillment_orders = Table(
     Column("attempt", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
+    Column("hold_reason", Text),  # set while it is not to be worked on
+    Column("successor_id", Id),  # the one that has its units now: it was moved, or merged into that one
     Index("uq_fulfillment_orders_number", "order_id", "number", unique=True),
     Index("ix_fulfillment_orders_location", "location_id", "status", "id"),
     Index("ix_fulfillment_orders_unaccepted", "created_at", postgresql_where="status = 'allocated'"),

@@ -1,8 +1,18 @@
 """Statuses of fulfillment orders, and giving units back."""
 
+from collections import Counter
+
 import pytest
 
-from orderloom.domain.fulfillment import OPEN, STOPPABLE, FulfillmentStatus, ReportType, after_report, give_back
+from orderloom.domain.fulfillment import (
+    OPEN,
+    STOPPABLE,
+    FulfillmentStatus,
+    ReportType,
+    after_report,
+    give_back,
+    missing_after,
+)
 from orderloom.domain.order import Line
 from orderloom.domain.units import Account, Pool, UnitState, UnitsUnavailable, apply, move
 
@@ -34,6 +44,26 @@ def test_reports_move_a_fulfillment_order_forward_only(
 ) -> None:
     """A report that the table does not allow leads nowhere: it is unexpected."""
     assert after_report(status, report, units_left=0) is after
+
+
+@pytest.mark.parametrize(
+    ("report", "named", "missing"),
+    [
+        ("rejected", {}, {"X": 3, "Y": 1}),
+        ("rejected", {"X": 2}, {"X": 2}),
+        ("picked", {}, {}),
+        ("picked", {"X": 3, "Y": 1}, {}),
+        ("picked", {"X": 2}, {"X": 1, "Y": 1}),
+        ("shipped", {}, {}),
+        ("shipped", {"Y": 1}, {"X": 3}),
+        ("accepted", {"X": 1}, {}),
+    ],
+)
+def test_what_a_report_leaves_out_is_missing(
+    report: ReportType, named: dict[str, int], missing: dict[str, int]
+) -> None:
+    """Without lines a rejection is about everything and a shipment complete; with lines it is about exactly those."""
+    assert missing_after(report, Counter({"X": 3, "Y": 1}), Counter(named)) == Counter(missing)
 
 
 def test_a_partial_rejection_leaves_the_status() -> None:
