@@ -1,7 +1,7 @@
 """What waits of an order, divided into the parts that are routed together, and the answer for each."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, Text, bindparam, select, text
@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from activities.candidates import Waiting, group_free, read_candidates
 from activities.unit import Unit
 from orderloom.domain.geo import Position
-from orderloom.domain.parts import Part, RoutedPart, kind_of, parts_of, without_choice
-from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion, Short
+from orderloom.domain.parts import Part, RoutedPart, kind_of, parts_of, short_of, without_choice
+from orderloom.domain.routing import Candidate, RoutingAnswer, RoutingOutcome, RoutingQuestion
 from orderloom.domain.solver import find_routes
 from orderloom.domain.units import UnitState
 from orderloom.persistence.tables.orders import delivery_groups
@@ -101,6 +101,7 @@ class Router:
         self._free: dict[str, int] = {}
         self._taken: Counter[tuple[str, str]] = Counter()
         self._splits = unit.order.policy.routing.max_splits
+        self._partial = unit.order.policy.routing.partial and not unit.order.ship_complete
         self.stock: dict[str, dict[str, int]] = {}
         """What was seen at each location, by SKU."""
 
@@ -119,7 +120,9 @@ class Router:
         for candidate in found:
             self.stock.setdefault(candidate.location, {}).update(candidate.stock)
         candidates = [self._left(each) for each in found if part.place in {None, each.location}]
-        routed = RoutedPart(**part.model_dump(), answer=self._search(part, candidates))
+        withheld = self._withheld(part)
+        answer = self._search(part, candidates, withheld)
+        routed = RoutedPart(**part.model_dump(), answer=answer, max_splits=self._splits, withheld=withheld)
         self._take(routed)
         return routed
 
@@ -128,24 +131,42 @@ class Router:
         left = {sku: there - self._taken[candidate.location, sku] for sku, there in candidate.stock.items()}
         return candidate.model_copy(update={"stock": {sku: there for sku, there in left.items() if there > 0}})
 
-    def _search(self, part: Part, candidates: Sequence[Candidate]) -> RoutingAnswer:
-        """Search, unless units that are not reserved exceed what the group has not promised to others."""
+    def _withheld(self, part: Part) -> dict[str, int]:
+        """Return by SKU the units of the part that are not reserved and that the group has promised to others."""
         open_ = self._open.get(part.delivery_group, Counter[str]())
-        short = tuple(
-            Short(sku=sku, quantity=quantity - self._free[sku])
+        return {
+            sku: quantity - self._free[sku]
             for sku, quantity in sorted(open_.items())
             if sku in part.demand and self._free[sku] < quantity
+        }
+
+    def _search(self, part: Part, candidates: Sequence[Candidate], withheld: Mapping[str, int]) -> RoutingAnswer:
+        """Search for all that can be had; without partial routing that must be all there is."""
+        demand = {sku: wanted - withheld.get(sku, 0) for sku, wanted in part.demand.items()}
+        demand = {sku: wanted for sku, wanted in demand.items() if wanted}
+        if candidates and withheld and not (self._partial and demand):
+            return RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short_of(withheld))
+        answer = find_routes(
+            RoutingQuestion(
+                demand=demand or part.demand,
+                locations=tuple(candidates),
+                max_splits=self._splits,
+                partial=self._partial,
+            )
         )
-        if candidates and short:
-            return RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short)
-        return find_routes(RoutingQuestion(demand=part.demand, locations=tuple(candidates), max_splits=self._splits))
+        if not (withheld and candidates):
+            return answer
+        short = Counter({each.sku: each.quantity for each in answer.short}) + Counter(withheld)
+        return answer.model_copy(update={"short": short_of(short)})
 
     def _take(self, part: RoutedPart) -> None:
         """Note what the part's route takes: stock, what the group has free, and splits."""
+        sent: Counter[str] = Counter()
         for each in part.plan:
             self._taken[each.location, each.sku] += each.quantity
+            sent[each.sku] += each.quantity
         for sku, quantity in self._open.get(part.delivery_group, Counter[str]()).items():
-            if sku in part.demand and part.whole:
-                self._free[sku] -= quantity
+            # What is reserved goes first (``Waiting.pools``).
+            self._free[sku] -= max(0, sent[sku] - (part.demand[sku] - quantity))
         if self._splits is not None and part.locations:
             self._splits -= len(part.locations) - 1

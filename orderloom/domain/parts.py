@@ -42,6 +42,10 @@ class RoutedPart(Part):
     """A part, and what was found for it."""
 
     answer: RoutingAnswer
+    max_splits: int | None = None
+    """How many splits the parts before it have left of the policy's limit; None is no limit."""
+    withheld: dict[str, int] = {}
+    """By SKU what could not be asked for: it is not reserved, and the location group has promised it to others."""
 
     @property
     def plan(self) -> tuple[Assignment, ...]:

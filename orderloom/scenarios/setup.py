@@ -71,6 +71,7 @@ def policy(world: World, group: str) -> ChannelPolicy:
         price=given.price,
         routing=RoutingPolicy(
             max_splits=given.routing.max_splits,
+            partial=given.routing.partial,
             max_attempts=given.routing.max_attempts,
             backoff=seconds(given.routing.backoff),
             backoff_factor=given.routing.backoff_factor,

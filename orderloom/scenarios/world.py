@@ -66,6 +66,8 @@ class Routing(Part):
 
     max_splits: Annotated[int, Field(ge=0, le=100)] | None = None
     """Splits = locations - 1; left out there is no limit."""
+    partial: bool = False
+    """Send what can be sent now and let the rest wait."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     backoff: Duration = "1h"
     """Wait before the second attempt."""

@@ -181,6 +181,25 @@ async def test_units_that_others_are_promised_cannot_be_routed(bench) -> None:
     assert stock == {"A": {"X": 10}}
 
 
+async def test_what_is_not_promised_to_others_is_routed_in_part(bench) -> None:
+    """With partial routing an order without a reservation gets what the group has left, and tells what is withheld."""
+    await bench.load({"A": {"X": 10}}, routing={"partial": True})
+    await bench.act("create-reservation", await bench.place({"X": 8}))
+    order = await bench.place({"X": 3})
+    planned = await bench.act("schedule-routing", order)
+    found = await bench.act("find-routes", order, {"schedule": planned.output["schedule"]})
+
+    made = await bench.act("create-fulfillment-orders", order, {"attempt": found.output["attempt"]})
+
+    [(answer,)] = await bench.rows("SELECT answer FROM routing_attempts")
+    part = answer["parts"][0]
+    assert (found.output["outcome"], found.output["retry"], made.output["count"]) == ("PARTIALLY_ROUTED", True, 1)
+    assert part["answer"]["routes"][0]["plan"] == [{"location": "A", "sku": "X", "quantity": 2}]
+    assert (part["answer"]["short"], part["withheld"]) == ([{"sku": "X", "quantity": 1}], {"X": 1})
+    assert await bench.rows("SELECT reserved FROM group_stock") == [(10,)]
+    assert await bench.rows("SELECT reserved FROM stock") == [(2,)]
+
+
 async def test_attempts_back_off_and_end(bench) -> None:
     """Reference G23: later attempts wait longer; after the last the schedule is abandoned and may free the stock."""
     routing = {"max_attempts": 3, "backoff": 60, "when_abandoned": "release"}
