@@ -4,7 +4,7 @@ The catalog of activities on queue ``orders``: which function keeps which contra
 An action is one function behind a decorator. Every call of it is one transaction on one order, at most once per key.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,6 +14,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import transaction
+from activities.group_commit import GroupCommit
+from activities.together import Together, run_together
 from activities.transaction import Implementation, Preparation
 from activities.unit import Services
 from orderloom.contracts.actions import ActionContract
@@ -48,10 +50,11 @@ type Service[M: Message, R: Message] = Callable[[Services, M], Awaitable[R]]
 
 @dataclass
 class Entry:
-    """What keeps one contract: ``run``, or ``prepare`` and ``settle``."""
+    """What keeps one contract: ``run``, with ``together`` if orders can share it, or ``prepare`` and ``settle``."""
 
     contract: ActionContract[Any, Any]
     run: Implementation[Any, Any] | None = None
+    together: Together[Any, Any] | None = None
     prepare: Preparation[Any, Any] | None = None
     settle: Implementation[Any, Any] | None = None
 
@@ -67,6 +70,18 @@ def implements[I: Frozen, O: Frozen](
 
     def register(function: Implementation[I, O]) -> Implementation[I, O]:
         _entry(contract).run = function
+        return function
+
+    return register
+
+
+def implements_together[I: Frozen, O: Frozen](
+    contract: ActionContract[I, O],
+) -> Callable[[Together[I, O]], Together[I, O]]:
+    """Register the function that carries out a local action for several orders in one transaction."""
+
+    def register(function: Together[I, O]) -> Together[I, O]:
+        _entry(contract).together = function
         return function
 
     return register
@@ -114,7 +129,7 @@ def activities(engine: AsyncEngine, vault: Vault) -> list[Callable[..., Any]]:
     listed: list[Callable[..., Any]] = [_serve(services, name, *service) for name, service in sorted(_services.items())]
     for name, entry in sorted(_entries.items()):
         if entry.run is not None:
-            listed.append(_run(services, name, entry.contract, entry.run))
+            listed.append(_run(name, runner(services, entry)))
         if entry.prepare is not None and entry.settle is not None:
             listed.append(_prepare(services, f"{name}.prepare", entry.contract, entry.prepare))
             listed.append(_settle(services, f"{name}.settle", entry.contract, entry.settle))
@@ -125,11 +140,31 @@ def _entry(contract: ActionContract[Any, Any]) -> Entry:
     return _entries.setdefault(contract.activity, Entry(contract))
 
 
-def _run(
-    services: Services, name: str, contract: ActionContract[Any, Any], function: Implementation[Any, Any]
-) -> Callable[..., Any]:
+def runner(services: Services, entry: Entry) -> Callable[[RunAction], Awaitable[ActionDone]]:
+    """Return what runs a local action: each call in a transaction of its own, or several in one where that is known."""
+    contract, function, together = entry.contract, entry.run, entry.together
+    assert function is not None, f"{contract.activity} is not local"
+
+    async def alone(request: RunAction) -> ActionDone:
+        return await transaction.run(services, contract, function, request)
+
+    if together is None:
+        return alone
+
+    async def in_one(requests: Sequence[RunAction]) -> Sequence[ActionDone | None]:
+        return await run_together(services, contract, together, requests)
+
+    group = GroupCommit[RunAction, ActionDone](alone, in_one)
+
+    async def grouped(request: RunAction) -> ActionDone:
+        return await group.run(request.context.order_id, request)
+
+    return grouped
+
+
+def _run(name: str, work: Callable[[RunAction], Awaitable[ActionDone]]) -> Callable[..., Any]:
     async def run(request: RunAction) -> ActionDone:
-        return await told(transaction.run(services, contract, function, request))
+        return await told(work(request))
 
     return activity.defn(name=name)(run)
 

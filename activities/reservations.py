@@ -6,18 +6,18 @@ conditional statements only (``persistence.stock``), so nothing can be reserved 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, select
 
-from activities.registry import implements
+from activities.registry import implements, implements_together
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import Nothing, Released, Reserved, Shortage
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.units import Account, Pool, UnitState, move
-from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, reserve_at_group
+from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, reserve_in_turn
 from orderloom.persistence.tables.inventory import reservations
 
 _held = reservations.c
@@ -37,24 +37,55 @@ class Taken:
 
 
 @implements(actions.create_reservation)
-async def create_reservation(unit: Unit, _: Nothing) -> Reserved:
+async def create_reservation(unit: Unit, command: Nothing) -> Reserved:
     """Reserve all open units that come from stock at the channel's location group, or none."""
+    (reserved,) = await create_reservations([(unit, command)])
+    return reserved
+
+
+@implements_together(actions.create_reservation)
+async def create_reservations(asked: Sequence[tuple[Unit, Nothing]]) -> list[Reserved]:
+    """Do for several orders in one transaction what ``create_reservation`` does, first come, first served."""
+    units = [unit for unit, _ in asked]
+    wishes = [await _wish(unit) for unit in units]
+    shortages = await reserve_in_turn(await units[0].connection(), [wish.demand for wish in wishes])
+    return [await _hold(*each) for each in zip(units, wishes, shortages, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """The open units of an order, and what they demand of the group's stock."""
+
+    pools: list[Pool]
+    skus: dict[str, str]
+    """By line."""
+    demand: Counter[Key]
+
+
+async def _wish(unit: Unit) -> _Wish:
     products = {line.id: line for line in await unit.lines() if line.stocked}
     pools = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id in products and pool.quantity > 0]
-    if not pools:
+    skus = {pool.line_id: sku_of(products[pool.line_id]) for pool in pools}
+    demand: Counter[Key] = Counter()
+    for pool in pools:
+        demand[unit.order.policy.location_group, skus[pool.line_id]] += pool.quantity
+    return _Wish(pools, skus, demand)
+
+
+async def _hold(unit: Unit, wish: _Wish, short: Mapping[Key, int]) -> Reserved:
+    if not wish.pools:
         return Reserved(outcome="nothing_to_reserve")
-    group = unit.order.policy.location_group
-    short = await reserve_at_group(await unit.connection(), group, demand_of(pools, products))
     if short:
-        named = [Shortage(sku=sku, quantity=quantity) for sku, quantity in short[:NAMED]]
+        named = [Shortage(sku=sku, quantity=quantity) for (_, sku), quantity in list(short.items())[:NAMED]]
         unit.journal("stock.short", {"short": [shortage.model_dump() for shortage in named]})
         return Reserved(outcome="short", short=named)
     unit.journal("stock.reserved", {})
+    group = unit.order.policy.location_group
     held = Account(state=UnitState.RESERVED, place=group)
-    await unit.move_units([move(pool, pool.quantity, held) for pool in pools])
+    await unit.move_units([move(pool, pool.quantity, held) for pool in wish.pools])
     reserved = [
-        Taken(line_id=pool.line_id, sku=sku_of(products[pool.line_id]), group=group, quantity=pool.quantity)
-        for pool in pools
+        Taken(line_id=pool.line_id, sku=wish.skus[pool.line_id], group=group, quantity=pool.quantity)
+        for pool in wish.pools
     ]
     add_reservations(unit, [(None, each) for each in reserved])
     return Reserved(outcome="reserved")

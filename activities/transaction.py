@@ -7,6 +7,7 @@ outbox, the order's row and the idempotency row together: all of it happened, or
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,12 +22,13 @@ from orderloom.contracts.outside import GatewayRequest
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.invalid import invalid
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again
 from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
-from orderloom.persistence.writes import Values
+from orderloom.persistence.writes import Values, Writes
 
 type Implementation[I: Frozen, O: Frozen] = Callable[[Unit, I], Awaitable[O]]
 """Carries out an action."""
@@ -164,33 +166,50 @@ async def transact(services: Services, call: Call, body: Callable[[Unit], Awaita
         IdempotencyConflict: the key was used with another input.
         ActionFailed: *body* asked to commit and then to fail.
     """
+    done, failure = await tried(partial(_transact, services, call, body))
+    if failure is not None:
+        raise ActionFailed(failure, done.applied) from failure
+    return done
+
+
+async def _transact(
+    services: Services, call: Call, body: Callable[[Unit], Awaitable[Answer]]
+) -> tuple[ActionDone, OrderloomError | None]:
     async with services.engine.begin() as conn:
         locked = await lock(conn, call.context.order_id, call.key, summed=call.by_workflow)
         if locked is None:
             raise NotFound(f"there is no order {call.context.order_id}", order=call.context.order_id)
         order = order_row(locked)
         if locked.answer is not None:
-            return await repeat(conn, order, locked, call)
+            return await repeat(conn, order, locked, call), None
         unit = open_unit(services, conn, order, call, locked.standing)
         answer = await body(unit)
-        done = await finish(unit, call, answer)
-    if answer.failure is not None:
-        raise ActionFailed(answer.failure, done.applied) from answer.failure
-    return done
+        return await finish(unit, call, answer), answer.failure
 
 
 def open_unit(
-    services: Services, conn: AsyncConnection, order: OrderRow, call: Call, standing: Standing | None = None
+    services: Services,
+    conn: AsyncConnection,
+    order: OrderRow,
+    call: Call,
+    standing: Standing | None = None,
+    writes: Writes | None = None,
 ) -> Unit:
     """Return the unit of a transaction that holds the order's row."""
-    key = call.action_key or call.key
-    return Unit(services, conn, order, now=call.context.now, cause=call.cause, key=key, standing=standing)
+    key, now, cause = call.action_key or call.key, call.context.now, call.cause
+    return Unit(services, conn, order, now=now, cause=cause, key=key, standing=standing, writes=writes)
 
 
 async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     """Write what the transaction gathered, its journal and its answer; return what it did."""
-    order, events = unit.order, [event for event, _ in unit.buffer.events]
-    seq = order.seq + len(events)
+    close(unit, call, answer)
+    return await tell(unit, call, answer)
+
+
+def close(unit: Unit, call: Call, answer: Answer) -> None:
+    """Enter the journal of the transaction and its answer, and number the order."""
+    order = unit.order
+    seq = order.seq + len(unit.buffer.events)
     _enter_journal(unit, call)
     if answer.remember:
         stored = Remembered(output=answer.output, requests=answer.requests, first=order.seq + 1, last=seq)
@@ -199,9 +218,15 @@ async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     # A workflow that asks is not closed. The row is always written: that is how waiting for its lock shows.
     opened: Values = {"closed_at": None} if call.by_workflow and order.closed_at is not None else {}
     unit.change(orders, {"id": order.id}, {"seq": seq, **opened, **unit.buffer.order, **answer.order})
+
+
+async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
+    """Return what a transaction did that is closed and, unless that is done, is written now."""
     conn = await unit.written()
+    order, events = unit.order, [event for event, _ in unit.buffer.events]
     if not call.by_workflow:
         return ActionDone(output=answer.output, requests=answer.requests, applied=Applied(order={}, events=events))
+    seq = order.seq + len(events)
     header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
     applied = Applied(order=header, events=events, flows=await unknown_flows(conn, call.context, events))
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)

@@ -92,8 +92,13 @@ class Unit:
         cause: str,
         key: str,
         standing: Standing | None = None,
+        writes: Writes | None = None,
     ) -> None:
-        """Take an open transaction that has locked the row of *order*, and how it stands if that is known."""
+        """
+        Take an open transaction that has locked the row of *order*, and how it stands if that is known.
+
+        Units of several orders that share a transaction share its *writes*, too.
+        """
         self._conn = conn
         self.order = order
         self.now = now
@@ -105,7 +110,7 @@ class Unit:
         self.services = services
         self.buffer = Buffer()
         self._standing = standing
-        self._writes = Writes()
+        self._writes = Writes() if writes is None else writes
         self._savepoints: list[_Savepoint] = []
         self._ledger: tuple[list[Line], list[Pool]] | None = None
 
@@ -194,6 +199,10 @@ class Unit:
         """Return the order's lines by position."""
         lines, _ = await self._read()
         return list(lines)
+
+    def preload(self, lines: list[Line], pools: list[Pool]) -> None:
+        """Take the order's lines and balances, which were read under the lock of its row."""
+        self._ledger = lines, pools
 
     async def _read(self) -> tuple[list[Line], list[Pool]]:
         if self._ledger is None:

@@ -1,8 +1,10 @@
 """The order's row, locked by the first statement of every transaction, and its journal."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Boolean, DateTime, Row, bindparam, column, select, text
+from sqlalchemy import Boolean, DateTime, Executable, Row, bindparam, column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,15 +12,22 @@ from orderloom.contracts.messages import Event
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.standing import STANDING, STANDING_COLUMNS, Standing
 from orderloom.persistence.tables.orders import idempotency, orders
+from orderloom.persistence.writes import at_most
 
 _LOCK = """
     SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.ship_complete, o.person_id, o.policy,
            o.placed_at, o.pin, o.seq, o.wanted, o.routing_attempts, o.closed_at, i.input_hash, i.answer,
            o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited {more}
-    FROM orders o LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = :key
-    WHERE o.id = :order_id
-    FOR UPDATE OF o
+    FROM {asked} LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = {key}
+    {lock}
 """
+_ONE = {"asked": "orders o", "key": ":key", "lock": "WHERE o.id = :order_id FOR UPDATE OF o"}
+_MANY = {
+    "asked": """(SELECT * FROM jsonb_to_recordset(:calls) AS c(order_id text, key text) LIMIT {limit}) c
+        JOIN orders o ON o.id = c.order_id""",
+    "key": "c.key",
+    "lock": "FOR UPDATE OF o SKIP LOCKED",
+}
 _LOCKED = (
     *(
         orders.c[name]
@@ -44,8 +53,9 @@ _LOCKED = (
     column("waited", Boolean),
 )
 """In the order of the statement: SQLAlchemy then need not work out anew at every execution which column is which."""
-_LOCK_ONLY = text(_LOCK.format(more="")).columns(*_LOCKED)
-_LOCK_AND_SUM = text(_LOCK.format(more=f", {STANDING}")).columns(*_LOCKED, *STANDING_COLUMNS)
+_LOCK_ONLY = text(_LOCK.format(more="", **_ONE)).columns(*_LOCKED)
+_SUMS = f", {STANDING.format(order='o.id')}"
+_LOCK_AND_SUM = text(_LOCK.format(more=_SUMS, **_ONE)).columns(*_LOCKED, *STANDING_COLUMNS)
 
 _REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
     idempotency.c.order_id == bindparam("order_id"), idempotency.c.key == bindparam("key")
@@ -90,6 +100,24 @@ async def lock(conn: AsyncConnection, order_id: str, key: str, *, summed: bool) 
     if remembered is None:
         return Locked(row, None, None)
     return Locked(row, remembered.input_hash, remembered.answer)
+
+
+@cache
+def _lock_many(limit: int) -> Executable:
+    statement = _LOCK.format(more=_SUMS, **_MANY).format(limit=limit)
+    return text(statement).bindparams(bindparam("calls", type_=JSONB)).columns(*_LOCKED, *STANDING_COLUMNS)
+
+
+async def lock_free(conn: AsyncConnection, keys: Mapping[str, str]) -> dict[str, Locked]:
+    """
+    Lock those of several orders that nobody else holds, each with its idempotency key, its sums, and what was answered.
+
+    It waits for no order. One that another transaction holds, or changed while the statement ran, is left out, and so
+    is one that is not there: ``lock`` tells more.
+    """
+    calls = [{"order_id": order, "key": key} for order, key in keys.items()]
+    rows = await conn.execute(_lock_many(at_most(len(calls))), {"calls": calls})
+    return {row.id: Locked(row, row.input_hash, row.answer, Standing(row)) for row in rows if not row.waited}
 
 
 _FINISHED = text(

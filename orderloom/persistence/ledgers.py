@@ -1,10 +1,10 @@
 """Reads and shapes the rows of the two ledgers. Sums are made by PostgreSQL, meaning by the domain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, case, column, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Row, Select, Text, any_, bindparam, case, column, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.contracts.outside import GatewayOperation, Outcome
@@ -17,33 +17,43 @@ from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import order_lines
 
 _ORDER = bindparam("order_id", type_=Text)
+_ORDERS = any_(bindparam("order_ids", type_=ARRAY(Text)))
 _STATES = list(UnitState)
 
 _balance = unit_entries.c
-_balances = (
-    select(
-        _balance.line_id,
-        _balance.state,
-        _balance.place,
-        _balance.fulfillment_order_id,
-        func.sum(_balance.quantity).label("units"),
-        func.sum(_balance.amount).label("money"),
-        func.sum(_balance.tax).label("tax_money"),
+
+
+def _lines_and_pools(of: ColumnElement[str]) -> Select[*tuple[Any, ...]]:
+    """Return the query for the lines of the orders *of*, each with its balances that are not zero."""
+    balances = (
+        select(
+            _balance.order_id,
+            _balance.line_id,
+            _balance.state,
+            _balance.place,
+            _balance.fulfillment_order_id,
+            func.sum(_balance.quantity).label("units"),
+            func.sum(_balance.amount).label("money"),
+            func.sum(_balance.tax).label("tax_money"),
+        )
+        .where(_balance.order_id == of)
+        .group_by(_balance.order_id, _balance.line_id, _balance.state, _balance.place, _balance.fulfillment_order_id)
+        .having((func.sum(_balance.quantity) != 0) | (func.sum(_balance.amount) != 0) | (func.sum(_balance.tax) != 0))
+        .subquery("balances")
     )
-    .where(_balance.order_id == _ORDER)
-    .group_by(_balance.line_id, _balance.state, _balance.place, _balance.fulfillment_order_id)
-    .having((func.sum(_balance.quantity) != 0) | (func.sum(_balance.amount) != 0) | (func.sum(_balance.tax) != 0))
-    .subquery("balances")
-)
-_state_rank = case(
-    {state.value: rank for rank, state in enumerate(_STATES)}, value=_balances.c.state, else_=len(_STATES)
-)
-_LINES_AND_POOLS = (
-    select(order_lines, _balances)
-    .select_from(order_lines.outerjoin(_balances, _balances.c.line_id == order_lines.c.id))
-    .where(order_lines.c.order_id == _ORDER)
-    .order_by(order_lines.c.position, _state_rank, _balances.c.place, _balances.c.fulfillment_order_id.nulls_first())
-)
+    line, balance = order_lines.c, balances.c
+    rank = case({state.value: rank for rank, state in enumerate(_STATES)}, value=balance.state, else_=len(_STATES))
+    columns = [column for column in balance if column.name not in {"order_id", "line_id"}]
+    same = (balance.order_id == line.order_id) & (balance.line_id == line.id)
+    return (
+        select(order_lines, *columns)
+        .select_from(order_lines.outerjoin(balances, same))
+        .where(line.order_id == of)
+        .order_by(line.position, rank, balance.place, balance.fulfillment_order_id.nulls_first())
+    )
+
+
+_OF_ONE, _OF_MANY = _lines_and_pools(_ORDER), _lines_and_pools(_ORDERS)
 
 
 async def read_lines_and_pools(conn: AsyncConnection, order_id: str) -> tuple[list[Line], list[Pool]]:
@@ -52,9 +62,23 @@ async def read_lines_and_pools(conn: AsyncConnection, order_id: str) -> tuple[li
 
     Both are in the order of the lines' positions, pools then by state, place and fulfillment order; one statement.
     """
+    return _read(await conn.execute(_OF_ONE, {"order_id": order_id}))
+
+
+async def read_lines_and_pools_of(
+    conn: AsyncConnection, order_ids: Sequence[str]
+) -> dict[str, tuple[list[Line], list[Pool]]]:
+    """Return what ``read_lines_and_pools`` does, of several orders; one statement."""
+    rows: dict[str, list[Row[*tuple[Any, ...]]]] = {order: [] for order in order_ids}
+    for row in await conn.execute(_OF_MANY, {"order_ids": list(order_ids)}):
+        rows[row.order_id].append(row)
+    return {order: _read(of_order) for order, of_order in rows.items()}
+
+
+def _read(rows: Iterable[Row[*tuple[Any, ...]]]) -> tuple[list[Line], list[Pool]]:
     lines: dict[str, Line] = {}
     pools: list[Pool] = []
-    for row in await conn.execute(_LINES_AND_POOLS, {"order_id": order_id}):
+    for row in rows:
         if row.id not in lines:
             lines[row.id] = line_of(row)
         if row.state is not None:
@@ -130,21 +154,21 @@ FUNDS = """
     (SELECT jsonb_agg(jsonb_build_array(m.account, m.payment_id, m.document_id, m.amount)
                       ORDER BY m.account, m.payment_id, m.document_id)
      FROM (SELECT account, payment_id, document_id, SUM(amount) AS amount FROM money_entries
-           WHERE order_id = :order_id GROUP BY account, payment_id, document_id HAVING SUM(amount) <> 0) m) AS entries,
+           WHERE order_id = {order} GROUP BY account, payment_id, document_id HAVING SUM(amount) <> 0) m) AS entries,
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.position, p.method, p.amount,
                                         p.token IS NOT NULL AND p.authorization_ref IS NULL) ORDER BY p.position, p.id)
-     FROM payments p WHERE p.order_id = :order_id) AS payments,
+     FROM payments p WHERE p.order_id = {order}) AS payments,
     (SELECT jsonb_agg(jsonb_build_array(i.payment_id, i.operation, i.outcome, i.document_id, i.amount)
                       ORDER BY i.payment_id, i.operation, i.outcome, i.document_id)
      FROM (SELECT payment_id, operation, outcome, document_id, SUM(amount) AS amount FROM payment_intents
-           WHERE order_id = :order_id AND (operation = 'reverse' OR outcome IN ('requested', 'unknown'))
+           WHERE order_id = {order} AND (operation = 'reverse' OR outcome IN ('requested', 'unknown'))
            GROUP BY payment_id, operation, outcome, document_id) i) AS intents
 """
-"""Columns of a query with parameter ``order_id``; each may be null. For ``funds_of``."""
+"""Columns of a query about ``{order}``; each may be null. For ``funds_of``."""
 
 FUNDS_COLUMNS = (column("entries", JSONB), column("payments", JSONB), column("intents", JSONB))
 
-_READ_FUNDS = text(f"SELECT {FUNDS}").columns(*FUNDS_COLUMNS)  # a constant of this module
+_READ_FUNDS = text(f"SELECT {FUNDS.format(order=':order_id')}").columns(*FUNDS_COLUMNS)  # a constant of this module
 
 _PENDING = frozenset({Outcome.REQUESTED, Outcome.UNKNOWN})
 

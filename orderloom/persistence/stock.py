@@ -5,12 +5,24 @@ Locations are changed before groups, each by place and SKU, so that no two trans
 A group's counters are the sums of its members'; its reserved counter also holds what is reserved at the group itself.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Integer, Text, TextClause, bindparam, column, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnClause,
+    Executable,
+    Integer,
+    Text,
+    TextClause,
+    bindparam,
+    column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -107,42 +119,69 @@ _CHANGE_HELD = """
     ORDER BY place, sku
 """
 
-_RESERVE_AT_GROUP = """
+_RESERVE_AT_GROUPS = """
     WITH wanted AS (
-        SELECT * FROM jsonb_to_recordset(:demand) AS w(sku text, quantity int) LIMIT {limit}
+        SELECT * FROM jsonb_to_recordset(:demand) AS w(place text, sku text, quantity int) LIMIT {limit}
     ), locked AS (
-        SELECT g.sku, g.on_hand - g.reserved - g.safety AS free
-        FROM group_stock g JOIN wanted w ON w.sku = g.sku
-        WHERE g.group_id = :group_id
-        ORDER BY g.sku FOR UPDATE OF g
+        SELECT g.group_id AS place, g.sku, g.on_hand - g.reserved - g.safety AS free
+        FROM group_stock g JOIN wanted w ON w.place = g.group_id AND w.sku = g.sku
+        ORDER BY g.group_id, g.sku FOR UPDATE OF g
     ), short AS (
-        SELECT w.sku, w.quantity - GREATEST(COALESCE(l.free, 0), 0) AS quantity
-        FROM wanted w LEFT JOIN locked l ON l.sku = w.sku
+        SELECT w.place, w.sku, w.quantity - GREATEST(COALESCE(l.free, 0), 0) AS quantity
+        FROM wanted w LEFT JOIN locked l ON l.place = w.place AND l.sku = w.sku
         WHERE COALESCE(l.free, 0) < w.quantity
     ), reserved AS (
         UPDATE group_stock g SET reserved = g.reserved + w.quantity
         FROM wanted w
-        WHERE g.group_id = :group_id AND g.sku = w.sku AND NOT EXISTS (SELECT 1 FROM short)
+        WHERE g.group_id = w.place AND g.sku = w.sku AND NOT EXISTS (SELECT 1 FROM short)
     )
-    SELECT sku, quantity FROM short ORDER BY sku
+    SELECT place, sku, quantity FROM short ORDER BY place, sku
 """
 
 
 @cache
 def _sized(statement: str, limit: int) -> Executable:
-    given = (bindparam("changes", type_=JSONB), bindparam("own_group", type_=Text))
-    told = (column("place", Text), column("sku", Text))
-    if statement is _RESERVE_AT_GROUP:
-        given = (bindparam("demand", type_=JSONB), bindparam("group_id", type_=Text))
-        told = (column("sku", Text), column("quantity", Integer))
+    given: tuple[BindParameter[Any], ...] = (bindparam("changes", type_=JSONB), bindparam("own_group", type_=Text))
+    told: tuple[ColumnClause[Any], ...] = (column("place", Text), column("sku", Text))
+    if statement is _RESERVE_AT_GROUPS:
+        given = (bindparam("demand", type_=JSONB),)
+        told = (column("place", Text), column("sku", Text), column("quantity", Integer))
     return text(statement.format(limit=limit)).bindparams(*given).columns(*told)
 
 
-async def reserve_at_group(conn: AsyncConnection, group: str, demand: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Reserve *demand* (quantity by SKU) at *group*, all or nothing; return what is short, nothing when it is done."""
-    wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in sorted(demand.items())]
-    rows = await conn.execute(_sized(_RESERVE_AT_GROUP, at_most(len(wanted))), {"demand": wanted, "group_id": group})
-    return [(row.sku, row.quantity) for row in rows]
+async def reserve_at_groups(conn: AsyncConnection, demand: Mapping[Key, int]) -> dict[Key, int]:
+    """
+    Reserve *demand* at location groups, all or nothing; return what is short, nothing when it is done.
+
+    The counters that are asked for are locked either way, until the transaction ends.
+    """
+    if not demand:
+        return {}
+    wanted = [{"place": place, "sku": sku, "quantity": quantity} for (place, sku), quantity in sorted(demand.items())]
+    rows = await conn.execute(_sized(_RESERVE_AT_GROUPS, at_most(len(wanted))), {"demand": wanted})
+    return {(row.place, row.sku): row.quantity for row in rows}
+
+
+async def reserve_in_turn(conn: AsyncConnection, demands: Sequence[Mapping[Key, int]]) -> list[dict[Key, int]]:
+    """
+    Reserve each of *demands*, all or nothing, as if one came after the other; return what each is short of.
+
+    One statement if there is enough for all. Else those that want what is short are served one by one, in their order.
+    """
+    short = await reserve_at_groups(conn, _together(demands))
+    if not short or len(demands) == 1:
+        return [short for _ in demands]
+    # Nothing was reserved, but all counters are locked: whoever wants none of what is short gets what it wants.
+    clear = [demand for demand in demands if short.keys().isdisjoint(demand)]
+    await reserve_at_groups(conn, _together(clear))
+    return [await reserve_at_groups(conn, demand) if short.keys() & demand.keys() else {} for demand in demands]
+
+
+def _together(demands: Iterable[Mapping[Key, int]]) -> Counter[Key]:
+    total: Counter[Key] = Counter()
+    for demand in demands:
+        total.update(demand)
+    return total
 
 
 async def change_held(conn: AsyncConnection, changes: Mapping[Key, Held], *, own_group: str) -> None:
