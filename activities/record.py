@@ -119,7 +119,8 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
             return Recorded(receipt=Receipt.model_validate(rows[-1].answer))
         if not by_workflow:
             call = _direct(call, order, [row.type for row in rows])
-        unit = None if order is None else open_unit(services, conn, order, call, locked.standing if locked else None)
+        standing = locked.standing if locked else None
+        unit = None if order is None else open_unit(services, conn, order, call, standing=standing)
         return await _Recording(services, conn, unit, call).record(rows)
 
 

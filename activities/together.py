@@ -62,7 +62,7 @@ async def _transact(
             order = locked.get(request.context.order_id)
             if order is not None and order.answer is None:
                 call = call_of(request, contract.activity)
-                unit = open_unit(services, conn, order_row(order), call, order.standing, writes)
+                unit = open_unit(services, conn, order_row(order), call, standing=order.standing, writes=writes)
                 asked.append((unit, call, command_of(contract, request.input)))
         if not asked:
             return {}

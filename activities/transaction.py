@@ -182,7 +182,7 @@ async def _transact(
         order = order_row(locked)
         if locked.answer is not None:
             return await repeat(conn, order, locked, call), None
-        unit = open_unit(services, conn, order, call, locked.standing)
+        unit = open_unit(services, conn, order, call, standing=locked.standing)
         answer = await body(unit)
         return await finish(unit, call, answer), answer.failure
 
@@ -192,6 +192,7 @@ def open_unit(
     conn: AsyncConnection,
     order: OrderRow,
     call: Call,
+    *,
     standing: Standing | None = None,
     writes: Writes | None = None,
 ) -> Unit:

@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, any_, bindparam, case, column, func, select, text
+from sqlalchemy import (
+    BindParameter,
+    CollectionAggregate,
+    Row,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    case,
+    column,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +36,7 @@ _STATES = list(UnitState)
 _balance = unit_entries.c
 
 
-def _lines_and_pools(of: ColumnElement[str]) -> Select[*tuple[Any, ...]]:
+def _lines_and_pools(of: BindParameter[str] | CollectionAggregate[Any]) -> Select[*tuple[Any, ...]]:
     """Return the query for the lines of the orders *of*, each with its balances that are not zero."""
     balances = (
         select(

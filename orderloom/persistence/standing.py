@@ -16,21 +16,19 @@ from orderloom.domain.funds import OrderFunds
 from orderloom.domain.units import Account, Movement, UnitState
 from orderloom.persistence.ledgers import FUNDS, FUNDS_COLUMNS, funds_of
 
-STANDING = (
-    FUNDS
-    + """,
+STANDING = f"""
+    {FUNDS},
     (SELECT jsonb_object_agg(u.state, u.units)
      FROM (SELECT e.state, SUM(e.quantity) AS units
            FROM unit_entries e JOIN order_lines l ON l.order_id = e.order_id AND l.id = e.line_id
-           WHERE e.order_id = {order} AND l.kind = 'product' GROUP BY e.state) u) AS units,
+           WHERE e.order_id = {{order}} AND l.kind = 'product' GROUP BY e.state) u) AS units,
     (SELECT COALESCE(SUM(amount + tax), 0)::bigint FROM unit_entries
-     WHERE order_id = {order} AND state NOT IN ('source', 'cancelled', 'returned')) AS grand_total,
+     WHERE order_id = {{order}} AND state NOT IN ('source', 'cancelled', 'returned')) AS grand_total,
     (SELECT COUNT(*)::int FROM fulfillment_orders
-     WHERE order_id = {order} AND status IN ('allocated', 'accepted', 'picked')) AS fulfilling,
+     WHERE order_id = {{order}} AND status IN ('allocated', 'accepted', 'picked')) AS fulfilling,
     (SELECT COUNT(*)::int FROM process_exceptions
-     WHERE order_id = {order} AND status IN ('new', 'triaged')) AS exceptions
-"""  # noqa: S608  # a constant of this project
-)
+     WHERE order_id = {{order}} AND status IN ('new', 'triaged')) AS exceptions
+"""  # noqa: S608  # constants of this project
 """Columns of a query about ``{order}``, for ``Standing``."""
 
 STANDING_COLUMNS = (

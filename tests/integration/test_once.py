@@ -150,4 +150,5 @@ async def test_every_contract_has_its_activities(bench) -> None:
         for phase in ("prepare", "settle")
     }
     own = {"record", "park", "rebuild", "emit-event", "raise-fault", "find-fault", "record-compensation@1", "move"}
+    own.add("record-answer")
     assert names == local | outside | own
