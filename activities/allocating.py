@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select
 
-from activities.candidates import Waiting, read_waiting
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
 from activities.unit import Unit
+from activities.waiting import Waiting, read_waiting
 from orderloom.contracts import actions
 from orderloom.contracts.actions import CreateFulfillmentOrders, FulfillmentOrdersCreated
 from orderloom.domain import ids

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities import fulfillment_changes, intents
 from activities.arrivals import Arrival, body_as
-from activities.candidates import read_waiting
 from activities.exception_changes import record_change, record_found, record_overdue, record_unaccepted
 from activities.exceptions import record_resolution
 from activities.fulfillment import record_report, stoppable
@@ -18,6 +17,7 @@ from activities.placing import place
 from activities.registry import serves
 from activities.transaction import Answer, Call, finish, open_unit, order_row, repeat
 from activities.unit import OrderRow, Services, Unit
+from activities.waiting import read_waiting
 from orderloom.contracts.messages import (
     ActionDone,
     Context,

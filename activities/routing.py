@@ -1,14 +1,16 @@
 """Routing: what an attempt finds."""
 
-from activities.candidates import read_waiting
-from activities.parts import Router, read_parts
 from activities.registry import implements
 from activities.scheduling import end, require_planned
+from activities.situation import read_situation
 from activities.unit import Unit
+from activities.waiting import read_waiting
+from flows_dsl.policies import holds
 from orderloom.contracts import actions
 from orderloom.contracts.actions import FindRoutes, RouteFound
-from orderloom.domain.parts import routing_of
+from orderloom.domain.router import attempt as route
 from orderloom.domain.routing import RoutingOutcome
+from orderloom.domain.solver import find_routes as solve
 from orderloom.persistence.tables.fulfillment import routing_attempts
 
 NAMED = 10
@@ -17,15 +19,17 @@ NAMED = 10
 
 @implements(actions.find_routes)
 async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
-    """Look for the fewest locations that have all that waits; the schedule is completed, whatever is found."""
+    """Look for the best route of all that waits by the order's policy; the schedule is completed, whatever is found."""
     await require_planned(unit, command.schedule)
     waiting = await read_waiting(unit)
     demand = waiting.demand
     if not demand:
         end(unit, command.schedule, "completed", unit.now)
         return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
-    router = Router(unit, waiting, await read_parts(unit, waiting))
-    routing = routing_of(await router.route(), complete=unit.order.ship_complete)
+    policy = unit.order.policy.routing
+    situation = await read_situation(unit, waiting)
+    attempted = route(policy, situation, holds, solve)
+    routing = attempted.routing
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)
@@ -38,7 +42,11 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
             "schedule": command.schedule,
             "outcome": routing.outcome.value,
             "answer": routing.model_dump(mode="json"),
-            "stock": router.stock,
+            "policy": policy.label,
+            "seen": situation.model_dump(mode="json", exclude_defaults=True),
+            "fates": [
+                [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in attempted.fates
+            ],
             "at": unit.now,
         },
     )
@@ -47,5 +55,5 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         attempt=attempt,
         locations=routing.locations[:NAMED],
         splits=routing.splits,
-        retry=routing.outcome is not RoutingOutcome.ROUTED and attempt < unit.order.policy.routing.max_attempts,
+        retry=routing.outcome is not RoutingOutcome.ROUTED and attempt < policy.max_attempts,
     )

@@ -24,11 +24,10 @@ routing_attempts = Table(
     Column("schedule", Integer, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("answer", Document, nullable=False),  # domain.parts.Routing: by part plan, bound, proof, reasons
-    Column("stock", Document, nullable=False),  # the stock it saw
     Column("at", Instant, nullable=False),
     Column("policy", Text, nullable=False, server_default="default:1.0.0"),  # name:version that it followed
-    Column("seen", Document),  # domain.eligibility.OrderFacts and LocationFacts, by part
-    Column("fates", Document),  # domain.eligibility.Fate of each location, by part
+    Column("seen", Document),  # domain.situation.Situation; null of attempts before there were policies
+    Column("fates", Document),  # domain.router.Attempted.fates: what became of each location, by part
 )
 
 fulfillment_orders = Table(

@@ -1,0 +1,143 @@
+"""What a routing attempt sees: the order's parts, where they go, and the locations of the channel's group."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from activities.unit import Unit
+from activities.waiting import Waiting
+from orderloom.domain.eligibility import LocationFacts
+from orderloom.domain.geo import Position
+from orderloom.domain.locations import LocationTraits
+from orderloom.domain.parts import kind_of, parts_of
+from orderloom.domain.situation import Destination, Situation
+from orderloom.domain.units import UnitState
+from orderloom.persistence.tables.orders import delivery_groups
+
+_to = delivery_groups.c
+_DESTINATIONS = (
+    select(_to.id, _to.country, _to.latitude, _to.longitude, _to.pickup_location_id)
+    .where(_to.order_id == bindparam("of_order"))
+    .order_by(_to.id)
+)
+
+_SUPPLIERS = text(
+    """
+    SELECT p.sku, p.supplier_id, l.active AND NOT EXISTS (
+        SELECT 1 FROM fulfillment_orders f JOIN fulfillment_order_lines r ON r.fulfillment_order_id = f.id
+        WHERE f.order_id = :order_id AND f.location_id = l.id AND r.rejected_quantity > 0) AS available
+    FROM products p JOIN locations l ON l.id = p.supplier_id
+    WHERE p.sku = ANY(:skus)
+    """
+).bindparams(bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
+
+_LOCATIONS = text(
+    """
+    SELECT l.id, l.kind, l.country, l.latitude, l.longitude, l.traits,
+           (SELECT array_agg(o.group_id ORDER BY o.group_id) FROM location_group_members o WHERE o.location_id = l.id)
+               AS groups,
+           (SELECT jsonb_object_agg(a.sku, a.available) FROM (
+               SELECT s.sku, LEAST(s.on_hand - s.reserved - s.safety,
+                   (SELECT MIN(g.on_hand - g.reserved - g.safety)
+                    FROM location_group_members o JOIN group_stock g ON g.group_id = o.group_id AND g.sku = s.sku
+                    WHERE o.location_id = l.id AND o.group_id <> :group_id)) AS available
+               FROM stock s WHERE s.location_id = l.id AND s.sku = ANY(:skus)) a
+            WHERE a.available > 0) AS stock,
+           EXISTS (
+               SELECT 1 FROM fulfillment_orders f JOIN fulfillment_order_lines r ON r.fulfillment_order_id = f.id
+               WHERE f.order_id = :order_id AND f.location_id = l.id AND r.rejected_quantity > 0) AS turned_down
+    FROM location_group_members m JOIN locations l ON l.id = m.location_id AND l.active
+    WHERE m.group_id = :group_id
+    ORDER BY l.id
+    """
+).bindparams(bindparam("group_id", type_=Text), bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
+"""What another group of a location has promised away is not available there."""
+
+_GROUP_FREE = text(
+    """
+    SELECT sku, on_hand - reserved - safety AS free FROM group_stock
+    WHERE group_id = :group_id AND sku = ANY(:skus)
+    """
+).bindparams(bindparam("group_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
+
+
+async def read_situation(unit: Unit, waiting: Waiting) -> Situation:
+    """Return what waits as parts, and what they can be routed with; suppliers are those of now."""
+    destinations = await _destinations(unit)
+    suppliers = await _suppliers(unit, waiting)
+    pickups = {group: destination.pickup for group, destination in destinations.items()}
+    parts = parts_of(waiting.products, waiting.pools, pickups, {row.sku: row.supplier_id for row in suppliers})
+    stocked = sorted({sku for part in parts if part.stocked for sku in part.demand})
+    open_ = _open(waiting)
+    return Situation(
+        now=unit.now,
+        channel=unit.order.channel_id,
+        value=sum(line.total for line in await unit.lines()),
+        complete=unit.order.ship_complete,
+        parts=parts,
+        destinations=destinations,
+        unavailable=tuple(sorted({row.supplier_id for row in suppliers if not row.available})),
+        open={group: dict(counted) for group, counted in open_.items()},
+        free=await _group_free(unit, sorted({sku for counted in open_.values() for sku in counted})),
+        locations=await _locations(unit, stocked) if stocked else (),
+    )
+
+
+async def _destinations(unit: Unit) -> dict[str, Destination]:
+    rows = await unit.read(_DESTINATIONS, {"of_order": unit.order.id})
+    return {
+        row.id: Destination(country=row.country, position=_position(row), pickup=row.pickup_location_id) for row in rows
+    }
+
+
+async def _suppliers(unit: Unit, waiting: Waiting) -> Sequence[Row[*tuple[Any, ...]]]:
+    lines = [waiting.products[pool.line_id] for pool in waiting.pools]
+    sent = sorted({line.sku for line in lines if line.sku is not None and kind_of(line, None) == "dropship"})
+    return (await unit.read(_SUPPLIERS, {"order_id": unit.order.id, "skus": sent})).all() if sent else ()
+
+
+def _open(waiting: Waiting) -> dict[str, Counter[str]]:
+    """Return by delivery group and SKU the units from stock of ours that are reserved nowhere."""
+    open_: dict[str, Counter[str]] = {}
+    for pool in waiting.pools:
+        line = waiting.products[pool.line_id]
+        if line.stocked and line.sku is not None and pool.account.state is UnitState.OPEN:
+            open_.setdefault(line.delivery_group, Counter())[line.sku] += pool.quantity
+    return open_
+
+
+async def _group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
+    """Return by SKU what the channel's group can still promise; never less than nothing."""
+    if not skus:
+        return {}
+    values = {"group_id": unit.order.policy.location_group, "skus": list(skus)}
+    free = dict.fromkeys(skus, 0)
+    for row in await unit.read(_GROUP_FREE, values):
+        free[row.sku] = max(0, row.free)
+    return free
+
+
+async def _locations(unit: Unit, skus: Sequence[str]) -> tuple[LocationFacts, ...]:
+    values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
+    return tuple(
+        LocationFacts(
+            id=row.id,
+            kind=row.kind,
+            country=row.country,
+            position=_position(row),
+            traits=LocationTraits.model_validate(row.traits),
+            groups=tuple(row.groups),
+            stock=row.stock or {},
+            turned_down=row.turned_down,
+        )
+        for row in await unit.read(_LOCATIONS, values)
+    )
+
+
+def _position(row: Row[*tuple[Any, ...]]) -> Position | None:
+    if row.latitude is None or row.longitude is None:
+        return None
+    return Position(latitude=row.latitude, longitude=row.longitude)
