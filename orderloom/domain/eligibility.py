@@ -14,6 +14,9 @@ from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.routing_policy import Eligibility, Objective, RoutingPolicy
 
+STOCK = "stock"
+"""The rule that keeps out who has nothing of what is wanted; no policy says it."""
+
 UNKNOWN_METRES = 40_000_000
 """Stands for a distance that is not known: farther than any place on the earth from any other."""
 
@@ -111,7 +114,7 @@ def _removals(
     yield from _country(rules, order, location)
     yield from _time(rules, order, location)
     if not any(location.stock.get(sku, 0) > 0 for sku in order.skus):
-        yield "stock", "it has nothing of what is wanted"
+        yield STOCK, "it has nothing of what is wanted"
     if rules.when is not None and not holds(rules.when, as_order(order), as_location(location)):
         yield "when", f"it does not meet {rules.when}"
 

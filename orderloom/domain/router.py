@@ -7,7 +7,7 @@ Pure: the same situation and policy give the same answer, whether an attempt ask
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from orderloom.domain.eligibility import Fate, Holds, LocationFacts, fates
+from orderloom.domain.eligibility import STOCK, Fate, Holds, LocationFacts, fates
 from orderloom.domain.model import Frozen
 from orderloom.domain.parts import Part, RoutedPart, Routing, routing_of, short_of, without_choice
 from orderloom.domain.routing import Candidate, Cost, RoutingAnswer, RoutingOutcome, RoutingQuestion
@@ -57,7 +57,10 @@ class _Router:
             _candidate(location, fate) for location, fate in zip(locations, found, strict=True) if fate.eligible
         ]
         withheld = self._withheld(part)
-        answer = self._answer(part, candidates, withheld)
+        if not candidates and any(fate.removed_by == STOCK for fate in found):
+            answer = RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short_of(part.demand))
+        else:
+            answer = self._answer(part, candidates, withheld)
         routed = RoutedPart(**part.model_dump(), answer=answer, max_splits=self._splits, withheld=dict(withheld))
         self._take(routed)
         return routed, found

@@ -176,9 +176,10 @@ async def test_units_that_others_are_promised_cannot_be_routed(bench) -> None:
     found = await bench.act("find-routes", second, {"schedule": planned.output["schedule"]})
 
     assert found.output["outcome"] == "NO_STOCK"
-    [(answer, stock)] = await bench.rows("SELECT answer, stock FROM routing_attempts")
+    [(answer, seen)] = await bench.rows("SELECT answer, seen FROM routing_attempts")
     assert answer["parts"][0]["answer"]["short"] == [{"sku": "X", "quantity": 1}]
-    assert stock == {"A": {"X": 10}}
+    assert [(each["id"], each["stock"]) for each in seen["locations"]] == [("A", {"X": 10})]
+    assert (seen["open"], seen["free"]) == ({"1": {"X": 3}}, {"X": 2})
 
 
 async def test_what_is_not_promised_to_others_is_routed_in_part(bench) -> None:
