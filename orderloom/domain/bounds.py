@@ -9,9 +9,14 @@ that no bound is ever wrong by rounding.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import mul
 
 SCALE = 1024
 """Units of a bound for each unit of cost."""
+PATIENCE = 4
+"""Steps without a better bound, after which they become half as long."""
+SMALL = 1e-6
 
 
 class Bound:
@@ -41,32 +46,99 @@ class Bound:
                 at_most -= 1
         return total
 
+    def floor(self, at_least: int, at_most: int) -> int:
+        """Return the least cost of a choice of so many sources."""
+        return -(-(self.base + self.least(self._cheapest[-1], at_least, at_most)) // self.scale)
+
     def within(self, limit: int) -> int:
         """Return the sources whose reduced cost is at most *limit*."""
         return self._cheapest[bisect_right(self._ranked, limit)]
 
 
-def priced(
-    prices: Sequence[int],
-    demand: Sequence[int],
-    rows: Sequence[Sequence[int]],
-    opening: Sequence[int],
-    per_unit: Sequence[int],
-) -> Bound:
-    """
-    Return the bound of *prices*, by good, in units of ``1 / SCALE``.
+@dataclass(frozen=True, kw_only=True)
+class Costing:
+    """A demand, who has it, and what they cost: that which a bound is about."""
 
-    Args:
-        prices: none is negative.
-        demand: by good.
-        rows: by source, what it has of each good, at most the demand.
-        opening: by source, what choosing it costs.
-        per_unit: by source, what each unit that it gives costs.
-    """
-    base = sum(price * need for price, need in zip(prices, demand, strict=True))
-    reduced: list[int] = []
-    for row, once, each in zip(rows, opening, per_unit, strict=True):
-        unit = each * SCALE
-        earned = sum((price - unit) * have for price, have in zip(prices, row, strict=True) if price > unit)
-        reduced.append(once * SCALE - earned)
-    return Bound(base, reduced)
+    demand: Sequence[int]
+    """By good."""
+    rows: Sequence[Sequence[int]]
+    """By source, what it has of each good; at most the demand."""
+    opening: Sequence[int]
+    """By source, what choosing it costs."""
+    per_unit: Sequence[int]
+    """By source, what each unit that it gives costs."""
+    fewest: int
+    """Sources that a choice has, at least."""
+    most: int
+
+    def bound(self, prices: Sequence[float]) -> Bound:
+        """Return the bound of *prices*, by good; none is negative."""
+        whole = [round(price * SCALE) for price in prices]
+        base = sum(map(mul, whole, self.demand))
+        reduced: list[int] = []
+        for row, once, each in zip(self.rows, self.opening, self.per_unit, strict=True):
+            unit = each * SCALE
+            worth = [price - unit if price > unit else 0 for price in whole] if unit else whole
+            reduced.append(once * SCALE - sum(map(mul, worth, row)))
+        return Bound(base, reduced)
+
+    def tuned(self, target: float, rounds: int) -> Bound:
+        """
+        Return a good bound: prices climb against what the best sources leave short (subgradient steps; Held and Karp).
+
+        Args:
+            target: the cost of a choice that is known, above which no bound can be.
+            rounds: how many steps at most.
+        """
+        prices = self._marginal()
+        best, floor = prices, self._floor(prices)[0]
+        share = max(0.0, target - floor) / sum(self.demand)
+        prices = [price + share for price in prices]
+        step, stale = 1.5, 0
+        for _ in range(rounds):
+            value, lacking = self._floor(prices)
+            if value > floor:
+                best, floor, stale = prices, value, 0
+            else:
+                stale += 1
+                if stale == PATIENCE:
+                    prices, step, stale = best, step / 2, 0
+            length = sum(map(mul, lacking, lacking))
+            if not length or floor > target - SMALL:
+                break
+            along = step * max(target - value, SMALL) / length
+            prices = [max(0.0, price + along * short) for price, short in zip(prices, lacking, strict=True)]
+        return self.bound(best)
+
+    def _marginal(self) -> list[float]:
+        """Return by good what its last unit costs when the cheapest sources give first and choosing is free."""
+        order = sorted(range(len(self.rows)), key=self.per_unit.__getitem__)
+        found: list[float] = []
+        for good, need in enumerate(self.demand):
+            missing, last = need, 0
+            for source in order:
+                if missing <= 0:
+                    break
+                if have := self.rows[source][good]:
+                    missing, last = missing - have, self.per_unit[source]
+            found.append(float(last))
+        return found
+
+    def _floor(self, prices: Sequence[float]) -> tuple[float, list[float]]:
+        """Return the bound of *prices*, and how much of each good the sources that it counts on leave short."""
+        reduced: list[tuple[float, int]] = []
+        for source, (row, once, each) in enumerate(zip(self.rows, self.opening, self.per_unit, strict=True)):
+            worth = [price - each if price > each else 0.0 for price in prices] if each else prices
+            reduced.append((once - sum(map(mul, worth, row)), source))
+        reduced.sort()
+        value = sum(map(mul, prices, self.demand))
+        lacking = [float(need) for need in self.demand]
+        for count, (cost, source) in enumerate(reduced):
+            if count == self.most or (cost >= 0 and count >= self.fewest):
+                break
+            value += cost
+            each, row = self.per_unit[source], self.rows[source]
+            lacking = [
+                short - have if price > each else short for short, have, price in zip(lacking, row, prices, strict=True)
+            ]
+        return value, lacking

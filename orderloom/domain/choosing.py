@@ -65,11 +65,24 @@ class Choosing:
 
     def offer(self, sources: Sequence[int]) -> None:
         """Keep *sources*, which cover, if they are among the best so far and each of them is needed."""
+        if self._full() and not self._wanted.partly and self._costs.least(sources) >= self.found[-1].key:
+            return
         choice = self._costs.choice(sources)
         if choice is None or (self._full() and choice.key >= self.found[-1].key) or choice in self.found:
             return
         insort(self.found, choice, key=lambda each: each.key)
         del self.found[self._wanted.keep :]
+
+    def improve(self) -> None:
+        """Offer what comes of the best choice by one source for another, as long as that makes it better."""
+        best = None
+        while self.found and self.found[0] is not best:
+            best = self.found[0]
+            others = self._supplies.useful & ~sum(1 << source for source in best.sources)
+            for leaving in best.sources:
+                staying = [source for source in best.sources if source != leaving]
+                for source in _members(self._supplies.finishing(self._supplies.missing(staying), others)):
+                    self.offer([*staying, source])
 
     def run(self) -> bool:
         """Search; return whether ``found`` is certain to hold the best, and all that are to be kept."""

@@ -58,6 +58,7 @@ class Costs:
         self._nearness = nearness
         self._partly = partly
         count, units = supplies.count, sum(supplies.demand)
+        self._units = units
         # Of two sets of the same size, the first by its sorted numbers is the one with the larger sum of these.
         themselves = [-(1 << count - 1 - source) for source in range(count)]
         self.opening = [*(list(costs) for costs in opening), themselves]
@@ -84,16 +85,27 @@ class Costs:
 
     def gifts(self, sources: Sequence[int]) -> list[Gift]:
         """Return who gives what: the cheapest first, then who has most (reference 6a), then by nearness."""
-        rows, each, nearness = self._supplies.rows, self.each, self._nearness
+        stock, each, nearness = self._supplies.stock, self.each, self._nearness
         given: list[Gift] = []
         for good, need in self._supplies.everything:
             missing = need
-            for _, have, _, source in sorted((each[s], -rows[s][good], nearness[s], s) for s in sources):
+            for _, have, _, source in sorted((each[s], -stock[s][good], nearness[s], s) for s in sources):
                 taken = min(missing, -have)
-                if taken:
+                if taken > 0:
                     given.append(Gift(good, source, taken))
                     missing -= taken
         return given
+
+    def value(self, objective: int, sources: Sequence[int]) -> int:
+        """Return what *sources* cost by one objective."""
+        opening, per_unit = self.opening[objective], self.per_unit[objective]
+        total = sum(opening[source] for source in sources)
+        return total + sum(per_unit[source] * quantity for _, source, quantity in self.gifts(sources))
+
+    def least(self, sources: Sequence[int]) -> int:
+        """Return a key that *sources*, which cover, are not below; it is their key when costs are not by unit."""
+        key = sum(self.once[source] for source in sources)
+        return key + self._units * min(self.each[source] for source in sources) if self.by_unit else key
 
     def choice(self, sources: Sequence[int]) -> Choice | None:
         """Return what *sources* cost when each of them is needed; None when one would give nothing."""

@@ -49,7 +49,10 @@ class Supplies:
     def __init__(self, demand: Sequence[int], supply: Sequence[Sequence[int]]) -> None:
         """Take the demand by good, and by source what it has of each good."""
         self.demand = list(demand)
+        self.stock = supply
+        """By source and good, useful or not."""
         self.rows = [[max(0, min(have, need)) for have, need in zip(row, demand, strict=True)] for row in supply]
+        """By source and good, at most the demand."""
         self.count = len(self.rows)
         self.everything: Missing = [(good, need) for good, need in enumerate(self.demand) if need]
         self.useful = sum(1 << source for source, row in enumerate(self.rows) if any(row))

@@ -6,12 +6,12 @@ by all objectives; then the next best ones.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import fsum
 
-from orderloom.domain.bounds import Bound, priced
+from orderloom.domain.bounds import SCALE, Bound, Costing
 from orderloom.domain.choosing import Choosing, Wanted
 from orderloom.domain.costs import Choice, Costs
 from orderloom.domain.covering import Budget, Supplies
@@ -32,6 +32,8 @@ from orderloom.domain.routing import (
 MILLIMETRES = 1e6
 """In a kilometre: distances are compared as whole numbers of them."""
 
+ROUNDS = 40
+"""Steps in which the prices of a bound are tuned."""
 COUNTING, CHOOSING = 0.5, 0.8
 """Shares of the budget after which the search for the fewest locations, and that for the best route, are given up."""
 
@@ -127,9 +129,12 @@ class _Solver:
     def _count(self) -> Counted:
         """Find the fewest sources that cover, one more at a time."""
         supplies = self._supplies
-        cover = supplies.greedy()
+        cover = self._cover
+        least = supplies.fewest()
+        if least < len(cover):
+            least = max(least, self._numbers.floor(least, len(cover)))
         spend = self._budget.until(COUNTING)
-        for size in range(supplies.fewest(), len(cover)):
+        for size in range(least, len(cover)):
             search = Choosing(
                 supplies,
                 self._indifferent,
@@ -146,16 +151,35 @@ class _Solver:
         return Counted(cover, len(cover))
 
     @cached_property
+    def _cover(self) -> list[int]:
+        return self._supplies.greedy()
+
+    @cached_property
     def _indifferent(self) -> Costs:
         return Costs(self._supplies, [], [], self._nearness)
 
     @cached_property
+    def _numbers(self) -> Bound:
+        """A bound on the number of sources that cover."""
+        ones, nothing = [1] * self._supplies.count, [0] * self._supplies.count
+        wanted = Wanted(fewest=1, most=self._supplies.count)
+        return self._costing(ones, nothing, wanted).tuned(len(self._cover), ROUNDS)
+
+    @cached_property
     def _guard(self) -> Bound:
-        """A source is worth what it has, each good priced so that its demand is worth the same."""
-        scale = max(self._supplies.demand) * 1000
-        prices = [scale // need for need in self._supplies.demand]
-        nothing = [0] * self._supplies.count
-        return priced(prices, self._supplies.demand, self._supplies.rows, nothing, nothing)
+        """Sources that cover are together worth what is demanded, at the prices that bound their number."""
+        return Bound(self._numbers.base, [cost - SCALE for cost in self._numbers.reduced])
+
+    def _costing(self, opening: Sequence[int], per_unit: Sequence[int], wanted: Wanted) -> Costing:
+        supplies = self._supplies
+        return Costing(
+            demand=supplies.demand,
+            rows=supplies.rows,
+            opening=opening,
+            per_unit=per_unit,
+            fewest=wanted.fewest,
+            most=wanted.most,
+        )
 
     @cached_property
     def _weaker_in_stock(self) -> list[int]:
@@ -190,23 +214,23 @@ class _Solver:
             self._nearness,
             partly=wanted.partly,
         )
-        best = self._search(costs, wanted, CHOOSING, [counted.cover])
+        goals = self._goals(costs, wanted, counted.cover)
+        best = self._search(costs, wanted, CHOOSING, goals, counted.cover)
         proven = best.run()
         if self._question.alternatives == 1 or not best.found:
             return Chosen(costs, best.found, proven, proven)
         first = best.found[0]
         size = len(first.sources)
         alike = replace(wanted, fewest=size, most=size, keep=self._question.alternatives)
-        more = self._search(costs, alike, 1.0, [first.sources])
+        more = self._search(costs, alike, 1.0, goals, first.sources)
         complete = more.run() and proven
         # Where units are short the alternatives are short of as many.
         found = [each for each in more.found if not wanted.partly or each.values[0] == first.values[0]]
         return Chosen(costs, found, proven, complete)
 
-    def _search(self, costs: Costs, wanted: Wanted, share: float, known: Iterable[Sequence[int]]) -> Choosing:
-        goals = [Bound(0, once, scale=1) for once in costs.opening]
-        if wanted.partly:
-            goals.insert(0, self._shortage)
+    def _search(
+        self, costs: Costs, wanted: Wanted, share: float, goals: Sequence[Bound], known: Sequence[int]
+    ) -> Choosing:
         search = Choosing(
             self._supplies,
             costs,
@@ -216,10 +240,23 @@ class _Solver:
             goals=goals,
             weaker=self._weaker_by(costs) if wanted.keep == 1 else None,
         )
-        for sources in known:
-            if len(sources) <= wanted.most:
-                search.offer(sources)
+        if len(known) <= wanted.most:
+            search.offer(known)
+            search.improve()
         return search
+
+    def _goals(self, costs: Costs, wanted: Wanted, known: Sequence[int]) -> list[Bound]:
+        """Return bounds on the values of a choice; that on the first objective is worth some effort."""
+        *objectives, themselves = zip(costs.opening, costs.per_unit, strict=True)
+        if wanted.partly:
+            # What is not sent costs nothing: only choosing is certain to.
+            return [self._shortage, *(Bound(0, opening, scale=1) for opening in costs.opening)]
+        goals: list[Bound] = []
+        for opening, per_unit in objectives:
+            costing = self._costing(opening, per_unit, wanted)
+            value = costs.value(len(goals), known)
+            goals.append(costing.tuned(value, ROUNDS if not goals else 0))
+        return [*goals, Bound(0, themselves[0], scale=1)]
 
     def _weaker_by(self, costs: Costs) -> list[int]:
         opening = list(zip(*costs.opening, strict=True))

@@ -171,10 +171,10 @@ def cheapest_plan(question: RoutingQuestion, chosen: tuple[Candidate, ...]) -> t
     for sku, quantity in question.demand.items():
         missing = quantity
 
-        def preference(each: Candidate, sku: str = sku, quantity: int = quantity) -> object:
+        def preference(each: Candidate, sku: str = sku) -> object:
             far = each.distance_km is None
             price = tuple(each.costs[index].per_unit for index in counted)
-            return price, -min(quantity, each.stock.get(sku, 0)), far, each.distance_km or 0.0, each.location
+            return price, -each.stock.get(sku, 0), far, each.distance_km or 0.0, each.location
 
         for each in sorted(chosen, key=preference):
             taken = min(missing, each.stock.get(sku, 0))

@@ -154,6 +154,13 @@ def test_equal_stock_goes_by_distance_then_id() -> None:
     assert plan(even) == [("A", "S", 10), ("B", "S", 5)]
 
 
+def test_most_inventory_counts_more_than_nearness() -> None:
+    """X 4 is sent by B, which has 9 of it, and not by A, which is nearer and has 6: what is left over counts (6a)."""
+    answer = ask({"X": 4, "Y": 2}, {"A": {"X": 6, "Y": 1}, "B": {"X": 9, "Y": 1}}, km={"A": 1.0, "B": 2.0})
+
+    assert plan(answer) == [("B", "X", 4), ("A", "Y", 1), ("B", "Y", 1)]
+
+
 def test_only_the_best_alternatives_are_returned() -> None:
     """Of 190 equally small sets as many as asked for come back, the nearest first, and none is missing among them."""
     stock: dict[str, dict[str, int] | int] = {f"L{n:02}": 1 for n in range(20)}
