@@ -3,14 +3,17 @@ Bounds from prices: what a choice of sources costs at least, without knowing whi
 
 Give every good a price. Whoever must buy the demand at these prices, and may sell what a source has at them, pays no
 more than the true cost: prices relax "the demand is met" (Lagrangian relaxation; Geoffrion 1974). A source then counts
-alone, with its *reduced* cost: what it costs less what it earns. All numbers are whole, in units of ``1 / SCALE``, so
-that no bound is ever wrong by rounding.
+alone, with its *reduced* cost: what it costs less what it earns. All numbers of a bound are whole, in units of
+``1 / SCALE``, so that none is ever wrong by rounding; prices are found in floating point, since any prices will do.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 from operator import mul
+
+from orderloom.domain.covering import Missing, Supplies, members
 
 SCALE = 1024
 """Units of a bound for each unit of cost."""
@@ -20,15 +23,24 @@ SMALL = 1e-6
 
 
 class Bound:
-    """A bound on one cost of every choice of sources."""
+    """A bound on one cost of every choice among some sources."""
 
-    def __init__(self, base: int, reduced: Sequence[int], scale: int = SCALE) -> None:
-        """Take what the demand costs at the prices, and by source its reduced cost."""
+    def __init__(
+        self,
+        base: int,
+        reduced: Sequence[int],
+        sources: Iterable[int],
+        *,
+        scale: int = SCALE,
+        prices: Mapping[int, float] | None = None,
+    ) -> None:
+        """Take what is certain, by source its reduced cost, and the prices; others than *sources* are not chosen."""
+        self.prices = prices
         self.base = base
-        self.reduced = list(reduced)
+        self.reduced = reduced
         self.scale = scale
-        self.order = sorted(range(len(self.reduced)), key=lambda source: (self.reduced[source], source))
-        self._ranked = [self.reduced[source] for source in self.order]
+        self.order = sorted(sources, key=lambda source: (reduced[source], source))
+        self._ranked = [reduced[source] for source in self.order]
         self._bits = [1 << source for source in self.order]
         self._cheapest = [0]
         for bit in self._bits:
@@ -57,88 +69,139 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class Costing:
-    """A demand, who has it, and what they cost: that which a bound is about."""
+    """What is still missing, who may give it, and what they cost."""
 
-    demand: Sequence[int]
-    """By good."""
-    rows: Sequence[Sequence[int]]
-    """By source, what it has of each good; at most the demand."""
+    supplies: Supplies
     opening: Sequence[int]
     """By source, what choosing it costs."""
     per_unit: Sequence[int]
     """By source, what each unit that it gives costs."""
     fewest: int
-    """Sources that a choice has, at least."""
+    """Sources still to choose, at least."""
     most: int
+    chosen: tuple[int, ...] = ()
+    missing: Missing
+    """Once the chosen have given all that they have."""
+    sources: int
+    """Of which others may be chosen."""
 
-    def bound(self, prices: Sequence[float]) -> Bound:
-        """Return the bound of *prices*, by good; none is negative."""
-        whole = [round(price * SCALE) for price in prices]
-        base = sum(map(mul, whole, self.demand))
-        reduced: list[int] = []
-        for row, once, each in zip(self.rows, self.opening, self.per_unit, strict=True):
-            unit = each * SCALE
-            worth = [price - unit if price > unit else 0 for price in whole] if unit else whole
-            reduced.append(once * SCALE - sum(map(mul, worth, row)))
-        return Bound(base, reduced)
+    def after(self, chosen: Sequence[int], missing: Missing, sources: int) -> "Costing":
+        """Return the same once *chosen* are chosen, and others than *sources* are excluded."""
+        size = len(chosen) - len(self.chosen)
+        return replace(
+            self,
+            chosen=tuple(chosen),
+            missing=missing,
+            sources=sources,
+            fewest=max(0, self.fewest - size),
+            most=self.most - size,
+        )
 
-    def tuned(self, target: float, rounds: int) -> Bound:
+    def tuned(self, target: int, rounds: int, start: Bound | None = None) -> Bound:
         """
-        Return a good bound: prices climb against what the best sources leave short (subgradient steps; Held and Karp).
+        Return a bound whose prices have climbed so many *rounds*.
 
         Args:
-            target: the cost of a choice that is known, above which no bound can be.
-            rounds: how many steps at most.
+            target: the cost of a choice that is known; there is no need for a bound above it.
+            rounds: how many steps at most, along what the best sources leave short (subgradients; Held and Karp 1971).
+            start: a bound of the same cost with more sources and more that is missing, whose prices are near.
         """
-        prices = self._marginal()
-        best, floor = prices, self._floor(prices)[0]
-        share = max(0.0, target - floor) / sum(self.demand)
-        prices = [price + share for price in prices]
+        return Prices(self).climbed(target, rounds, start.prices if start else None)
+
+
+class Prices:
+    """A search for good prices. A position is a place in the list of sources that may be chosen."""
+
+    def __init__(self, costing: Costing) -> None:
+        """Take what is to be bounded."""
+        supplies, self._costing = costing.supplies, costing
+        self._by_unit = any(costing.per_unit)
+        # With costs by unit the chosen may give less than they have: what they leave missing is not known.
+        demand = supplies.everything if self._by_unit else costing.missing
+        forced = list(costing.chosen) if self._by_unit else []
+        self._goods = [good for good, _ in demand]
+        self._demand = [need for _, need in demand]
+        self._sources = [*forced, *members(costing.sources)]
+        self._forced = len(forced)
+        rows = (supplies.rows[source] for source in self._sources)
+        self._rows = [[min(row[good], need) for good, need in demand] for row in rows]
+        self._opening = [costing.opening[source] for source in self._sources]
+        self._per_unit = [costing.per_unit[source] for source in self._sources]
+        self._certain = 0 if self._by_unit else sum(costing.opening[source] for source in costing.chosen)
+
+    def climbed(self, target: int, rounds: int, start: Mapping[int, float] | None) -> Bound:
+        """Return the bound of the best prices met."""
+        if start is None:
+            best = self._marginal()
+            floor, _ = self._value(best)
+            share = max(0.0, target - floor) / max(1, sum(self._demand))
+            prices = [price + share for price in best]
+        else:
+            best = prices = [start[good] for good in self._goods]
+            floor = -inf
         step, stale = 1.5, 0
         for _ in range(rounds):
-            value, lacking = self._floor(prices)
+            value, lacking = self._value(prices)
             if value > floor:
                 best, floor, stale = prices, value, 0
             else:
                 stale += 1
                 if stale == PATIENCE:
                     prices, step, stale = best, step / 2, 0
+                    continue
             length = sum(map(mul, lacking, lacking))
-            if not length or floor > target - SMALL:
+            if not length or floor > target:
                 break
             along = step * max(target - value, SMALL) / length
             prices = [max(0.0, price + along * short) for price, short in zip(prices, lacking, strict=True)]
-        return self.bound(best)
+        return self._bound(best)
 
     def _marginal(self) -> list[float]:
         """Return by good what its last unit costs when the cheapest sources give first and choosing is free."""
-        order = sorted(range(len(self.rows)), key=self.per_unit.__getitem__)
+        if not self._by_unit:
+            return [0.0] * len(self._demand)
+        order = sorted(range(len(self._rows)), key=self._per_unit.__getitem__)
         found: list[float] = []
-        for good, need in enumerate(self.demand):
+        for good, need in enumerate(self._demand):
             missing, last = need, 0
-            for source in order:
+            for position in order:
                 if missing <= 0:
                     break
-                if have := self.rows[source][good]:
-                    missing, last = missing - have, self.per_unit[source]
+                if have := self._rows[position][good]:
+                    missing, last = missing - have, self._per_unit[position]
             found.append(float(last))
         return found
 
-    def _floor(self, prices: Sequence[float]) -> tuple[float, list[float]]:
+    def _value(self, prices: Sequence[float]) -> tuple[float, list[float]]:
         """Return the bound of *prices*, and how much of each good the sources that it counts on leave short."""
         reduced: list[tuple[float, int]] = []
-        for source, (row, once, each) in enumerate(zip(self.rows, self.opening, self.per_unit, strict=True)):
+        for position, (row, once, each) in enumerate(zip(self._rows, self._opening, self._per_unit, strict=True)):
             worth = [price - each if price > each else 0.0 for price in prices] if each else prices
-            reduced.append((once - sum(map(mul, worth, row)), source))
-        reduced.sort()
-        value = sum(map(mul, prices, self.demand))
-        lacking = [float(need) for need in self.demand]
-        for count, (cost, source) in enumerate(reduced):
-            if count == self.most or (cost >= 0 and count >= self.fewest):
-                break
-            value += cost
-            each, row = self.per_unit[source], self.rows[source]
-            lacking = [
-                short - have if price > each else short for short, have, price in zip(lacking, row, prices, strict=True)
-            ]
+            reduced.append((once - sum(map(mul, worth, row)), position))
+        free = sorted(reduced[self._forced :])
+        fewest, most = self._costing.fewest, self._costing.most
+        counted = reduced[: self._forced]
+        counted += (pair for count, pair in enumerate(free[:most]) if pair[0] < 0 or count < fewest)
+        value = self._certain + sum(map(mul, prices, self._demand)) + sum(cost for cost, _ in counted)
+        lacking: list[float] = [*self._demand]
+        for _, position in counted:
+            each, row = self._per_unit[position], self._rows[position]
+            if each:
+                row = [have if price > each else 0 for have, price in zip(row, prices, strict=True)]
+            lacking = [short - have for short, have in zip(lacking, row, strict=True)]
         return value, lacking
+
+    def _bound(self, prices: Sequence[float]) -> Bound:
+        whole = [round(price * SCALE) for price in prices]
+        base = self._certain * SCALE + sum(map(mul, whole, self._demand))
+        reduced = [0] * self._costing.supplies.count
+        for position, source in enumerate(self._sources):
+            unit = self._per_unit[position] * SCALE
+            worth = [price - unit if price > unit else 0 for price in whole] if unit else whole
+            reduced[source] = self._opening[position] * SCALE - sum(map(mul, worth, self._rows[position]))
+        return Bound(
+            base + sum(reduced[source] for source in self._sources[: self._forced]),
+            reduced,
+            self._sources[self._forced :],
+            prices=dict(zip(self._goods, prices, strict=True)),
+        )

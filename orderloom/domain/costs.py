@@ -102,10 +102,23 @@ class Costs:
         total = sum(opening[source] for source in sources)
         return total + sum(per_unit[source] * quantity for _, source, quantity in self.gifts(sources))
 
-    def least(self, sources: Sequence[int]) -> int:
-        """Return a key that *sources*, which cover, are not below; it is their key when costs are not by unit."""
+    def key(self, sources: Sequence[int]) -> int:
+        """Return the key of *sources*, which cover."""
         key = sum(self.once[source] for source in sources)
-        return key + self._units * min(self.each[source] for source in sources) if self.by_unit else key
+        if not self.by_unit:
+            return key
+        # Who gives of several that cost the same makes no difference here.
+        ranked = sorted(sources, key=self.each.__getitem__)
+        rows = [(self.each[source], self._supplies.rows[source]) for source in ranked]
+        for good, need in self._supplies.everything:
+            for each, row in rows:
+                have = row[good]
+                if have >= need:
+                    key += each * need
+                    break
+                key += each * have
+                need -= have
+        return key
 
     def choice(self, sources: Sequence[int]) -> Choice | None:
         """Return what *sources* cost when each of them is needed; None when one would give nothing."""

@@ -6,10 +6,18 @@ covered: it gets shorter as a search goes down.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 type Missing = list[tuple[int, int]]
 """Goods and how much of each is still missing; only what is."""
+
+
+def members(sources: int) -> Iterator[int]:
+    """Yield the members of a set of sources, ascending."""
+    while sources:
+        bit = sources & -sources
+        sources ^= bit
+        yield bit.bit_length() - 1
 
 
 class GaveUp(Exception):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import fsum
 
-from orderloom.domain.bounds import SCALE, Bound, Costing
-from orderloom.domain.choosing import Choosing, Wanted
+from orderloom.domain.bounds import Bound, Costing
+from orderloom.domain.choosing import Choosing, Guide, Wanted
 from orderloom.domain.costs import Choice, Costs
 from orderloom.domain.covering import Budget, Supplies
 from orderloom.domain.routing import (
@@ -32,8 +32,8 @@ from orderloom.domain.routing import (
 MILLIMETRES = 1e6
 """In a kilometre: distances are compared as whole numbers of them."""
 
-ROUNDS = 40
-"""Steps in which the prices of a bound are tuned."""
+ROUNDS = 12
+"""Steps that prices climb for a first bound."""
 COUNTING, CHOOSING = 0.5, 0.8
 """Shares of the budget after which the search for the fewest locations, and that for the best route, are given up."""
 
@@ -132,7 +132,7 @@ class _Solver:
         cover = self._cover
         least = supplies.fewest()
         if least < len(cover):
-            least = max(least, self._numbers.floor(least, len(cover)))
+            least = max(least, self._numbers.bound.floor(least, len(cover)))
         spend = self._budget.until(COUNTING)
         for size in range(least, len(cover)):
             search = Choosing(
@@ -140,7 +140,7 @@ class _Solver:
                 self._indifferent,
                 Wanted(fewest=size, most=size),
                 spend,
-                guard=self._guard,
+                [self._numbers],
                 weaker=self._weaker_in_stock,
             )
             certain = search.run()
@@ -159,26 +159,21 @@ class _Solver:
         return Costs(self._supplies, [], [], self._nearness)
 
     @cached_property
-    def _numbers(self) -> Bound:
-        """A bound on the number of sources that cover."""
+    def _numbers(self) -> Guide:
+        """To the number of sources that cover."""
         ones, nothing = [1] * self._supplies.count, [0] * self._supplies.count
-        wanted = Wanted(fewest=1, most=self._supplies.count)
-        return self._costing(ones, nothing, wanted).tuned(len(self._cover), ROUNDS)
-
-    @cached_property
-    def _guard(self) -> Bound:
-        """Sources that cover are together worth what is demanded, at the prices that bound their number."""
-        return Bound(self._numbers.base, [cost - SCALE for cost in self._numbers.reduced])
+        costing = self._costing(ones, nothing, Wanted(fewest=1, most=self._supplies.count))
+        return Guide(costing.tuned(len(self._cover), ROUNDS), costing)
 
     def _costing(self, opening: Sequence[int], per_unit: Sequence[int], wanted: Wanted) -> Costing:
-        supplies = self._supplies
         return Costing(
-            demand=supplies.demand,
-            rows=supplies.rows,
+            supplies=self._supplies,
             opening=opening,
             per_unit=per_unit,
             fewest=wanted.fewest,
             most=wanted.most,
+            missing=self._supplies.everything,
+            sources=self._supplies.useful,
         )
 
     @cached_property
@@ -229,34 +224,34 @@ class _Solver:
         return Chosen(costs, found, proven, complete)
 
     def _search(
-        self, costs: Costs, wanted: Wanted, share: float, goals: Sequence[Bound], known: Sequence[int]
+        self, costs: Costs, wanted: Wanted, share: float, goals: Sequence[Guide], known: Sequence[int]
     ) -> Choosing:
         search = Choosing(
             self._supplies,
             costs,
             wanted,
             self._budget.until(share),
-            guard=self._guard,
-            goals=goals,
+            [self._numbers, *goals],
             weaker=self._weaker_by(costs) if wanted.keep == 1 else None,
         )
         if len(known) <= wanted.most:
             search.offer(known)
-            search.improve()
         return search
 
-    def _goals(self, costs: Costs, wanted: Wanted, known: Sequence[int]) -> list[Bound]:
-        """Return bounds on the values of a choice; that on the first objective is worth some effort."""
-        *objectives, themselves = zip(costs.opening, costs.per_unit, strict=True)
+    def _goals(self, costs: Costs, wanted: Wanted, known: Sequence[int]) -> list[Guide]:
+        """Return guides to the values of a choice; that to the first objective is worth some effort."""
+        everyone = range(self._supplies.count)
+        by_opening = [Guide(Bound(0, opening, everyone, scale=1)) for opening in costs.opening]
         if wanted.partly:
             # What is not sent costs nothing: only choosing is certain to.
-            return [self._shortage, *(Bound(0, opening, scale=1) for opening in costs.opening)]
-        goals: list[Bound] = []
-        for opening, per_unit in objectives:
+            return [self._shortage, *by_opening]
+        *_, themselves = by_opening
+        goals: list[Guide] = []
+        for opening, per_unit in zip(costs.opening[:-1], costs.per_unit[:-1], strict=True):
             costing = self._costing(opening, per_unit, wanted)
-            value = costs.value(len(goals), known)
-            goals.append(costing.tuned(value, ROUNDS if not goals else 0))
-        return [*goals, Bound(0, themselves[0], scale=1)]
+            bound = costing.tuned(costs.value(len(goals), known), 0 if goals else ROUNDS)
+            goals.append(Guide(bound, None if goals else costing))
+        return [*goals, themselves]
 
     def _weaker_by(self, costs: Costs) -> list[int]:
         opening = list(zip(*costs.opening, strict=True))
@@ -266,9 +261,10 @@ class _Solver:
         )
 
     @cached_property
-    def _shortage(self) -> Bound:
+    def _shortage(self) -> Guide:
         """The units short are at least those demanded, less what the chosen have."""
-        return Bound(sum(self._supplies.demand), [-sum(row) for row in self._supplies.rows], scale=1)
+        given = [-sum(row) for row in self._supplies.rows]
+        return Guide(Bound(sum(self._supplies.demand), given, range(self._supplies.count), scale=1))
 
     @cached_property
     def _objectives(self) -> list[tuple[str, list[Cost]]]:
