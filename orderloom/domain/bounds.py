@@ -17,6 +17,8 @@ from orderloom.domain.covering import Missing, Supplies, members
 
 SCALE = 1024
 """Units of a bound for each unit of cost."""
+EFFORT = 1_500_000
+"""Prices times sources times steps: with more of the first two there are fewer steps."""
 PATIENCE = 4
 """Steps without a better bound, after which they become half as long."""
 SMALL = 1e-6
@@ -99,11 +101,11 @@ class Costing:
 
     def tuned(self, target: int, rounds: int, start: Bound | None = None) -> Bound:
         """
-        Return a bound whose prices have climbed so many *rounds*.
+        Return a bound whose prices have climbed so many *rounds*, or fewer where there is very much of everything.
 
         Args:
             target: the cost of a choice that is known; there is no need for a bound above it.
-            rounds: how many steps at most, along what the best sources leave short (subgradients; Held and Karp 1971).
+            rounds: how many steps, along what the best sources leave short (subgradients; Held and Karp 1971).
             start: a bound of the same cost with more sources and more that is missing, whose prices are near.
         """
         return Prices(self).climbed(target, rounds, start.prices if start else None)
@@ -140,7 +142,7 @@ class Prices:
             best = prices = [start[good] for good in self._goods]
             floor = -inf
         step, stale = 1.5, 0
-        for _ in range(rounds):
+        for _ in range(min(rounds, EFFORT // max(1, len(self._rows) * len(self._goods)))):
             value, lacking = self._value(prices)
             if value > floor:
                 best, floor, stale = prices, value, 0

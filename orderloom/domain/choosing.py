@@ -7,13 +7,13 @@ search turns out long, and made anew for what is left at a node only once it tur
 """
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
 from orderloom.domain.bounds import Bound, Costing
 from orderloom.domain.costs import Choice, Costs
-from orderloom.domain.covering import GaveUp, Missing, Supplies, members
+from orderloom.domain.covering import GaveUp, Missing, Spend, Supplies, members
 
 LONG = 400
 """Nodes after which a search begins again with better bounds."""
@@ -79,7 +79,7 @@ class Choosing:
         supplies: Supplies,
         costs: Costs,
         wanted: Wanted,
-        spend: Callable[[], None],
+        spend: Spend,
         guides: Sequence[Guide],
         *,
         weaker: Sequence[int] | None = None,

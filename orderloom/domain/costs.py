@@ -111,13 +111,14 @@ class Costs:
         ranked = sorted(sources, key=self.each.__getitem__)
         rows = [(self.each[source], self._supplies.rows[source]) for source in ranked]
         for good, need in self._supplies.everything:
+            missing = need
             for each, row in rows:
                 have = row[good]
-                if have >= need:
-                    key += each * need
+                if have >= missing:
+                    key += each * missing
                     break
                 key += each * have
-                need -= have
+                missing -= have
         return key
 
     def choice(self, sources: Sequence[int]) -> Choice | None:

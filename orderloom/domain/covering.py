@@ -20,6 +20,10 @@ def members(sources: int) -> Iterator[int]:
         yield bit.bit_length() - 1
 
 
+type Spend = Callable[[], None]
+"""What a search calls at each node; raises ``GaveUp``."""
+
+
 class GaveUp(Exception):
     """A search has used up what it was given."""
 
@@ -39,9 +43,17 @@ class Budget:
         self.nodes = 0
         """Used so far."""
 
-    def until(self, share: float) -> Callable[[], None]:
-        """Return what a search calls at each node; it raises ``GaveUp`` once this *share* of the whole is used."""
+    def until(self, share: float, further: int | None = None) -> Spend:
+        """
+        Return what a search calls at each node; it raises ``GaveUp`` once this *share* of the whole is used.
+
+        Args:
+            share: of nodes and of seconds.
+            further: nodes from now on, when that is less.
+        """
         nodes, seconds = int(self._max_nodes * share), self._seconds * share
+        if further is not None:
+            nodes = min(nodes, self.nodes + further)
 
         def spend() -> None:
             self.nodes += 1

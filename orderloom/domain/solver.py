@@ -14,7 +14,7 @@ from math import fsum
 from orderloom.domain.bounds import Bound, Costing
 from orderloom.domain.choosing import Choosing, Guide, Wanted
 from orderloom.domain.costs import Choice, Costs
-from orderloom.domain.covering import Budget, Supplies
+from orderloom.domain.covering import Budget, Spend, Supplies
 from orderloom.domain.routing import (
     FEWEST_SPLITS,
     Assignment,
@@ -34,6 +34,8 @@ MILLIMETRES = 1e6
 
 ROUNDS = 12
 """Steps that prices climb for a first bound."""
+ALTERNATIVES = 2_000
+"""Nodes that the search for alternatives may take; half of what the best route took when that is more."""
 COUNTING, CHOOSING = 0.5, 0.8
 """Shares of the budget after which the search for the fewest locations, and that for the best route, are given up."""
 
@@ -210,27 +212,28 @@ class _Solver:
             partly=wanted.partly,
         )
         goals = self._goals(costs, wanted, counted.cover)
-        best = self._search(costs, wanted, CHOOSING, goals, counted.cover)
+        best = self._search(costs, wanted, self._budget.until(CHOOSING), goals, counted.cover)
         proven = best.run()
         if self._question.alternatives == 1 or not best.found:
             return Chosen(costs, best.found, proven, proven)
         first = best.found[0]
         size = len(first.sources)
         alike = replace(wanted, fewest=size, most=size, keep=self._question.alternatives)
-        more = self._search(costs, alike, 1.0, goals, first.sources)
+        spend = self._budget.until(1.0, further=max(ALTERNATIVES, self._budget.nodes // 2))
+        more = self._search(costs, alike, spend, goals, first.sources)
         complete = more.run() and proven
         # Where units are short the alternatives are short of as many.
         found = [each for each in more.found if not wanted.partly or each.values[0] == first.values[0]]
         return Chosen(costs, found, proven, complete)
 
     def _search(
-        self, costs: Costs, wanted: Wanted, share: float, goals: Sequence[Guide], known: Sequence[int]
+        self, costs: Costs, wanted: Wanted, spend: Spend, goals: Sequence[Guide], known: Sequence[int]
     ) -> Choosing:
         search = Choosing(
             self._supplies,
             costs,
             wanted,
-            self._budget.until(share),
+            spend,
             [self._numbers, *goals],
             weaker=self._weaker_by(costs) if wanted.keep == 1 else None,
         )
