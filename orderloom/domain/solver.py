@@ -34,8 +34,8 @@ MILLIMETRES = 1e6
 
 ROUNDS = 12
 """Steps that prices climb for a first bound."""
-ALTERNATIVES = 2_000
-"""Nodes that the search for alternatives may take; half of what the best route took when that is more."""
+ALTERNATIVES = 1_500
+"""Nodes that the search for alternatives may take; a quarter of what the best route took when that is more."""
 COUNTING, CHOOSING = 0.5, 0.8
 """Shares of the budget after which the search for the fewest locations, and that for the best route, are given up."""
 
@@ -219,7 +219,7 @@ class _Solver:
         first = best.found[0]
         size = len(first.sources)
         alike = replace(wanted, fewest=size, most=size, keep=self._question.alternatives)
-        spend = self._budget.until(1.0, further=max(ALTERNATIVES, self._budget.nodes // 2))
+        spend = self._budget.until(1.0, further=max(ALTERNATIVES, self._budget.nodes // 4))
         more = self._search(costs, alike, spend, goals, first.sources)
         complete = more.run() and proven
         # Where units are short the alternatives are short of as many.
