@@ -1,11 +1,12 @@
 """
 The reserve transaction on PostgreSQL alone: called as a worker calls it, on one SKU that everyone wants at once.
 
-Beside it, on the same row and by turns, the least that a reservation could be: one conditional update, committed.
+A transaction for each order, then as workers do it: orders that come at the same time share one. Beside both, on the
+same row and by turns, the least that a reservation could be: one conditional update, committed.
 """
 
 from asyncio import TaskGroup
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,8 @@ from sqlalchemy import bindparam, select, update
 
 from activities import transaction
 from activities.record import record_delivery
-from activities.reservations import create_reservation
+from activities.registry import Entry, runner
+from activities.reservations import create_reservation, create_reservations
 from activities.unit import Services
 from orderloom.benchmark.contenders import findings_in, open_world
 from orderloom.benchmark.generator import Begins
@@ -29,16 +31,18 @@ from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.contracts import actions
-from orderloom.contracts.messages import Context, Delivery, ReleasePin, RunAction
+from orderloom.contracts.messages import ActionDone, Context, Delivery, ReleasePin, RunAction
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.intake import ORDER_PLACED, Submission, submit
 from orderloom.persistence.tables.inventory import group_stock
 from orderloom.persistence.vault import Vault
+from orderloom.settings import Settings
 
 MASTER_KEY = bytes(32)
 """Nobody's: the data is made up and gone afterwards."""
 
 type Job = Callable[[], Awaitable[None]]
+type Run = Callable[[RunAction], Awaitable[ActionDone]]
 
 _row = group_stock.c
 _HOT_ROW = (_row.group_id == GROUP) & (_row.sku == HOT)
@@ -71,22 +75,25 @@ class Reserving:
             plan=self.plan,
             runs=runs,
             reserved=reserved or 0,
-            wanted=HOT_QUANTITY * self.plan.orders * (1 + self.plan.runs),
+            wanted=HOT_QUANTITY * self.plan.orders * (1 + self.plan.runs) * (1 + len(self.plan.at_once)),
             findings=tuple(map(str, await findings_in(self.services.engine))),
         )
 
     async def _turn(self, series: str) -> ReserveRun:
-        """Place the orders, which is not measured; reserve for all of them; update the row as often, and undo that."""
-        count = self.plan.orders
-        orders = await self._placed(series)
-        reserved = await self._seconds(partial(self._reserve, order) for order in orders)
-        bare = await self._seconds(self._update for _ in orders)
+        """Reserve for orders in every way, update the row as often, and undo that. Placing orders is not measured."""
+        alone = await self._reservations(f"{series}-alone", self._alone, self.plan.connections)
+        grouped = [await self._reservations(f"{series}-{many}", self._grouped(), many) for many in self.plan.at_once]
+        bare = await self._rate([self._update] * self.plan.orders, self.plan.connections)
         async with self.services.engine.begin() as conn:
-            await conn.execute(_UNDO, {"quantity": HOT_QUANTITY * count})
-        return ReserveRun(reservations=count / reserved, bare=count / bare)
+            await conn.execute(_UNDO, {"quantity": HOT_QUANTITY * self.plan.orders})
+        return ReserveRun(alone=alone, grouped=tuple(grouped), bare=bare)
 
-    async def _seconds(self, jobs: Iterable[Job]) -> float:
-        """Do all *jobs*, one after another on each connection, and return how long it took."""
+    async def _reservations(self, series: str, run: Run, at_once: int) -> float:
+        orders = await self._placed(series)
+        return await self._rate([partial(self._reserve, run, order) for order in orders], at_once)
+
+    async def _rate(self, jobs: Sequence[Job], at_once: int) -> float:
+        """Do all *jobs*, at most so many *at_once*, and return how many a second that was."""
         waiting = iter(jobs)
 
         async def one_after_another() -> None:
@@ -95,9 +102,9 @@ class Reserving:
 
         began = perf_counter()
         async with TaskGroup() as group:
-            for _ in range(self.plan.connections):
+            for _ in range(at_once):
                 group.create_task(one_after_another())
-        return perf_counter() - began
+        return len(jobs) / (perf_counter() - began)
 
     async def _placed(self, series: str) -> list[str]:
         told, orders = self.begins(f"{series}: orders placed", self.plan.orders), list[str]()
@@ -106,7 +113,8 @@ class Reserving:
             orders.append(await self._place(body))
             told(len(orders))
 
-        await self._seconds(partial(place, body) for body in hot_orders(self.plan.seed, series, self.plan.orders))
+        bodies = hot_orders(self.plan.seed, series, self.plan.orders)
+        await self._rate([partial(place, body) for body in bodies], self.plan.connections)
         return orders
 
     async def _place(self, body: JsonObject) -> str:
@@ -125,9 +133,16 @@ class Reserving:
         await record_delivery(engine, vault, self._context(taken.order_id), delivery)
         return taken.order_id
 
-    async def _reserve(self, order: str) -> None:
+    async def _alone(self, request: RunAction) -> ActionDone:
+        return await transaction.run(self.services, actions.create_reservation, create_reservation, request)
+
+    def _grouped(self) -> Run:
+        entry = Entry(actions.create_reservation, run=create_reservation, together=create_reservations)
+        return runner(self.services, entry)
+
+    async def _reserve(self, run: Run, order: str) -> None:
         request = RunAction(context=self._context(order), key=f"{order}/reserve", input={}, cause="benchmark/reserve")
-        done = await transaction.run(self.services, actions.create_reservation, create_reservation, request)
+        done = await run(request)
         assert done.output["outcome"] == "reserved", f"order {order}: {done.output}"
 
     async def _update(self) -> None:
@@ -156,7 +171,7 @@ async def reserving(
         stack.push_async_callback(server.stop)
         urls = await server.ensure_database("orderloom"), await server.ensure_database("orderloom_keys")
         await migrate(*urls)
-        engine, keys = (create_engine(url, pool_size=plan.connections) for url in urls)
+        engine, keys = (create_engine(url, pool_size=max(plan.connections, Settings().pool_size)) for url in urls)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(keys.dispose)
         services = Services(engine=engine, vault=Vault(keys, MASTER_KEY))

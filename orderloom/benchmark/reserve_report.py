@@ -14,18 +14,25 @@ class ReservePlan(Frozen):
     orders: int = 500
     """Reservations, and bare updates, in each run."""
     connections: int = 8
+    """Over which reservations are made one by one, and bare updates."""
+    at_once: tuple[int, ...] = (20, 64)
+    """Orders that want to reserve at the same time in one process, which may share transactions; each is measured. The
+    first is what a worker takes on unless a setting says otherwise."""
     runs: int = 3
 
 
 class ReserveRun(Frozen):
-    """Transactions a second."""
+    """Of what is measured, how often a second."""
 
-    reservations: float
+    alone: float
+    """Reservations, a transaction each."""
+    grouped: tuple[float, ...]
+    """Reservations as a worker makes them, for each number of orders at once."""
     bare: float
 
 
 class ReserveReport(Frozen):
-    """The whole reserve transaction and a bare conditional update of the same row, by turns."""
+    """The whole reserve transaction, alone and in groups, and a bare conditional update of the same row, by turns."""
 
     kind: Literal["reserve"] = "reserve"
     command: str
@@ -40,9 +47,14 @@ class ReserveReport(Frozen):
     """What is wrong with the books."""
 
     @property
-    def reservations(self) -> Spread:
-        """Return the reservations a second."""
-        return Spread.of(run.reservations for run in self.runs)
+    def alone(self) -> Spread:
+        """Return the reservations a second when each has a transaction of its own."""
+        return Spread.of(run.alone for run in self.runs)
+
+    @property
+    def grouped(self) -> tuple[Spread, ...]:
+        """Return the reservations a second for each number of orders at once."""
+        return tuple(Spread.of(run.grouped[number] for run in self.runs) for number in range(len(self.plan.at_once)))
 
     @property
     def bare(self) -> Spread:
@@ -50,9 +62,16 @@ class ReserveReport(Frozen):
         return Spread.of(run.bare for run in self.runs)
 
     @property
-    def share(self) -> Spread:
-        """Return the reservations a second as a share of the bare updates, turn by turn."""
-        return Spread.of(run.reservations / run.bare for run in self.runs)
+    def alone_share(self) -> Spread:
+        """Return the reservations that were made alone as a share of the bare updates, turn by turn."""
+        return Spread.of(run.alone / run.bare for run in self.runs)
+
+    @property
+    def grouped_share(self) -> tuple[Spread, ...]:
+        """Return the same of the reservations for each number of orders at once."""
+        return tuple(
+            Spread.of(run.grouped[number] / run.bare for run in self.runs) for number in range(len(self.plan.at_once))
+        )
 
     @property
     def passed(self) -> bool:

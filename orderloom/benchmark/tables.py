@@ -86,9 +86,17 @@ def reserve_table(report: ReserveReport) -> Table:
         title=f"runs: {plan.runs}, in each: {plan.orders}, connections: {plan.connections}",
         head=("on one SKU, middle run (least to most)", "found"),
         rows=(
-            ("reserve transactions/s", spread(report.reservations)),
-            ("bare conditional updates of the same row/s", spread(report.bare)),
-            ("the one as a share of the other", spread(report.share, 2)),
+            ("bare conditional updates of the row/s", spread(report.bare)),
+            ("reservations/s, a transaction each", spread(report.alone)),
+            ("as a share of the bare updates", spread(report.alone_share, 2)),
+            *(
+                row
+                for at_once, rate, share in zip(plan.at_once, report.grouped, report.grouped_share, strict=True)
+                for row in (
+                    (f"reservations/s, {at_once} orders at once in one worker", spread(rate)),
+                    (f"{at_once} at once, as a share of the bare updates", spread(share, 2)),
+                )
+            ),
             ("units reserved, of those wanted", f"{report.reserved:,} of {report.wanted:,}"),
         ),
     )

@@ -166,13 +166,19 @@ def test_reserving_passes_when_everything_is_reserved_once() -> None:
         "command": "./run benchmark reserve",
         "origin": ORIGIN,
         "plan": ReservePlan(),
-        "runs": (ReserveRun(reservations=400.0, bare=1000.0), ReserveRun(reservations=500.0, bare=1000.0)),
+        "runs": (
+            ReserveRun(alone=200.0, grouped=(300.0, 400.0), bare=1000.0),
+            ReserveRun(alone=250.0, grouped=(500.0, 1200.0), bare=1000.0),
+        ),
         "wanted": 2000,
         "findings": (),
     }
     report = ReserveReport.model_validate({**given, "reserved": 2000})
 
     assert report.passed
-    assert report.share == Spread(median=0.45, least=0.4, most=0.5)
-    assert dict(reserve_table(report).rows)["reserve transactions/s"] == "450.0 (400.0 to 500.0)"
+    assert report.alone_share == Spread(median=0.225, least=0.2, most=0.25)
+    assert report.grouped_share == (Spread(median=0.4, least=0.3, most=0.5), Spread(median=0.8, least=0.4, most=1.2))
+    rows = dict(reserve_table(report).rows)
+    assert rows["reservations/s, a transaction each"] == "225.0 (200.0 to 250.0)"
+    assert rows["reservations/s, 64 orders at once in one worker"] == "800.0 (400.0 to 1,200.0)"
     assert not ReserveReport.model_validate({**given, "reserved": 2002}).passed
