@@ -1,10 +1,12 @@
 """Carries a routing out: the reservation moves to the plan's locations, and each gets its fulfillment orders."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import column, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
@@ -13,10 +15,14 @@ from activities.waiting import Waiting, read_waiting
 from orderloom.contracts import actions
 from orderloom.contracts.actions import CreateFulfillmentOrders, FulfillmentOrdersCreated
 from orderloom.domain import ids
+from orderloom.domain.calendar import business_day
 from orderloom.domain.fulfillment import FulfillmentStatus
+from orderloom.domain.locations import LocationTraits
+from orderloom.domain.model import JsonObject
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.parts import FulfillmentKind, RoutedPart, Routing
 from orderloom.domain.units import Account, Movement, Pool, UnitState, apply, move
+from orderloom.persistence.capacity import assign
 from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
 from orderloom.persistence.tables.inventory import reservations
@@ -62,15 +68,19 @@ class Slice:
 async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders) -> FulfillmentOrdersCreated:
     """Allocate what the attempt routed of what waits, or nothing when stock or order have moved since."""
     waiting = await read_waiting(unit)
-    slices = _sliced(waiting, await _routed(unit, command.attempt, waiting))
+    parts, days = await _routed(unit, command.attempt, waiting)
+    slices = _sliced(waiting, parts)
     drafts = _drafts(slices, await unit.next_number(fulfillment_orders), unit.order.id)
     charges = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id not in waiting.products]
     await _add_charges(unit, drafts, charges, waiting)
     _tell(unit, drafts)
     await _move_reservations(unit, drafts, slices)
-    _write(unit, drafts, command.attempt)
+    _write(unit, drafts, command.attempt, days)
     await unit.move_units([movement for draft in drafts for movement in draft.movements])
     await _hold_stock(unit, slices)
+    if days:
+        taken = Counter((draft.location, days[draft.location]) for draft in drafts if draft.location in days)
+        await assign(await unit.connection(), taken)
     return FulfillmentOrdersCreated(fulfillment_orders=[draft.id for draft in drafts[:NAMED]], count=len(drafts))
 
 
@@ -83,15 +93,27 @@ def _tell(unit: Unit, drafts: Sequence[Draft]) -> None:
             unit.journal("fulfillment.digital", {"fulfillment_order": draft.id})
 
 
-_ANSWER = select(routing_attempts.c.answer).where(
-    routing_attempts.c.order_id == bindparam("of_order"), routing_attempts.c.number == bindparam("of_number")
-)
+_ANSWER = text(
+    """
+    SELECT a.answer, (
+        SELECT jsonb_object_agg(l.id, l.traits) FROM locations l
+        WHERE l.traits->'capacity' IS NOT NULL AND l.id IN (
+            SELECT planned #>> '{}'
+            FROM jsonb_path_query(a.answer, '$.parts[*].answer.routes[0].plan[*].location') planned)) AS limited
+    FROM routing_attempts a WHERE a.order_id = :of_order AND a.number = :of_number
+    """
+).columns(routing_attempts.c.answer, column("limited", JSONB))
+"""An attempt's answer, and the traits of the locations in its plan that take only so much a day."""
 
 
-async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[RoutedPart, ...]:
-    """Return the parts that go out by the attempt, if what waits is still what it saw."""
-    stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).scalar_one_or_none()
-    routing = None if stored is None else Routing.model_validate(stored)
+async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[tuple[RoutedPart, ...], dict[str, date]]:
+    """
+    Return the parts that go out by the attempt, if what waits is still what it saw.
+
+    With them comes, by location with a capacity, the day that the work belongs to; none if the policy counts none.
+    """
+    stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).one_or_none()
+    routing = None if stored is None else Routing.model_validate(stored.answer)
     if routing is None or not routing.carried_out:
         raise OrderMoved(f"routing attempt {attempt} of order {unit.order.id} has no route", attempt=attempt)
     seen: Counter[tuple[str, str]] = Counter()
@@ -99,7 +121,12 @@ async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[RoutedPar
         seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
     if seen != waiting.by_group:
         raise OrderMoved(f"order {unit.order.id} has changed since routing attempt {attempt}", attempt=attempt)
-    return routing.carried_out
+    limited: dict[str, JsonObject] | None = None if stored is None else stored.limited
+    counted = limited if limited and unit.order.policy.routing.eligible.capacity else {}
+    days = {
+        location: business_day(LocationTraits.model_validate(traits), unit.now) for location, traits in counted.items()
+    }
+    return routing.carried_out, days
 
 
 def _sliced(waiting: Waiting, parts: Iterable[RoutedPart]) -> list[Slice]:
@@ -187,7 +214,7 @@ async def _add_charges(unit: Unit, drafts: Sequence[Draft], charges: Sequence[Po
             draft.movements.append(move(pool, pool.quantity, _allocated(draft)))
 
 
-def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
+def _write(unit: Unit, drafts: Sequence[Draft], attempt: int, days: Mapping[str, date]) -> None:
     orders: list[Values] = [
         {
             "id": draft.id,
@@ -199,6 +226,7 @@ def _write(unit: Unit, drafts: Sequence[Draft], attempt: int) -> None:
             "status": FulfillmentStatus.ALLOCATED.value,
             "attempt": attempt,
             "created_at": unit.now,
+            "capacity_day": days.get(draft.location),
         }
         for draft in drafts
     ]

@@ -31,17 +31,18 @@ _LIVE = (
 async def cancel_items(unit: Unit, command: ForRequest) -> ItemsChanged:
     """Cancel the command's items: planned anew on the ledger of now, allocated units given back first."""
     request = CancelItems.model_validate(await unit.request(command.request))
+    stopping = await stoppable(unit)
     plan = plan_cancel(
         await unit.lines(),
         await unit.pools(),
         request,
         unit.order.life_cycle,
-        await stoppable(unit),
+        stopping,
         funds=await unit.funds(),
     )
     change_order = await _next_change_order(unit)
     unit.journal("items.cancelled", {"change_order": change_order})
-    await give_up(unit, plan.give_back)
+    await give_up(unit, plan.give_back, stopping)
     await unit.move_units(plan.movements)
     if reserved := _units(plan.movements, UnitState.RESERVED):
         await release_at_group(unit, reserved)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Row, bindparam, select
 
-from activities.fulfillment import set_status, take_back
+from activities.fulfillment import give_capacity_back, set_status, take_back
 from activities.intents import IntentDraft, call_intents, order_intents
 from activities.payments import ask, done_amount
 from activities.registry import implements, prepares, settles
@@ -53,7 +53,7 @@ async def withdraw_routing(unit: Unit, command: ForSchedule) -> Count:
 
 _orders = fulfillment_orders.c
 _OF_ATTEMPT = (
-    select(_orders.id, _orders.status, _orders.location_id)
+    select(_orders.id, _orders.status, _orders.location_id, _orders.capacity_day)
     .where(
         _orders.order_id == bindparam("of_order"),
         _orders.attempt == bindparam("of_attempt"),
@@ -76,6 +76,7 @@ async def cancel_fulfillment_orders(unit: Unit, command: ForAttempt) -> Count:
     await take_back(unit, quantities, products)
     for row in rows:
         set_status(unit, row.id, FulfillmentStatus.CANCELLED)
+    await give_capacity_back(unit, [row.capacity_day and (row.location_id, row.capacity_day) for row in rows])
     return Count(count=len(rows))
 
 

@@ -1,7 +1,8 @@
 """What locations report of fulfillment orders, and stock that leaves them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from sqlalchemy import select, text
 
@@ -12,6 +13,7 @@ from activities.unit import Unit
 from orderloom.contracts import actions, delivering
 from orderloom.contracts.actions import Released
 from orderloom.contracts.delivering import Delivered, ForFulfillmentOrder
+from orderloom.domain.capacity import Day
 from orderloom.domain.errors import NotFound
 from orderloom.domain.fulfillment import (
     OPEN,
@@ -27,6 +29,7 @@ from orderloom.domain.parts import FulfillmentKind
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.domain.rejections import RejectReason
 from orderloom.domain.units import Account, Movement, Pool, UnitState, move
+from orderloom.persistence.capacity import unassign
 from orderloom.persistence.stock import Held, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.inventory import reservations, stock_changes
@@ -48,6 +51,12 @@ class FulfillmentOrder(Frozen):
     kind: FulfillmentKind
     attempt: int
     hold_reason: str | None
+    capacity_day: date | None
+
+    @property
+    def day(self) -> Day | None:
+        """Return the location and day whose capacity it takes, or None when it takes none."""
+        return None if self.location_id is None or self.capacity_day is None else (self.location_id, self.capacity_day)
 
     @property
     def facts(self) -> dict[str, Json]:
@@ -84,13 +93,15 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
         _tell_worked_while_held(unit, row, report.type)
     if status != row.status:
         set_status(unit, row.id, status)
+    if status is FulfillmentStatus.REJECTED:
+        await give_capacity_back(unit, [row.day])
     return seq
 
 
 _ONE = (
     text(
         """
-        SELECT id, status, location_id, delivery_group_id, kind, attempt, hold_reason
+        SELECT id, status, location_id, delivery_group_id, kind, attempt, hold_reason, capacity_day
         FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order
         """
     )
@@ -102,6 +113,7 @@ _ONE = (
     _orders.kind,
     _orders.attempt,
     _orders.hold_reason,
+    _orders.capacity_day,
 )
 
 
@@ -125,10 +137,21 @@ async def required_fulfillment_order(unit: Unit, name: str) -> FulfillmentOrder:
     return row
 
 
-async def stoppable(unit: Unit) -> set[str]:
-    """Return the order's fulfillment orders that can still give units back."""
-    query = select(_orders.id).where(_orders.order_id == unit.order.id, _orders.status.in_(sorted(STOPPABLE)))
-    return set((await unit.read(query)).scalars())
+async def stoppable(unit: Unit) -> dict[str, Day | None]:
+    """Return the order's fulfillment orders that can still give units back, with the day whose capacity each takes."""
+    query = select(_orders.id, _orders.location_id, _orders.capacity_day).where(
+        _orders.order_id == unit.order.id, _orders.status.in_(sorted(STOPPABLE))
+    )
+    return {
+        row.id: None if row.capacity_day is None else (row.location_id, row.capacity_day)
+        for row in await unit.read(query)
+    }
+
+
+async def give_capacity_back(unit: Unit, days: Iterable[Day | None]) -> None:
+    """Let others have the capacity of fulfillment orders that will not leave; after stock, in the order of locking."""
+    if counts := Counter(day for day in days if day is not None):
+        await unassign(await unit.connection(), counts)
 
 
 def _named(report: FulfillmentReport, charges: set[str]) -> Counter[str]:
@@ -198,9 +221,12 @@ async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], pro
     )
 
 
-async def give_up(unit: Unit, movements: Sequence[Movement]) -> list[str]:
+async def give_up(unit: Unit, movements: Sequence[Movement], days: Mapping[str, Day | None]) -> list[str]:
     """
     Take units out of fulfillment orders as *movements* say: their reservations are released.
+
+    Args:
+        days: whose capacity each fulfillment order takes.
 
     Returns the fulfillment orders that are left without units: they are cancelled.
     """
@@ -219,6 +245,7 @@ async def give_up(unit: Unit, movements: Sequence[Movement]) -> list[str]:
             cancelled.append(fulfillment_order)
     # All counters together, in their one order of locking.
     await lower_at_locations(unit, taken)
+    await give_capacity_back(unit, [days[fulfillment_order] for fulfillment_order in cancelled])
     return cancelled
 
 

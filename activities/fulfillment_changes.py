@@ -11,12 +11,15 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 from sqlalchemy import Boolean, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from activities.arrivals import Arrival, body_as
-from activities.fulfillment import FulfillmentOrder, give_up, required_fulfillment_order, set_status
+from activities.fulfillment import FulfillmentOrder, give_capacity_back, give_up, required_fulfillment_order, set_status
 from activities.reservations import Taken, add_reservations, at_locations, take
 from activities.unit import Unit
 from orderloom.domain import ids
+from orderloom.domain.calendar import business_day
+from orderloom.domain.capacity import Day
 from orderloom.domain.fulfillment import FulfillmentStatus, give_back
 from orderloom.domain.fulfillment_changes import (
     CancelLines,
@@ -33,8 +36,10 @@ from orderloom.domain.fulfillment_changes import (
     split_off,
     why_not,
 )
+from orderloom.domain.locations import LocationTraits
 from orderloom.domain.placing import ReportedLine
 from orderloom.domain.units import Account, Movement, UnitState
+from orderloom.persistence.capacity import move_assigned
 from orderloom.persistence.stock import Held, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.inventory import reservations
@@ -55,11 +60,12 @@ async def _release(unit: Unit, row: FulfillmentOrder, _: Release) -> None:
 
 async def _move(unit: Unit, row: FulfillmentOrder, command: Move) -> None:
     """End it, and begin one at the other location with all that it held: what is reserved moves by one statement."""
-    await _require_suitable(unit, row, command.location)
+    traits = await _suitable(unit, row, command.location)
     target = Account(state=UnitState.ALLOCATED, place=command.location, fulfillment_order=await _next_id(unit))
     movements = hand_over(await unit.pools(), row.id, target)
     taken = await _hand_on(unit, row, None, target)
-    _begin(unit, row, target, movements, FulfillmentStatus.ALLOCATED)
+    day = None if traits.capacity is None else (command.location, business_day(traits, unit.now))
+    _begin(unit, row, target, movements, status=FulfillmentStatus.ALLOCATED, day=day)
     await unit.move_units(movements)
     _end(unit, row, target)
     unit.journal("fulfillment.moved", {**row.facts, "successor": target.fulfillment_order})
@@ -68,6 +74,7 @@ async def _move(unit: Unit, row: FulfillmentOrder, command: Move) -> None:
     there = at_locations([replace(each, location=command.location) for each in taken])
     changes |= {key: Held(reserved=quantity) for key, quantity in there.items()}
     await change_held(await unit.connection(), changes, own_group=unit.order.policy.location_group)
+    await move_assigned(await unit.connection(), row.day, day)
 
 
 async def _split(unit: Unit, row: FulfillmentOrder, command: Split) -> None:
@@ -75,10 +82,11 @@ async def _split(unit: Unit, row: FulfillmentOrder, command: Split) -> None:
     quantities = _quantities(command.lines)
     movements = split_off(await unit.pools(), row.id, quantities, target, await _charges(unit))
     await _hand_on(unit, row, quantities, target)
-    _begin(unit, row, target, movements, row.status)
+    _begin(unit, row, target, movements, status=row.status, day=row.day)
     await unit.move_units(movements)
     unit.journal("fulfillment.split", {**row.facts, "successor": target.fulfillment_order})
     _tell_created(unit, target)
+    await move_assigned(await unit.connection(), None, row.day)
 
 
 async def _merge(unit: Unit, row: FulfillmentOrder, command: Merge) -> None:
@@ -92,11 +100,12 @@ async def _merge(unit: Unit, row: FulfillmentOrder, command: Merge) -> None:
     await unit.move_units(movements)
     _end(unit, other, target)
     unit.journal("fulfillment.merged", {**other.facts, "successor": row.id})
+    await give_capacity_back(unit, [other.day])
 
 
 async def _cancel_lines(unit: Unit, row: FulfillmentOrder, command: CancelLines) -> None:
     movements = give_back(await unit.pools(), row.id, _quantities(command.lines), await _charges(unit))
-    ended = await give_up(unit, movements)
+    ended = await give_up(unit, movements, {row.id: row.day})
     unit.journal("fulfillment.cancelled" if ended else "fulfillment.reduced", row.facts)
 
 
@@ -119,25 +128,27 @@ _SUITABLE = (
     text(
         """
         SELECT l.active AND EXISTS (
-            SELECT 1 FROM location_group_members m WHERE m.location_id = l.id AND m.group_id = :of_group) AS suitable
+            SELECT 1 FROM location_group_members m WHERE m.location_id = l.id AND m.group_id = :of_group) AS suitable,
+            l.traits
         FROM locations l WHERE l.id = :of_location
         """
     )
-).columns(suitable=Boolean)
+).columns(suitable=Boolean, traits=JSONB)
 
 
-async def _require_suitable(unit: Unit, row: FulfillmentOrder, location: str) -> None:
+async def _suitable(unit: Unit, row: FulfillmentOrder, location: str) -> LocationTraits:
+    """Return what the location is like that is to take over, or refuse it."""
     values = {"of_group": unit.order.policy.location_group, "of_location": location}
-    suitable = (await unit.read(_SUITABLE, values)).scalar_one_or_none()
-    reason = None
-    if location == row.location_id:
-        reason = f"fulfillment order {row.id} is at {location} already"
-    elif suitable is None:
+    found = (await unit.read(_SUITABLE, values)).one_or_none()
+    if found is not None and found.suitable and location != row.location_id:
+        return LocationTraits.model_validate(found.traits)
+    if found is None:
         reason = f"there is no location {location}"
-    elif not suitable:
+    elif location == row.location_id:
+        reason = f"fulfillment order {row.id} is at {location} already"
+    else:
         reason = f"{location} is not active, or not in group {unit.order.policy.location_group}"
-    if reason is not None:
-        raise LocationUnsuitable(reason, location=location)
+    raise LocationUnsuitable(reason, location=location)
 
 
 def _require_alike(row: FulfillmentOrder, other: FulfillmentOrder) -> None:
@@ -162,9 +173,15 @@ async def _hand_on(unit: Unit, row: FulfillmentOrder, quantities: Counter[str] |
 
 
 def _begin(
-    unit: Unit, origin: FulfillmentOrder, target: Account, movements: Sequence[Movement], status: FulfillmentStatus
+    unit: Unit,
+    origin: FulfillmentOrder,
+    target: Account,
+    movements: Sequence[Movement],
+    *,
+    status: FulfillmentStatus,
+    day: Day | None,
 ) -> None:
-    """Enter the fulfillment order *target*, which goes on where *origin* was."""
+    """Enter the fulfillment order *target*, which goes on where *origin* was and takes the capacity of *day*."""
     assert target.fulfillment_order is not None
     unit.enter(
         fulfillment_orders,
@@ -179,6 +196,7 @@ def _begin(
             "attempt": origin.attempt,
             "created_at": unit.now,
             "hold_reason": origin.hold_reason,
+            "capacity_day": None if day is None else day[1],
         },
     )
     rows: list[Values] = [

@@ -9,6 +9,7 @@ from api.examples import CANCEL_LINES, HOLD, MERGE, MOVE, SPLIT
 from api.intaking import Command, answer_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.schemas import Accepted
+from orderloom.domain.capacity import CapacityTaken
 from orderloom.domain.errors import NotFound
 from orderloom.domain.fulfillment_changes import (
     CancelLines,
@@ -55,7 +56,7 @@ async def release(
 @router.post(
     "/move",
     response_model=Accepted,
-    responses={**pending(), **problems(*_ALWAYS, StockMoved, LocationUnsuitable)},
+    responses={**pending(), **problems(*_ALWAYS, StockMoved, CapacityTaken, LocationUnsuitable)},
     openapi_extra=body_examples(MOVE),
 )
 async def move(given: Given, request: Request, fulfillment_order: str, move: Move, key: IdempotencyKey) -> Response:
@@ -66,7 +67,7 @@ async def move(given: Given, request: Request, fulfillment_order: str, move: Mov
 @router.post(
     "/split",
     response_model=Accepted,
-    responses={**pending(), **problems(*_ALWAYS, UnitsUnavailable)},
+    responses={**pending(), **problems(*_ALWAYS, UnitsUnavailable, CapacityTaken)},
     openapi_extra=body_examples(SPLIT),
 )
 async def split(given: Given, request: Request, fulfillment_order: str, split: Split, key: IdempotencyKey) -> Response:

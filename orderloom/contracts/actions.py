@@ -20,6 +20,7 @@ from orderloom.contracts.undoing import (
     void_invoice,
     withdraw_routing,
 )
+from orderloom.domain.capacity import CapacityTaken
 from orderloom.domain.changes import ChangeRefused, QuantityUnavailable
 from orderloom.domain.errors import NotFound
 from orderloom.domain.inventory import StockMoved
@@ -233,7 +234,7 @@ create_fulfillment_orders = ActionContract(
     input=CreateFulfillmentOrders,
     output=FulfillmentOrdersCreated,
     changes="Transfers the reservation to the plan's locations and creates a fulfillment order at each.",
-    errors=(StockMoved, OrderMoved),
+    errors=(StockMoved, CapacityTaken, OrderMoved),
     compensation="cancel-fulfillment-orders",
     undo_with={"attempt": "input.attempt"},
 )

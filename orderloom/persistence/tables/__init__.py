@@ -10,6 +10,7 @@ from orderloom.persistence.tables import (
     orders,
     payments,
     persons,
+    places,
 )
 from orderloom.persistence.tables.base import metadata
 
@@ -24,4 +25,5 @@ __all__ = [
     "orders",
     "payments",
     "persons",
+    "places",
 ]

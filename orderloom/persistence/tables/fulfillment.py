@@ -1,6 +1,6 @@
 """Routing schedules and attempts, fulfillment orders and their lines."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text
 
 from orderloom.persistence.tables.base import Document, Id, Instant, metadata
 
@@ -44,6 +44,7 @@ fulfillment_orders = Table(
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
     Column("hold_reason", Text),  # set while it is not to be worked on
+    Column("capacity_day", Date),  # the day that it counts on where it is; null: the location has no capacity
     Column("successor_id", Id),  # the one that has its units now: it was moved, or merged into that one
     Index("uq_fulfillment_orders_number", "order_id", "number", unique=True),
     Index("ix_fulfillment_orders_location", "location_id", "status", "id"),
