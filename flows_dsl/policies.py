@@ -52,6 +52,13 @@ def read_policy(text: str) -> tuple[RoutingPolicy | None, list[Finding]]:
     return (None, found) if found else (policy, [])
 
 
+def schema_text() -> str:
+    """Return the JSON Schema of routing policies as it stands in a file; the name and the version must be given."""
+    schema = RoutingPolicy.model_json_schema()
+    named = {"required": ["name", "version"]}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **named}, indent=2) + "\n"
+
+
 def _validated(value: Json, places: Places) -> RoutingPolicy | None:
     if not isinstance(value, dict):
         places.add((), "policy.shape", "A policy is an object.", "Begin with name and version.")

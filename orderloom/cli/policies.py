@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from flows_dsl.policies import read_policy
+from flows_dsl.policies import read_policy, schema_text
 from orderloom.bootstrap.clock import Clock
 from orderloom.cli.flows.files import Unreadable, text_of
 from orderloom.cli.flows.store import meant_channel, operator, store
@@ -80,6 +80,12 @@ def publish(
         sys.stderr.write(f"{said}\n")
 
     _with_database(data_dir, work)
+
+
+@policies_app.command
+def schema() -> None:
+    """Print the JSON Schema of routing policies, for editors."""
+    sys.stdout.write(schema_text())
 
 
 @policies_app.command(name="list")

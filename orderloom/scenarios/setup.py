@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
-from orderloom.domain.routing_policy import RoutingPolicy
+from orderloom.domain.routing_policy import Eligibility, RoutingPolicy
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
 from orderloom.persistence.world import World as StoredWorld
 from orderloom.scenarios.base import seconds
@@ -36,7 +36,9 @@ def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
     inside = names.inside
     groups = world.groups or {ALL: [name for name in world.locations if name not in world.suppliers]}
     return StoredWorld(
-        channels=[Channel(id=writer.channel, policy=policy(world, inside(_group(world, groups))), release=release)],
+        channels=[
+            Channel(id=writer.channel, policy=policy(world, inside(_group(world, groups)), names), release=release)
+        ],
         products=[_product(sku, world, names) for sku in skus_of(world, case.orders)],
         prices=[
             Price(
@@ -58,7 +60,7 @@ def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
     )
 
 
-def policy(world: World, group: str) -> ChannelPolicy:
+def policy(world: World, group: str, names: Namespace) -> ChannelPolicy:
     """Return the channel's policy, with the location group's id."""
     given = world.policy
     return ChannelPolicy(
@@ -72,6 +74,9 @@ def policy(world: World, group: str) -> ChannelPolicy:
         routing=RoutingPolicy(
             max_splits=given.routing.max_splits,
             partial=given.routing.partial,
+            eligible=_eligible(given.routing.eligible, names),
+            objectives=given.routing.objectives,
+            by_value=given.routing.by_value,
             max_attempts=given.routing.max_attempts,
             backoff=seconds(given.routing.backoff),
             backoff_factor=given.routing.backoff_factor,
@@ -81,6 +86,17 @@ def policy(world: World, group: str) -> ChannelPolicy:
         tax=TaxPolicy(rates={category: Decimal(rate) for category, rate in rates(world.tax).items()}),
         service_window=seconds(given.service_window),
     )
+
+
+def _eligible(given: Eligibility, names: Namespace) -> Eligibility:
+    """Return the rules with ids of locations and groups in place of their names."""
+    inside = names.inside
+    changed = {
+        "groups": None if given.groups is None else tuple(map(inside, given.groups)),
+        "exclude": tuple(map(inside, given.exclude)),
+        "ship_from": {country: tuple(map(inside, only)) for country, only in given.ship_from.items()},
+    }
+    return given.model_copy(update=changed)
 
 
 def _group(world: World, groups: dict[str, list[str]]) -> str:

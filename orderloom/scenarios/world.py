@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from orderloom.domain.exception_policy import ExceptionPolicy
 from orderloom.domain.locations import LocationTraits
+from orderloom.domain.routing_policy import Eligibility, Objective, ValueStep
 from orderloom.scenarios.base import Amount, Duration, Name, Part, Rate
 
 Quantity = Annotated[int, Field(strict=True, ge=0)]
@@ -68,6 +69,11 @@ class Routing(Part):
     """Splits = locations - 1; left out there is no limit."""
     partial: bool = False
     """Send what can be sent now and let the rest wait."""
+    eligible: Eligibility = Eligibility()
+    """Which locations may send, as in a routing policy; locations and groups by their names here."""
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("fewest_splits",)
+    by_value: tuple[ValueStep, ...] = ()
+    """Split limits for orders below a value in minor units."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     backoff: Duration = "1h"
     """Wait before the second attempt."""

@@ -1,8 +1,13 @@
 """Routing policies as files: what is read, and what is told of what is wrong."""
 
-import pytest
+from json import loads
+from pathlib import Path
 
-from flows_dsl.policies import ConditionFailed, holds, read_policy
+import pytest
+from jsonschema import Draft202012Validator
+
+from flows_dsl.policies import ConditionFailed, holds, read_policy, schema_text
+from flows_dsl.yaml_reader import read
 
 GOOD = """# Stay in the country, and keep cheap orders together.
 name: at-home
@@ -73,3 +78,14 @@ def test_a_condition_without_an_answer_is_an_error_of_ours() -> None:
     with pytest.raises(ConditionFailed) as failed:
         holds("order.price > 3", {"value": 4}, {})
     assert failed.value.facts == {"condition": "order.price > 3"}
+
+
+def test_the_schema_is_what_the_model_says() -> None:
+    """docs/reference/routing-policy.schema.json is what `orderloom policies schema` prints; the example fits it."""
+    root = Path(__file__).parents[3]
+    text = (root / "docs" / "reference" / "routing-policy.schema.json").read_text("utf-8")
+    example = (root / "examples" / "routing-policy" / "near-and-cheap.yaml").read_text("utf-8")
+
+    assert text == schema_text()
+    assert read_policy(example)[1] == []
+    assert list(Draft202012Validator(loads(text)).iter_errors(read(example)[0])) == []  # pyright: ignore[reportUnknownMemberType]
