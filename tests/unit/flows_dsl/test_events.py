@@ -6,7 +6,14 @@ from pathlib import Path
 import activities
 from orderloom.contracts.events import EVENTS
 
-SPREAD = {"flow.compensated", "payment.declined", "event.unexpected"}
+SPREAD = {
+    "event.unexpected",
+    "flow.compensated",
+    "fulfillment.merged",
+    "fulfillment.moved",
+    "fulfillment.split",
+    "payment.declined",
+}
 """Types whose data is partly made elsewhere: what is written out must be known, more may come."""
 
 
