@@ -1,4 +1,4 @@
-"""The HTTP interface. It writes only to intake, reads by read models, and knows no order logic."""
+"""The HTTP interface: orders go to intake, stock to its service, reads to read models; it knows no order logic."""
 
 from importlib.metadata import version
 
@@ -8,6 +8,7 @@ from api import docs, problems
 from api.dependencies import ApiDependencies
 from api.openapi import DESCRIPTION, TAGS, TITLE, DocumentedApi
 from api.routers import (
+    availability,
     changes,
     exceptions,
     fulfillment,
@@ -17,6 +18,7 @@ from api.routers import (
     intake,
     orders,
     releases,
+    reservations,
     stock,
 )
 
@@ -29,6 +31,8 @@ _ROUTERS = (
     gateways,
     exceptions,
     stock,
+    availability,
+    reservations,
     intake,
     health,
     docs,

@@ -45,6 +45,16 @@ class IdempotencyKeyRequired(OrderloomError):
     status = 400
 
 
+class ReservationIdUnusable(OrderloomError):
+    """The idempotency key cannot be the id of a reservation.
+
+    Send a key of letters, digits and ``._:/-``, at most 100 characters, that begins with a letter or a digit.
+    """
+
+    code = "reservation.id_unusable"
+    status = 422
+
+
 class PathUnknown(NotFound):
     """There is no resource at this path.
 

@@ -101,3 +101,27 @@ BULK: JsonObject = {
     "decision": {"kind": "retry", "by": "ines", "reason": "the gateway is back"},
 }
 """Try all declined payments of more than two hours ago again."""
+
+RESERVE: JsonObject = {
+    "owner": "cart-77",
+    "records": [{"group": "EU", "sku": "MUG-BLUE", "quantity": 2}],
+    "expires_in": 900,
+}
+"""A cart holds two mugs of a location group for a quarter of an hour."""
+
+RESERVE_MORE: JsonObject = {"records": [{"group": "EU", "sku": "MUG-BLUE", "quantity": 3}], "all_or_nothing": True}
+"""Three from now on."""
+
+TRANSFER: JsonObject = {
+    "records": [{"from": {"group": "EU"}, "to": {"location": "BERLIN"}, "sku": "MUG-BLUE", "quantity": 2}]
+}
+"""Hold them at a location of the group."""
+
+SHIP_RESERVED: JsonObject = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "quantity": 1}]}
+"""One has left the location."""
+
+RELEASE: JsonObject = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "quantity": 1}]}
+"""One is not wanted any more."""
+
+AVAILABILITY: JsonObject = {"skus": ["MUG-BLUE", "MUG-RED"], "groups": ["EU"]}
+"""Two SKUs at one location group."""

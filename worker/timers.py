@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.domain.model import JsonObject
+from orderloom.inventory.reservations import expire_due
 from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.single import single
 from orderloom.persistence.timers import escalate, overdue, unaccepted
@@ -57,7 +58,7 @@ class Timers:
         for shipment in waiting:
             about: JsonObject = {"fulfillment_order": shipment.id}
             await self._tell(shipment.order, "fulfillment.unaccepted", shipment.id, about)
-        return len(late) + len(waiting)
+        return len(late) + len(waiting) + await expire_due(self._engine, now)
 
     async def _tell(self, order: str, type: str, mark: str, body: JsonObject) -> None:
         now = self._clock.now()

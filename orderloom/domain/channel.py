@@ -10,6 +10,9 @@ from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Currency
 from orderloom.domain.routing_policy import RoutingPolicy
 
+type Promise = Literal["ato", "atf"]
+"""What a location group promises by: ``ato`` what is available to order, ``atf`` what is available to fulfill."""
+
 
 class TaxPolicy(Frozen):
     """Net prices: tax comes on top, half-up per tax category (reference 6e)."""
@@ -24,6 +27,8 @@ class ChannelPolicy(Frozen):
     currency: Currency
     location_group: Identifier
     reserve: Literal["placing", "routing"] = "placing"
+    promise: Promise = "ato"
+    """By what stock is reserved at the location group (reference 6h); at a location it is always ``atf``."""
     when_short: Literal["accept", "refuse"] = "accept"
     """What to do with an order that cannot be reserved in full when placed."""
     remorse: Annotated[float, Field(ge=0)] = 0.0

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import Table, func, insert, text
+from sqlalchemy import Table, Text, bindparam, func, insert, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +20,7 @@ from orderloom.persistence.releases import enter_loaded
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
 from orderloom.persistence.tables.catalog import channels, prices, products
 from orderloom.persistence.tables.inventory import (
+    expected_receipts,
     group_stock,
     location_group_members,
     location_groups,
@@ -148,8 +150,28 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
         ["location_id", "sku"],
         [{"location_id": entry.location, **entry.model_dump(exclude={"location"})} for entry in world.stock],
     )
+    if world.stock:
+        await _write_futures(conn, world.stock)
     if world.stock or world.groups:
         await conn.execute(_COUNT_GROUPS)
+
+
+async def _write_futures(conn: AsyncConnection, given: Sequence[Stock]) -> None:
+    """Let the sum of what is expected of each row be its future: one receipt whose day is not known."""
+    named = {"locations": [entry.location for entry in given], "skus": [entry.sku for entry in given]}
+    await conn.execute(_FORGET_FUTURES, named)
+    rows = [
+        {
+            "id": f"loaded:{entry.location}:{entry.sku}",
+            "location_id": entry.location,
+            "sku": entry.sku,
+            "quantity": entry.future,
+        }
+        for entry in given
+        if entry.future
+    ]
+    if rows:
+        await conn.execute(insert(expected_receipts), rows)
 
 
 def _location(location: Location) -> dict[str, Any]:
@@ -183,6 +205,14 @@ async def _upsert(conn: AsyncConnection, table: Table, key: Sequence[str], rows:
     else:
         statement = statement.on_conflict_do_nothing()
     await conn.execute(statement, sorted(rows, key=lambda row: [row[name] for name in key]))
+
+
+_FORGET_FUTURES = text(
+    """
+    DELETE FROM expected_receipts e USING unnest(:locations, :skus) AS g(location_id, sku)
+    WHERE e.location_id = g.location_id AND e.sku = g.sku
+    """
+).bindparams(bindparam("locations", type_=ARRAY(Text)), bindparam("skus", type_=ARRAY(Text)))
 
 
 _COUNT_GROUPS = text(

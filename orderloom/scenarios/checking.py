@@ -17,6 +17,7 @@ from orderloom.scenarios.compare import Difference, Tree, differences, tree
 from orderloom.scenarios.expectation import Expectation, OrderOutcome
 from orderloom.scenarios.names import Namespace
 from orderloom.scenarios.observe import Observer
+from orderloom.scenarios.stock_clerk import reservation_differences
 
 
 class Checker:
@@ -46,6 +47,7 @@ class Checker:
             for location, skus in cast("dict[str, dict[str, Any]]", getattr(expectation, place)).items():
                 actual = await self._stock(table, location)
                 found += differences(_open_map(tree(skus)), cast("Tree", actual), f"{place}.{location}")
+        found += await reservation_differences(self._conn, expectation.reservations, self._names, self._start)
         if expectation.gateway is not None:
             found += differences(_open_map(tree(expectation.gateway)), cast("Tree", dict(gateway)), "gateway")
         if expectation.summary is not None:

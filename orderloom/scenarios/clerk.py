@@ -11,6 +11,7 @@ from orderloom.domain.errors import OrderloomError
 from orderloom.domain.ids import exception_id, fulfillment_order_id
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.scenarios.commands import Checkout, Writer
+from orderloom.scenarios.compare import Difference
 from orderloom.scenarios.names import Namespace
 from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Resolve, Work
 from orderloom.scenarios.world import Order
@@ -34,6 +35,14 @@ class Answer(Frozen):
     refused: str | None
     detail: str = ""
     body: JsonObject = {}
+
+    def unlike(self, refused: str | None) -> list[Difference]:
+        """Return a difference unless it was refused with the code *refused*; None: accepted."""
+        if self.refused == refused:
+            return []
+        expected = "accepted" if refused is None else f"refused: {refused}"
+        actual = "accepted" if self.refused is None else f"refused: {self.refused} ({self.detail})"
+        return [Difference(path="answer", expected=expected, actual=actual)]
 
 
 class Clerk:
@@ -101,6 +110,15 @@ class Clerk:
             f"/v1/fulfillment-orders/{fulfillment_order_id(order, work.fulfillment)}/{action}", body
         )
 
+    def new_key(self) -> str:
+        """Return an idempotency key that nothing was sent with."""
+        return self._names.inside(f"step-{next(self._numbers)}")
+
+    async def ask(self, path: str, body: Mapping[str, Any], key: str) -> Answer:
+        """Ask for something about stock; it is answered at once."""
+        headers = {"Idempotency-Key": key}
+        return _answer(await self._api.post(path, json=body, headers=headers, timeout=TIMEOUT), 200)
+
     async def misbehave(self, gateway: Gateway, token: str | None = None) -> None:
         """Put a fault in force at the sandbox gateway."""
         fault = {"kind": gateway.fault.replace("-", "_"), "operation": gateway.operation, "times": gateway.times}
@@ -126,7 +144,7 @@ class Clerk:
         (await self._gateway.post("/references", json=given)).raise_for_status()
 
     async def _send(self, path: str, body: Mapping[str, Any], expected: int = 200) -> Answer:
-        key = self._names.inside(f"step-{next(self._numbers)}")
+        key = self.new_key()
         response = await self._api.post(path, json=body, headers={"Idempotency-Key": key}, timeout=TIMEOUT)
         if response.status_code == 202 and expected != 202:
             raise StepFailed(f"no worker answered in time: {response.text}")

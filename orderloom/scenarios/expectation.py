@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from orderloom.scenarios.base import Amount, Duration, Name, Part, seconds
 from orderloom.scenarios.durations import normal
+from orderloom.scenarios.stock_steps import ReservationOutcome
 
 Units = dict[Name, Annotated[int, Field(strict=True)]]
 
@@ -278,6 +279,8 @@ class Expectation(Part):
     """Location to SKU."""
     groups: dict[Name, dict[Name, StockOutcome]] = {}
     """Location group to SKU."""
+    reservations: dict[Name, ReservationOutcome] = {}
+    """Reservations that belong to no order."""
     summary: Summary | None = None
     gateway: dict[Literal["capture", "refund"], int] | None = None
     """How many captures and refunds the gateway made for the case, by its own books."""

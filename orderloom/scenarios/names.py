@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from orderloom.domain.model import Frozen, Json
 from orderloom.scenarios.case import Case
 from orderloom.scenarios.steps import Place, Step
+from orderloom.scenarios.stock_steps import places_of
 
 
 class Namespace(Frozen):
@@ -69,6 +70,9 @@ def _step_problems(case: Case, step: Step, placed: dict[str, str]) -> Iterator[s
     yield from _unknown("location", step.restock or (), case.world.locations)
     if step.work is not None and step.work.move is not None:
         yield from _unknown("location", [step.work.move], case.world.locations)
+    if step.stock_step is not None:
+        places = [*case.world.locations, *(case.world.groups or ["all"])]
+        yield from _unknown("location or group", places_of(step.stock_step), places)
     if step.expect is not None:
         yield from _unknown("placed order", step.expect.orders, placed)
         yield from _unknown("location", step.expect.stock, case.world.locations)

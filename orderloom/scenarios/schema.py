@@ -12,6 +12,7 @@ SCHEMA_ID = "urn:orderloom:scenario:1"
 BARE: dict[str, dict[str, Any]] = {
     "Line": {"type": "integer", "minimum": 1},
     "Place": {"type": "string"},
+    "Release": {"type": "string"},
     "Route": {"type": "string"},
     "ScheduleOutcome": {"type": "string"},
     "StockOutcome": {"type": "integer"},

@@ -24,6 +24,7 @@ from orderloom.scenarios.names import Namespace, placed_names
 from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
 from orderloom.scenarios.steps import Attend, Change, Place, Resolve, Route, Step, Work
+from orderloom.scenarios.stock_clerk import StockClerk
 from orderloom.scenarios.timeline import IN_FLIGHT, Timeline
 from worker.timers import Timers
 
@@ -83,6 +84,7 @@ class Session:
         self._timeline = Timeline(servers.client, servers.engine, servers.clock, timers)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._start: datetime = servers.clock.now()
+        self._stock = StockClerk(clerk, case.world, names, self._start)
 
     async def run(self) -> list[Found]:
         """Run every step; return what differs. After a step that cannot be carried out the rest is left out."""
@@ -124,13 +126,15 @@ class Session:
     async def _other(self, step: Step) -> list[Difference]:
         match step:
             case Step(route=Route() as route):
-                return _as_demanded(await self._clerk.route(route.order), None)
+                return (await self._clerk.route(route.order)).unlike(None)
             case Step(attend=Attend() as attend):
-                return _as_demanded(await self._clerk.attend(attend), attend.refused)
+                return (await self._clerk.attend(attend)).unlike(attend.refused)
             case Step(work=Work() as work):
-                return _as_demanded(await self._clerk.work(work), work.refused)
+                return (await self._clerk.work(work)).unlike(work.refused)
             case Step(resolve=Resolve() as resolve):
-                return _as_demanded(await self._clerk.resolve(resolve), None)
+                return (await self._clerk.resolve(resolve)).unlike(None)
+            case Step(stock_step=stock_step) if stock_step is not None:
+                return await self._stock.do(stock_step)
             case _:
                 await self._happen(step)
                 return []
@@ -175,21 +179,21 @@ class Session:
                 return await self._clerk.place(name, order, self._case.world.currency, self._servers.clock.now())
 
         answers = await asyncio.gather(*(one(name) for name in placed_names(place)))
-        return [difference for answer in answers for difference in _as_demanded(answer, place.refused)]
+        return [difference for answer in answers for difference in answer.unlike(place.refused)]
 
     async def _change(self, kind: str, change: Change) -> list[Difference]:
         found: list[Difference] = []
         previewed: dict[str, int] | None = None
         if change.preview is not None:
             said = await self._clerk.preview(kind, change)
-            found += _as_demanded(said, None)
+            found += said.unlike(None)
             if not found:
                 previewed = balances(said.body)
                 actual = balances_tree(previewed, self._case.world.currency)
                 found += differences(tree(change.preview), actual, f"{kind}.preview")
         if change.preview_only:
             return found
-        found += _as_demanded(await self._clerk.change(kind, change), change.refused)
+        found += (await self._clerk.change(kind, change)).unlike(change.refused)
         if previewed is not None and change.refused is None and not found:
             await self._timeline.settle(self._ids())
             async with snapshot(self._servers.engine) as conn:
@@ -202,11 +206,3 @@ class Session:
                 for sku, quantity in sorted(skus.items()):
                     where, what = self._names.inside(location), self._names.inside(sku)
                     await change_stock(conn, where, what, quantity, "restock", self._servers.clock.now())
-
-
-def _as_demanded(answer: Answer, refused: str | None) -> list[Difference]:
-    if answer.refused == refused:
-        return []
-    expected = "accepted" if refused is None else f"refused: {refused}"
-    actual = "accepted" if answer.refused is None else f"refused: {answer.refused} ({answer.detail})"
-    return [Difference(path="answer", expected=expected, actual=actual)]

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from orderloom.domain.model import Json, JsonObject
 from orderloom.scenarios.base import Duration, Name, Part, seconds
 from orderloom.scenarios.expectation import Balances, Expectation
+from orderloom.scenarios.stock_steps import Availability, Fulfill, Release, Reserve, Transfer
 
 Units = dict[Name, Annotated[int, Field(strict=True)]]
 """Line id to quantity."""
@@ -153,6 +154,11 @@ class Step(Part):
     attend: Attend | None = None
     restock: dict[Name, Units] | None = None
     """Location to SKU to what is added to its stock (negative: taken away)."""
+    reserve: Reserve | None = None
+    transfer: Transfer | None = None
+    fulfill: Fulfill | None = None
+    release: Release | None = None
+    availability: Availability | None = None
     gateway: Gateway | None = None
     advance: Duration | None = None
     """Let business time pass: every deadline on the way is met in its order."""
@@ -168,6 +174,11 @@ class Step(Part):
     def kind(self) -> str:
         """Return the key of the step."""
         return next(iter(self.model_fields_set)).removesuffix("_")
+
+    @property
+    def stock_step(self) -> Reserve | Transfer | Fulfill | Release | Availability | None:
+        """Return the step if it is about stock alone."""
+        return self.reserve or self.transfer or self.fulfill or self.release or self.availability
 
     @property
     def advance_seconds(self) -> float | None:

@@ -14,6 +14,7 @@ from orderloom.bootstrap.clock import VirtualClock
 from orderloom.contracts.queues import workflow_id
 from orderloom.domain.exception_status import ACTIVE
 from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.tables.inventory import reservation_requests
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders
 from orderloom.scenarios.clerk import StepFailed
@@ -28,6 +29,7 @@ PATIENCE = 60.0
 IN_FLIGHT = 16
 """Orders that are told of the time at once."""
 
+_held = reservation_requests.c
 _PAST = timedelta(milliseconds=1)
 
 
@@ -104,6 +106,7 @@ class Timeline:
             select(exception.deadline).where(
                 exception.order_id.in_(order_ids), exception.status.in_(ACTIVE), exception.escalated_at.is_(None)
             ),
+            select(_held.expires_at).where(_held.status == "active"),
         ).subquery()
         async with self._engine.connect() as conn:
             return await conn.scalar(select(func.min(due.c.due)).where(due.c.due <= until))

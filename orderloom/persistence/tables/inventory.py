@@ -7,9 +7,11 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
 )
@@ -67,17 +69,21 @@ reservations = Table(
     "reservations",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("order_id", Id, ForeignKey("orders.id"), nullable=False),
-    Column("line_id", Id, nullable=False),
+    # An order's line, or a request of its own: one of the two.
+    Column("order_id", Id, ForeignKey("orders.id")),
+    Column("line_id", Id),
+    Column("request_id", Id, ForeignKey("reservation_requests.id")),
     Column("sku", Id, nullable=False),
-    Column("group_id", Id, nullable=False),  # the group whose counter it is part of
+    Column("group_id", Id),  # the group that it is held at, or that the order's location was chosen from
     Column("location_id", Id),  # null while it is held at the group
     Column("fulfillment_order_id", Id),
     Column("quantity", Integer, nullable=False),
-    Column("status", Text, nullable=False),  # active | transferred | fulfilled | released
+    Column("status", Text, nullable=False),  # active | transferred | fulfilled | released | expired
     Column("created_at", Instant, nullable=False),
     CheckConstraint("quantity > 0", name="positive"),
+    CheckConstraint("(order_id IS NULL) <> (request_id IS NULL)", name="one_owner"),
     Index("ix_reservations_order", "order_id"),
+    Index("ix_reservations_request", "request_id", postgresql_where="request_id IS NOT NULL"),
     Index("ix_reservations_active", "sku", "location_id", postgresql_where="status = 'active'"),
 )
 
@@ -91,4 +97,42 @@ stock_changes = Table(
     Column("quantity", Integer, nullable=False),
     Column("cause", Text, nullable=False),
     Column("at", Instant, nullable=False),
+)
+
+reservation_requests = Table(
+    "reservation_requests",
+    metadata,
+    # Reservations that belong to no order; what they hold are rows of reservations.
+    Column("id", Id, primary_key=True),  # the idempotency key that it was asked for with
+    Column("owner", Id, nullable=False, index=True),
+    Column("reference", Text, nullable=False),
+    Column("promise", Text, nullable=False),  # ato | atf
+    Column("status", Text, nullable=False),  # active | fulfilled | released | expired
+    Column("expires_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_reservation_requests_expiring", "expires_at", postgresql_where="status = 'active'"),
+)
+
+inventory_requests = Table(
+    "inventory_requests",
+    metadata,
+    # Changes of stock that were asked for, by idempotency key, with their answer.
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", Document),
+    Column("at", Instant, nullable=False),
+)
+
+expected_receipts = Table(
+    "expected_receipts",
+    metadata,
+    # Future stock: what is on its way to a location. Its sum is the location's counter.
+    Column("id", Id, primary_key=True),
+    Column("location_id", Id, nullable=False),
+    Column("sku", Id, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("expected_at", Instant),  # null: not known
+    CheckConstraint("quantity > 0", name="positive"),
+    ForeignKeyConstraint(["location_id", "sku"], ["stock.location_id", "stock.sku"]),
+    Index("ix_expected_receipts_stock", "location_id", "sku", "expected_at"),
 )

@@ -62,7 +62,7 @@ def reservations_unlike_demand() -> Broken:
             place.label("place"),
             func.sum(_held.quantity).label("quantity"),
         )
-        .where(_ACTIVE)
+        .where(_ACTIVE, _held.order_id.is_not(None))
         .group_by(_held.order_id, _held.line_id, held_kind, place)
         .subquery()
     )
@@ -90,7 +90,7 @@ def reservations_left_over() -> Broken:
     )
     left = (
         select(_held.order_id, func.sum(_held.quantity).label("quantity"))
-        .where(_ACTIVE, demand == 0, ~_busy(_held.order_id))
+        .where(_ACTIVE, _held.order_id.is_not(None), demand == 0, ~_busy(_held.order_id))
         .group_by(_held.order_id)
         .subquery()
     )

@@ -1,0 +1,26 @@
+"""What is available to promise, for many SKUs at many places at once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.bodies import StrictRoute
+from api.dependencies import Given, Reading
+from api.examples import AVAILABILITY
+from api.openapi import BODY_PROBLEMS, body_examples, problems
+from orderloom.domain.errors import InvalidInput
+from orderloom.readmodels.availability import Availability, AvailabilityQuestion, availability
+
+router = APIRouter(prefix="/v1/availability", tags=["stock"], route_class=StrictRoute)
+
+
+@router.get("", responses=problems(InvalidInput))
+async def get(given: Given, conn: Reading, question: Annotated[AvailabilityQuestion, Query()]) -> Availability:
+    """Read what is available of SKUs at locations, at groups, or at all locations that are in no group."""
+    return await availability(conn, question, given.clock.now())
+
+
+@router.post("", responses=problems(*BODY_PROBLEMS), openapi_extra=body_examples(AVAILABILITY))
+async def ask(given: Given, conn: Reading, question: AvailabilityQuestion) -> Availability:
+    """Ask the same with up to 100 SKUs and 100 places in the body; nothing is changed."""
+    return await availability(conn, question, given.clock.now())
