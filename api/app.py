@@ -19,11 +19,13 @@ from api.routers import (
     orders,
     releases,
     reservations,
+    routing_attempts,
     stock,
 )
 
 _ROUTERS = (
     orders,
+    routing_attempts,
     changes,
     releases,
     fulfillment,

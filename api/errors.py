@@ -83,6 +83,15 @@ class OrderUnknown(NotFound):
     code = "order.unknown"
 
 
+class RoutingAttemptUnknown(NotFound):
+    """The order has no routing attempt with this number.
+
+    List its attempts; while it waits for its first one there are none.
+    """
+
+    code = "routing_attempt.unknown"
+
+
 class FulfillmentOrderUnknown(NotFound):
     """There is no fulfillment order with this id.
 

@@ -10,11 +10,13 @@ from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.servers import Connections
 from orderloom.cli.importing import import_orders
 from orderloom.cli.running import run
+from orderloom.cli.why import why
 from orderloom.persistence.tables.orders import orders
 from orderloom.settings import Settings
 
 orders_app = App(name="orders", help="Orders as a whole.")
 orders_app.command(import_orders, name="import")
+orders_app.command(why)
 
 PAGE = 500
 
