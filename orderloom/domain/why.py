@@ -183,7 +183,8 @@ def _shortages(part: RoutedPart, stock: Mapping[str, Mapping[str, int]]) -> Iter
         if there < wanted:
             yield f"{short.sku}: all locations that may send have {there:,} of {wanted:,}."
         if promised := max(0, min(there, wanted) - to_have):
-            yield f"{short.sku}: {promised:,} of {wanted:,} {'is' if promised == 1 else 'are'} promised to other orders."
+            verb = "is" if promised == 1 else "are"
+            yield f"{short.sku}: {promised:,} of {wanted:,} {verb} promised to other orders."
         if there >= wanted and short.quantity > wanted - to_have:
             allowed = counted((part.max_splits or 0) + 1, "location")
             yield f"{short.sku}: {there:,} are there, but {allowed} at most may send."
