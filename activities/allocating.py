@@ -79,7 +79,8 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     await unit.move_units([movement for draft in drafts for movement in draft.movements])
     await _hold_stock(unit, slices)
     if days:
-        taken = Counter((draft.location, days[draft.location]) for draft in drafts if draft.location in days)
+        counted = [draft for draft in drafts if draft.stocked and draft.location in days]
+        taken = Counter((draft.location, days[draft.location]) for draft in counted)
         await assign(await unit.connection(), taken)
     return FulfillmentOrdersCreated(fulfillment_orders=[draft.id for draft in drafts[:NAMED]], count=len(drafts))
 
@@ -226,7 +227,7 @@ def _write(unit: Unit, drafts: Sequence[Draft], attempt: int, days: Mapping[str,
             "status": FulfillmentStatus.ALLOCATED.value,
             "attempt": attempt,
             "created_at": unit.now,
-            "capacity_day": days.get(draft.location),
+            "capacity_day": days.get(draft.location) if draft.stocked else None,
         }
         for draft in drafts
     ]

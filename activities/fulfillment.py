@@ -33,6 +33,7 @@ from orderloom.persistence.capacity import unassign
 from orderloom.persistence.stock import Held, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.inventory import reservations, stock_changes
+from orderloom.persistence.tables.places import location_rejections
 from orderloom.persistence.writes import Values
 
 _orders = fulfillment_orders.c
@@ -84,7 +85,7 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     seq = arrival.enter(unit, row.facts)
     if missing:
         await take_back(unit, {row.id: missing}, products)
-        await _note_rejected(unit, row.id, missing, report.reason)
+        await _note_rejected(unit, row, missing, report.reason)
         if report.type != "rejected":
             unit.journal("fulfillment.rejected", row.facts)
     if report.type == "shipped":
@@ -250,14 +251,28 @@ async def give_up(unit: Unit, movements: Sequence[Movement], days: Mapping[str, 
 
 
 async def _note_rejected(
-    unit: Unit, fulfillment_order: str, rejected: Mapping[str, int], reason: RejectReason | None
+    unit: Unit, row: FulfillmentOrder, rejected: Mapping[str, int], reason: RejectReason | None
 ) -> None:
-    query = select(_lines.line_id, _lines.rejected_quantity).where(_lines.fulfillment_order_id == fulfillment_order)
+    """Note it on the fulfillment order's lines, and against the location that said it had the goods."""
+    query = select(_lines.line_id, _lines.rejected_quantity).where(_lines.fulfillment_order_id == row.id)
     given: Values = {} if reason is None else {"reject_reason": reason.value}
+    skus = {line.id: line.sku for line in await unit.lines()}
     for line in (await unit.read(query)).all():
         if more := rejected.get(line.line_id):
-            key = {"fulfillment_order_id": fulfillment_order, "line_id": line.line_id}
+            key = {"fulfillment_order_id": row.id, "line_id": line.line_id}
             unit.change(fulfillment_order_lines, key, {"rejected_quantity": line.rejected_quantity + more, **given})
+            if row.location_id is not None:
+                unit.enter(
+                    location_rejections,
+                    {
+                        "location_id": row.location_id,
+                        "sku": skus[line.line_id],
+                        "fulfillment_order_id": row.id,
+                        "quantity": more,
+                        "reason": (reason or RejectReason.OTHER).value,
+                        "at": unit.now,
+                    },
+                )
 
 
 async def _back_to_group(unit: Unit, taken: Sequence[Taken], group: str) -> None:

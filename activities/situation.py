@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from activities.location_work import with_work
 from activities.unit import Unit
 from activities.waiting import Waiting
 from orderloom.domain.eligibility import LocationFacts
@@ -82,7 +83,7 @@ async def read_situation(unit: Unit, waiting: Waiting) -> Situation:
         unavailable=tuple(sorted({row.supplier_id for row in suppliers if not row.available})),
         open={group: dict(counted) for group, counted in open_.items()},
         free=await _group_free(unit, sorted({sku for counted in open_.values() for sku in counted})),
-        locations=await _locations(unit, stocked) if stocked else (),
+        locations=await with_work(unit, await _locations(unit, stocked), stocked) if stocked else (),
     )
 
 

@@ -44,6 +44,7 @@ class _Router:
         self._splits = policy.splits_for(situation.value)
         self._free = Counter(situation.free)
         self._taken: Counter[tuple[str, str]] = Counter()
+        self._asked: Counter[str] = Counter()
 
     def route(self, part: Part) -> tuple[RoutedPart, tuple[Fate, ...]]:
         if not part.stocked:
@@ -66,9 +67,15 @@ class _Router:
         return routed, found
 
     def _left(self, location: LocationFacts) -> LocationFacts:
-        """Return the location without what parts before this one take."""
+        """Return the location without what parts before this one take: stock, and a fulfillment order each."""
         left = {sku: there - self._taken[location.id, sku] for sku, there in location.stock.items()}
-        return location.model_copy(update={"stock": {sku: there for sku, there in left.items() if there > 0}})
+        room = location.capacity_left
+        return location.model_copy(
+            update={
+                "stock": {sku: there for sku, there in left.items() if there > 0},
+                "capacity_left": None if room is None else room - self._asked[location.id],
+            }
+        )
 
     def _answer(self, part: Part, candidates: Sequence[Candidate], withheld: Counter[str]) -> RoutingAnswer:
         """Ask for all that can be had; without partial routing that must be all there is."""
@@ -100,6 +107,7 @@ class _Router:
         """Note what the part's route takes: stock, what the group has free, and splits."""
         open_ = self._situation.open.get(part.delivery_group, {})
         sent: Counter[str] = Counter()
+        self._asked.update(part.locations)
         for each in part.plan:
             self._taken[each.location, each.sku] += each.quantity
             sent[each.sku] += each.quantity
