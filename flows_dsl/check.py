@@ -1,6 +1,7 @@
 """Tells everything that is wrong with a flow before it is published, each finding with its place and remedy."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from pydantic import BaseModel
 
@@ -13,6 +14,7 @@ from flows_dsl.check_expressions import ExpressionCheck
 from flows_dsl.check_jumps import jump_findings
 from flows_dsl.check_reads import export_findings, set_findings
 from flows_dsl.check_tasks import TaskCheck
+from flows_dsl.durations import LONGEST
 from flows_dsl.findings import Finding, escape
 from flows_dsl.functions import functions_of
 from flows_dsl.loader import Loaded, load
@@ -52,11 +54,14 @@ def check_loaded(
     catalog: Catalog = CORE_ACTIONS,
     header: type[BaseModel] | None = OrderHeader,
     flows: Sequence[model.FlowDocument] = (),
+    longest: timedelta = LONGEST,
 ) -> list[Finding]:
     """Return what is wrong with a flow that was read, its shape included, by line."""
     found = list(loaded.findings)
     if loaded.document is not None:
-        found += check(loaded.document, catalog=catalog, header=header, source=loaded.source, flows=flows)
+        found += check(
+            loaded.document, catalog=catalog, header=header, source=loaded.source, flows=flows, longest=longest
+        )
     return sorted(found, key=lambda it: (it.line, it.column, it.code))
 
 
@@ -67,6 +72,7 @@ def check(
     header: type[BaseModel] | None = OrderHeader,
     source: Source | None = None,
     flows: Sequence[model.FlowDocument] = (),
+    longest: timedelta = LONGEST,
 ) -> list[Finding]:
     """
     Return what is wrong with *document*.
@@ -77,8 +83,9 @@ def check(
         header: what ``order`` holds in expressions; None checks no field of it.
         source: where its nodes stand; without it all findings are at line 1.
         flows: the flows that it may run.
+        longest: what the timeout of a listen, or of a wait that is not constant, may be at most.
     """
-    return _Check(document, catalog, header, source, flows).run()
+    return _Check(document, catalog, header, source=source, flows=flows, longest=longest).run()
 
 
 class _Check:
@@ -87,8 +94,10 @@ class _Check:
         document: model.FlowDocument,
         catalog: Catalog,
         header: type[BaseModel] | None,
+        *,
         source: Source | None,
         flows: Sequence[model.FlowDocument],
+        longest: timedelta,
     ) -> None:
         self._document = document
         self._notes = Notes(source)
@@ -97,7 +106,7 @@ class _Check:
         self._called = {**self._actions, **functions_of(document, self._actions)}
         scopes = DataFlow(document, self._called, header).run()
         self._expressions = ExpressionCheck(self._notes, document.evaluate.language, scopes)
-        self._tasks = TaskCheck(self._notes, self._expressions, document.use)
+        self._tasks = TaskCheck(self._notes, self._expressions, document.use, longest)
         self._control = ControlCheck(self._notes, self._expressions, document, flows)
 
     def run(self) -> list[Finding]:

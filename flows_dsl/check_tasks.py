@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flows_dsl import model, parts
 from flows_dsl.check_expressions import RESERVED, ExpressionCheck
-from flows_dsl.durations import LONGEST, NotDuration, duration
+from flows_dsl.durations import NotDuration, duration, iso_days
 from flows_dsl.expressions import unwrap
 from flows_dsl.findings import did_you_mean, escape
 from flows_dsl.notes import Notes
@@ -26,10 +26,11 @@ _SINGULAR = {"errors": "error", "retries": "retry", "timeouts": "timeout"}
 class TaskCheck:
     """Checks the tasks of one document."""
 
-    def __init__(self, notes: Notes, expressions: ExpressionCheck, use: model.Use) -> None:
+    def __init__(self, notes: Notes, expressions: ExpressionCheck, use: model.Use, longest: timedelta) -> None:
         self._notes = notes
         self._expressions = expressions
         self._use = use
+        self._longest = longest
 
     def declared(self) -> None:
         """Check what ``use`` declares."""
@@ -145,9 +146,10 @@ class TaskCheck:
             self._bounded(pointer, "wait", task.timeout)
 
     def _bounded(self, pointer: str, kind: str, timeout: parts.Timeout | str | None) -> None:
-        """Hold that what may last for ever has a timeout of at most 90 days."""
+        """Hold that what may last for ever has a timeout, and not too long a one."""
+        most = iso_days(self._longest)
         if timeout is None:
-            remedy = "Add timeout: {after: …}, at most P90D."
+            remedy = f"Add timeout: {{after: …}}, at most {most}."
             self._notes.add(
                 f"{pointer}/{kind}", f"{kind}.no_timeout", f"This {kind} may last for ever.", remedy, key=True
             )
@@ -155,12 +157,12 @@ class TaskCheck:
         if isinstance(timeout, str):
             timeout = self._use.timeouts.get(timeout)
         try:
-            too_long = timeout is not None and duration(timeout.after) > LONGEST
+            too_long = timeout is not None and duration(timeout.after) > self._longest
         except NotDuration:
             return
         if too_long:
-            message = f"The timeout of this {kind} is longer than 90 days."
-            self._notes.add(f"{pointer}/timeout", "timeout.too_long", message, "Allow at most P90D.")
+            message = f"The timeout of this {kind} is longer than {most}."
+            self._notes.add(f"{pointer}/timeout", "timeout.too_long", message, f"Allow at most {most}.")
 
     def _catch(self, pointer: str, catch: model.Catch, names: tuple[str, ...]) -> None:
         inner = (*names, catch.as_)

@@ -1,13 +1,16 @@
 """Makes a release of what authors wrote: flows, and layers over them. Everything that is wrong is told at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 from flows_dsl.canonical import canonical_json
 from flows_dsl.check import check_loaded
+from flows_dsl.durations import LONGEST
 from flows_dsl.findings import Finding, did_you_mean, errors
 from flows_dsl.layers import SCOPES, Layered, LoadedLayer, load_layer, written_layer
-from flows_dsl.loader import load
+from flows_dsl.loader import Loaded, load
 from flows_dsl.located import Piece, locate, origin_at, plain
 from flows_dsl.model import FlowDocument
 from flows_dsl.release import pack
@@ -83,23 +86,33 @@ def compose(
     *,
     channel: str,
     brand: str | None = None,
+    longest_wait: timedelta | None = None,
     catalog: Catalog = CORE_ACTIONS,
 ) -> PackedRelease:
     """
     Check *flows* with those of *layers* applied that concern *channel* and *brand*, and return them as one release.
+
+    Args:
+        flows: as their authors wrote them.
+        layers: any; only those that concern the channel or the brand are applied.
+        channel: whose release it is.
+        brand: of the channel.
+        longest_wait: what the timeout of a listen may be at most, 90 days unless given.
+        catalog: the actions that flows may call.
 
     Raises:
         ReleaseRefused: something is wrong with a flow, a layer, or what comes of them; all findings are in it.
         FlowTooLarge: a flow's body is over the cap.
     """
     kept = applicable(layers, channel=channel, brand=brand)
-    composed = compose_flows(flows, kept, catalog)
+    composed = compose_flows(flows, kept, catalog, longest_wait or LONGEST)
     packed = pack([one.document for one in composed], catalog)
     sourced = zip(packed.flows, composed, strict=True)
     sources = ReleaseSources(
         flows=tuple(SourcedFlow(hash=flow.hash, source=one.source.label) for flow, one in sourced),
         layers=tuple(layer.label for layer in kept),
         brand=brand,
+        longest_wait=longest_wait,
     )
     return packed.model_copy(update={"sources": sources, "written": (*flows, *kept)})
 
@@ -117,7 +130,10 @@ def applicable(layers: Sequence[Written], *, channel: str, brand: str | None) ->
 
 
 def compose_flows(
-    flows: Sequence[Written], layers: Sequence[Written], catalog: Catalog = CORE_ACTIONS
+    flows: Sequence[Written],
+    layers: Sequence[Written],
+    catalog: Catalog = CORE_ACTIONS,
+    longest: timedelta = LONGEST,
 ) -> list[Composed]:
     """
     Return *flows* with *layers* applied in their order, each checked.
@@ -128,7 +144,8 @@ def compose_flows(
     loaded = [_loaded(layer) for layer in layers]
     findings = [finding for each in loaded for finding in _unknown_flows(each, [flow.name for flow in flows])]
     beside = [document for flow in flows if (document := load(flow.text).document) is not None]
-    composed = [_compose(flow, loaded, catalog, beside, findings) for flow in flows]
+    check = partial(check_loaded, catalog=catalog, flows=beside, longest=longest)
+    composed = [_compose(flow, loaded, check, findings) for flow in flows]
     if findings:
         raise ReleaseRefused(sorted(findings, key=lambda it: (it[0], it[1].line, it[1].column)))
     return [one for one in composed if one is not None]
@@ -159,19 +176,18 @@ def _unknown_flows(loaded: LoadedLayer, known: Sequence[str]) -> list[tuple[str,
 def _compose(
     flow: Written,
     layers: Sequence[LoadedLayer],
-    catalog: Catalog,
-    beside: Sequence[FlowDocument],
+    check: Callable[[Loaded], list[Finding]],
     findings: list[tuple[str, Finding]],
 ) -> Composed | None:
     layered = Layered(locate(flow.text, flow.file))
     wrong = [(each.piece.origin.file, it) for each in layers for it in layered.apply(each, flow.name)]
     if not layered.applied:
         loaded = load(flow.text)
-        wrong += [(flow.file, finding) for finding in errors(check_loaded(loaded, catalog, flows=beside))]
+        wrong += [(flow.file, finding) for finding in errors(check(loaded))]
     else:
         _label(layered)
         loaded = load(canonical_json(plain(layered.flow)))
-        wrong += [_placed(layered.flow, finding) for finding in errors(check_loaded(loaded, catalog, flows=beside))]
+        wrong += [_placed(layered.flow, finding) for finding in errors(check(loaded))]
     findings += wrong
     if wrong or loaded.document is None:
         return None

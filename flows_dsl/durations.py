@@ -73,3 +73,8 @@ def iso_duration(value: timedelta) -> str:
     whole, micros = divmod(abs(value) // timedelta(microseconds=1), 1_000_000)
     fraction = f".{micros:06d}".rstrip("0") if micros else ""
     return f"{sign}PT{whole}{fraction}S"
+
+
+def iso_days(value: timedelta) -> str:
+    """Return *value* as people write it: in days when it is a whole number of them, such as ``P90D``."""
+    return f"P{value.days}D" if value == timedelta(days=value.days) else iso_duration(value)

@@ -226,7 +226,7 @@ class Strand:
             self.state.visits[turn.where] = active.visit + 1
         active.input = turn.taken(frame.input)
         if task.timeout is not None and isinstance(task.body, TIMED):
-            active.deadline = turn.after(task.timeout, active.input)
+            active.deadline = turn.timeout(task.timeout, active.input)
         active.phase = "run"
         return True
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from flows_dsl.canonical import size
 from flows_dsl.compiled import CompiledFlow, CompiledTask, ForEach, Loop
-from flows_dsl.durations import NotDuration, duration
+from flows_dsl.durations import LONGEST, NotDuration, duration
 from flows_dsl.expressions import Condition, ExpressionFailed, Template
 from flows_dsl.frames import Active, Branch, Frame, InstanceState
 from flows_dsl.problems import MAX_CONTEXT, expression_failure, too_large, validation_failure
@@ -174,6 +174,19 @@ class Turn:
             return self.runner.now() + duration(self.evaluate(template, input))
         except NotDuration as error:
             raise expression_failure(str(error), self.task.reference) from None
+
+    def timeout(self, template: Template, input: Json) -> datetime:
+        """
+        Return the instant at which a timeout is over.
+
+        Raises:
+            FlowFailure: it yields no duration, or a computed one beyond what the check allows for constant ones.
+        """
+        due = self.after(template, input)
+        if not template.constant and due - self.runner.now() > LONGEST:
+            detail = f"A computed timeout may be at most {LONGEST.days} days."
+            raise expression_failure(detail, self.task.reference)
+        return due
 
     def limit(self) -> Limit | None:
         """Return the timeout that ends this turn first."""

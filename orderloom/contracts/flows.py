@@ -1,5 +1,6 @@
 """Flows and releases in the form in which they are published and enter history."""
 
+from datetime import timedelta
 from typing import Literal
 
 from orderloom.contracts.messages import ReleasePin
@@ -50,6 +51,8 @@ class ReleaseSources(Frozen):
     layers: tuple[str, ...] = ()
     """Labels of the layers, in the order in which they were applied."""
     brand: str | None = None
+    longest_wait: timedelta | None = None
+    """What the timeout of a listen may be at most; None: 90 days."""
 
 
 class PackedRelease(Frozen):

@@ -225,3 +225,15 @@ async def test_lifecycle_events_of_tasks_are_told() -> None:
     assert [what for name, what in told if name == "a"] == ["started", "faulted", "suspended", "resumed", "completed"]
     assert [what for name, what in told if name == "d"] == ["started", "cancelled"]
     assert [what for name, what in told if name == "c"] == ["started", "faulted"]
+
+
+async def test_a_computed_timeout_is_at_most_90_days() -> None:
+    """One that is longer is an error when the task is entered, and nothing is waited for; 90 days are not too long."""
+    text = "  - a: {{listen: {{to: {{one: {{with: {{type: x}}}}}}}}, timeout: {{after: '${{ \"P{days}D\" }}'}}}}\n"
+    long, longer = (draft(text.format(days=days)) for days in (90, 91))
+    runner = ScriptedRunner(resolutions=[Resolution(kind="cancel")])
+
+    assert await run(long, ScriptedRunner(events=[event("x", {"n": 1}, seq=2)]), PLACED) == [{"n": 1}]
+    with pytest.raises(Exception, match="at most 90 days"):
+        await run(longer, runner, PLACED)
+    assert [it.kind for it in runner.asked] == ["fault"]

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from flows_dsl.composing import ReleaseRefused, compose, written
+from flows_dsl.durations import LONGEST, NotDuration, duration, iso_days
 from flows_dsl.findings import Finding
 from orderloom.bootstrap.clock import Clock
 from orderloom.cli.flows.app import flows_app
@@ -37,6 +39,12 @@ def publish(
     *paths: Path,
     channel: Annotated[str | None, Parameter(help="The channel; may be left out when there is just one.")] = None,
     brand: Annotated[str | None, Parameter(help="The channel's brand; kept until another one is said.")] = None,
+    longest_wait: Annotated[
+        str | None,
+        Parameter(
+            help="Most that a listen's timeout may be, such as P30D; kept until another is said. [default: P90D]"
+        ),
+    ] = None,
     only: Annotated[
         bool, Parameter(help="Just these flows and layers, none of what is in force.", negative=())
     ] = False,
@@ -60,6 +68,7 @@ def publish(
     """
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     given = read_written(paths)
+    longest = None if longest_wait is None else _longest(longest_wait)
 
     async def work() -> None:
         async with store(settings) as engine, engine.begin() as conn:
@@ -70,6 +79,7 @@ def publish(
                 overlaid([] if only else layers, given, "layer", without or ()),
                 channel=name,
                 brand=brand or sources.brand,
+                longest_wait=longest or sources.longest_wait,
             )
             now = Clock().now()
             pin = await publish_release(conn, release, now)
@@ -88,6 +98,22 @@ def publish(
     except ReleaseRefused as error:
         show_findings(error.findings)
         sys.exit(1)
+
+
+def _longest(text: str) -> timedelta:
+    """
+    Return the duration in *text*.
+
+    Raises:
+        InvalidInput: it is none, or longer than 90 days.
+    """
+    try:
+        found = duration(text)
+    except NotDuration as error:
+        raise InvalidInput(f"--longest-wait: {error}.") from None
+    if not timedelta(0) < found <= LONGEST:
+        raise InvalidInput(f"--longest-wait is above nothing and at most {iso_days(LONGEST)}.")
+    return found
 
 
 def read_written(paths: Sequence[Path]) -> list[Written]:

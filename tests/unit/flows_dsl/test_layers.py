@@ -1,5 +1,6 @@
 """Layers: tasks replaced, removed and inserted by name, and what is refused."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -235,3 +236,22 @@ def test_only_flows_of_the_release_are_explained() -> None:
     """An unknown name lists what there is."""
     with pytest.raises(NotFound, match="greet"):
         explain("gret", [written("greet.yaml", FLOW)], [])
+
+
+def test_a_release_may_allow_shorter_waits() -> None:
+    """What its longest wait does not allow is refused with the release; the release keeps what was allowed."""
+    flow = """document: {dsl: 1.0.3, namespace: shop, name: wait, version: 1.0.0}
+evaluate: {language: cel}
+schedule: {on: {one: {with: {type: order.placed}}}}
+do:
+  - it: {listen: {to: {one: {with: {type: order.approved}}}}, timeout: {after: P31D}}
+"""
+    release = compose([written("wait.yaml", flow)], channel="web", longest_wait=timedelta(days=31))
+
+    assert release.sources is not None
+    assert release.sources.longest_wait == timedelta(days=31)
+    with pytest.raises(ReleaseRefused) as refused:
+        compose([written("wait.yaml", flow)], channel="web", longest_wait=timedelta(days=30))
+    assert [(it.code, it.message) for _, it in refused.value.findings] == [
+        ("timeout.too_long", "The timeout of this listen is longer than P30D.")
+    ]
