@@ -32,7 +32,7 @@ async def test_a_release_is_published_once(engine: AsyncEngine) -> None:
     assert [*pins, read] == [packed.pin] * 3
     assert body == packed.flows[0].body
     assert unpack(body).label == "place-order:1.0.0"
-    assert counts == [7, 1]
+    assert counts == [len(packed.flows), 1]
 
 
 async def test_a_published_version_never_changes(engine: AsyncEngine) -> None:
