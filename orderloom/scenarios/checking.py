@@ -13,6 +13,7 @@ from orderloom.persistence.tables.fulfillment import routing_schedules
 from orderloom.persistence.tables.inventory import group_stock, reservations, stock
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders
+from orderloom.persistence.tables.places import location_capacity
 from orderloom.scenarios.compare import Difference, Tree, differences, tree
 from orderloom.scenarios.expectation import Expectation, OrderOutcome
 from orderloom.scenarios.names import Namespace
@@ -47,6 +48,9 @@ class Checker:
             for location, skus in cast("dict[str, dict[str, Any]]", getattr(expectation, place)).items():
                 actual = await self._stock(table, location)
                 found += differences(_open_map(tree(skus)), cast("Tree", actual), f"{place}.{location}")
+        for location, days in expectation.capacity.items():
+            taken = cast("Tree", await self._capacity(location))
+            found += differences(cast("Tree", days), taken, f"capacity.{location}")
         found += await reservation_differences(self._conn, expectation.reservations, self._names, self._start)
         if expectation.gateway is not None:
             found += differences(_open_map(tree(expectation.gateway)), cast("Tree", dict(gateway)), "gateway")
@@ -67,6 +71,13 @@ class Checker:
             }
             for row in rows
         }
+
+    async def _capacity(self, location: str) -> list[int]:
+        day = location_capacity.c
+        query = select(day.held + day.assigned).where(
+            day.location_id == self._names.inside(location), day.held + day.assigned > 0
+        )
+        return list((await self._conn.execute(query.order_by(day.day))).scalars())
 
     async def _summary(self, ids: list[str]) -> dict[str, Tree]:
         count = func.count

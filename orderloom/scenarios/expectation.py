@@ -281,6 +281,8 @@ class Expectation(Part):
     """Location group to SKU."""
     reservations: dict[Name, ReservationOutcome] = {}
     """Reservations that belong to no order."""
+    capacity: dict[Name, list[int]] = {}
+    """Location to the fulfillment orders that its capacity is held for or assigned to, by day, where there are any."""
     summary: Summary | None = None
     gateway: dict[Literal["capture", "refund"], int] | None = None
     """How many captures and refunds the gateway made for the case, by its own books."""

@@ -75,7 +75,7 @@ def _step_problems(case: Case, step: Step, placed: dict[str, str]) -> Iterator[s
         yield from _unknown("location or group", places_of(step.stock_step), places)
     if step.expect is not None:
         yield from _unknown("placed order", step.expect.orders, placed)
-        yield from _unknown("location", step.expect.stock, case.world.locations)
+        yield from _unknown("location", [*step.expect.stock, *step.expect.capacity], case.world.locations)
         yield from _unknown("group", step.expect.groups, case.world.groups or ["all"])
 
 

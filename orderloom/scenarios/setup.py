@@ -77,6 +77,7 @@ def policy(world: World, group: str, names: Namespace) -> ChannelPolicy:
             eligible=_eligible(given.routing.eligible, names),
             objectives=given.routing.objectives,
             by_value=given.routing.by_value,
+            rejections_half_life=seconds(given.routing.rejections_half_life),
             max_attempts=given.routing.max_attempts,
             backoff=seconds(given.routing.backoff),
             backoff_factor=given.routing.backoff_factor,

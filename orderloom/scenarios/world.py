@@ -74,6 +74,8 @@ class Routing(Part):
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("fewest_splits",)
     by_value: tuple[ValueStep, ...] = ()
     """Split limits for orders below a value in minor units."""
+    rejections_half_life: Duration = "7d"
+    """After this time a rejection counts half."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     backoff: Duration = "1h"
     """Wait before the second attempt."""
