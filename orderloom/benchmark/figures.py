@@ -12,12 +12,14 @@ from orderloom.benchmark.backlog_report import BacklogReport
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Report
 from orderloom.benchmark.reserve_report import ReserveReport
+from orderloom.benchmark.routing import RoutingReport
 from orderloom.benchmark.tables import (
     backlog_table,
     benchmark_table,
     of_the_twin,
     provenance,
     reserve_table,
+    routing_table,
     verdict_table,
 )
 from orderloom.domain.errors import OrderloomError
@@ -67,6 +69,13 @@ def _reserve(record: str) -> str:
     return f"{table.markdown()}\n\n{_said(report.command, table.title, report.origin)}"
 
 
+def _routing(record: str) -> str:
+    report = RoutingReport.model_validate_json(record)
+    table = routing_table(report)
+    said = _said(report.command, table.title, report.origin)
+    return f"{table.markdown()}\n\n{verdict_table(report).markdown()}\n\n{said}"
+
+
 def _printed(record: str) -> str:
     printed = Printed.model_validate_json(record)
     shown = "\n".join(f"    {line}".rstrip() for line in (printed.command, "", *printed.lines))
@@ -81,6 +90,7 @@ BLOCKS: Mapping[str, Callable[[str], str]] = {
     "benchmark": _benchmark,
     "backlog": _backlog,
     "reserve": _reserve,
+    "routing": _routing,
     "demo": _printed,
     "import": _printed,
     "size": _printed,

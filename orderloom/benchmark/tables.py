@@ -11,6 +11,7 @@ from orderloom.benchmark.histories import Histories
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Report, Run, Series
 from orderloom.benchmark.reserve_report import ReserveReport
+from orderloom.benchmark.routing import Answered, RoutingReport
 from orderloom.benchmark.spread import Spread
 
 NOTHING = "-"
@@ -70,8 +71,34 @@ def backlog_table(report: BacklogReport) -> Table:
     )
 
 
-def verdict_table(report: BacklogReport) -> Table:
-    """Return what must hold while a backlog drains, and whether it did."""
+def routing_table(report: RoutingReport) -> Table:
+    """Return what answering routing questions costs."""
+    plan = report.plan
+    return Table(
+        title=f"seed: {plan.seed}, of each family: {plan.questions}, of the largest: {plan.large}",
+        head=(
+            "locations x lines, family",
+            *("p50, ms", "p95, ms", "p99, ms"),
+            *("proven", "all ranks", "shipments", "above bounds"),
+        ),
+        rows=tuple(_answered(each) for each in report.answered),
+    )
+
+
+def _answered(each: Answered) -> Row:
+    count, fewest, most = len(each.taken), min(each.locations), max(each.locations)
+    return (
+        f"{each.size.locations:,} x {each.size.lines}, {each.family}",
+        *(f"{seconds * 1000:,.1f}" for seconds in (each.of.p50, each.of.p95, each.of.p99)),
+        f"{each.proven / count:.1%}",
+        f"{each.complete / count:.1%}",
+        f"{fewest} to {most}",
+        f"{sum(each.locations) - sum(each.bounds)}",
+    )
+
+
+def verdict_table(report: BacklogReport | RoutingReport) -> Table:
+    """Return what must hold, and whether it did."""
     return Table(
         title="what must hold",
         head=("what must hold", "found", "holds"),

@@ -9,12 +9,14 @@ from orderloom.benchmark.backlog_report import BacklogPlan, BacklogReport
 from orderloom.benchmark.checking import CheckPlan, CheckReport, measure_check
 from orderloom.benchmark.report import Plan, Report
 from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport
+from orderloom.benchmark.routing import RoutingPlan, RoutingReport, measure_routing
 from orderloom.benchmark.tables import (
     backlog_table,
     benchmark_table,
     check_table,
     of_the_twin,
     reserve_table,
+    routing_table,
     verdict_table,
 )
 from orderloom.benchmark.twin import Empty, TwinOrder
@@ -24,6 +26,7 @@ from orderloom.cli.servers import serve
 from orderloom.stack import Options, Part
 
 PLAN, BACKLOG, RESERVE, CHECK = Plan(), BacklogPlan(), ReservePlan(), CheckPlan()
+ROUTING = RoutingPlan()
 
 benchmark_app = App(name="benchmark", help="Measure standard orders on servers of its own.")
 
@@ -114,6 +117,31 @@ def reserve(
 
 def _show_reserve(report: ReserveReport, console: Console) -> None:
     console.print(reserve_table(report).rich(), highlight=False)
+
+
+@benchmark_app.command
+def routing(
+    *,
+    questions: Annotated[int, Parameter(help="Questions of each family, in the smaller sizes.")] = ROUTING.questions,
+    large: Annotated[int, Parameter(help="Questions of each family, in the largest size.")] = ROUTING.large,
+    seed: Annotated[int, Parameter(help="What decides the questions.")] = ROUTING.seed,
+) -> None:
+    """
+    Measure what answering routing questions costs, in this process and without servers.
+
+    The exit status is 1 when answers take too long, or too few of them are proven.
+    """
+    plan = RoutingPlan(questions=questions, large=large, seed=seed)
+
+    async def work(stage: Stage) -> RoutingReport:
+        return measure_routing(plan, stage.command, stage.origin, stage.begins)
+
+    measure(work, _show_routing)
+
+
+def _show_routing(report: RoutingReport, console: Console) -> None:
+    console.print(routing_table(report).rich(), highlight=False)
+    console.print(verdict_table(report).rich(), highlight=False)
 
 
 @benchmark_app.command

@@ -65,6 +65,7 @@ COMMANDS = {
     "benchmark": Command(words=("benchmark",), reports=True),
     "backlog": Command(words=("benchmark", "backlog"), reports=True),
     "reserve": Command(words=("benchmark", "reserve"), reports=True),
+    "routing": Command(words=("benchmark", "routing"), reports=True),
 }
 """What gives each block its figures."""
 
@@ -84,7 +85,7 @@ def measure(
     """
     Measure the figures NAMES, all of them without one, record them, and write them into README.md and docs.
 
-    Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve.
+    Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve, routing.
     """
     if unknown := [name for name in names if name not in BLOCKS]:
         raise MeasuringFailed(f"There are no figures {unknown[0]}.")

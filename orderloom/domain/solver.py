@@ -36,8 +36,8 @@ ROUNDS = 12
 """Steps that prices climb for a first bound."""
 ALTERNATIVES = 1_500
 """Nodes that the search for alternatives may take; a quarter of what the best route took when that is more."""
-COUNTING, CHOOSING = 0.5, 0.8
-"""Shares of the budget after which the search for the fewest locations, and that for the best route, are given up."""
+COUNTING, CHOOSING, RANKING = 0.45, 0.75, 0.9
+"""Shares of the budget after which the searches for number, best route and alternatives end; the rest is to tell it."""
 
 
 def find_routes(question: RoutingQuestion, elapsed: Elapsed = lambda: 0.0) -> RoutingAnswer:
@@ -219,7 +219,7 @@ class _Solver:
         first = best.found[0]
         size = len(first.sources)
         alike = replace(wanted, fewest=size, most=size, keep=self._question.alternatives)
-        spend = self._budget.until(1.0, further=max(ALTERNATIVES, self._budget.nodes // 4))
+        spend = self._budget.until(RANKING, further=max(ALTERNATIVES, self._budget.nodes // 4))
         more = self._search(costs, alike, spend, goals, first.sources)
         complete = more.run() and proven
         # Where units are short the alternatives are short of as many.
