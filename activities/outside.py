@@ -1,12 +1,11 @@
 """The activities that ask parties outside. They run on the queue for the outside and touch no table."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.beating import heard_of
 from activities.calling import HttpCaller
 from flows_dsl.runner import FlowFailure
 from orderloom.contracts.outside import (
@@ -25,10 +24,6 @@ GATEWAY_UNKNOWN = "gateway.unknown"
 
 GATEWAY_NOT_CONFIGURED = "gateway.not_configured"
 """Error type: this worker has no adapter for the gateway. Nothing was sent; another worker may have one."""
-
-
-BEAT = 1.0
-"""Seconds between two heartbeats; most calls end before the first."""
 
 
 class OutsideActivities:
@@ -53,7 +48,7 @@ class OutsideActivities:
         gateway = self._gateways.get(request.gateway)
         if gateway is None:
             raise _retryable(f"no adapter for gateway {request.gateway!r}", GATEWAY_NOT_CONFIGURED)
-        async with _heard_of():
+        async with heard_of():
             outcome = await _ask(gateway, request, sent_before=request.asked or activity.info().attempt > 1)
         if outcome.outcome is Outcome.UNKNOWN:
             raise _retryable(f"intent {request.intent_id}: {outcome.code or 'no answer'}", GATEWAY_UNKNOWN)
@@ -66,27 +61,11 @@ class OutsideActivities:
 
         When the worker dies another one makes the call once more, with the same Idempotency-Key.
         """
-        async with _heard_of():
+        async with heard_of():
             try:
                 return OutsideAnswer(answer=await self._caller.call(call.call, call.key, call.arguments))
             except FlowFailure as failure:
                 return OutsideAnswer(error=failure.problem)
-
-
-@asynccontextmanager
-async def _heard_of() -> AsyncGenerator[None]:
-    """Let Temporal hear within the block that this worker lives: another one takes over soon after it has died."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(BEAT)
-            activity.heartbeat()
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 async def _ask(gateway: PaymentGateway, request: GatewayRequest, *, sent_before: bool) -> GatewayOutcome:

@@ -2,15 +2,12 @@
 
 from activities.registry import implements
 from activities.scheduling import end, require_planned
-from activities.situation import read_situation
+from activities.searching import search
 from activities.unit import Unit
 from activities.waiting import read_waiting
-from flows_dsl.policies import holds
 from orderloom.contracts import actions
 from orderloom.contracts.actions import FindRoutes, RouteFound
-from orderloom.domain.router import attempt as route
 from orderloom.domain.routing import RoutingOutcome
-from orderloom.domain.solver import find_routes as solve
 from orderloom.persistence.tables.fulfillment import routing_attempts
 
 NAMED = 10
@@ -27,8 +24,7 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         end(unit, command.schedule, "completed", unit.now)
         return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
     policy = unit.order.policy.routing
-    situation = await read_situation(unit, waiting)
-    attempted = route(policy, situation, holds, solve)
+    situation, attempted = await search(unit, waiting)
     routing = attempted.routing
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)

@@ -19,6 +19,7 @@ from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Applied, Context, Event, ReleasePin, RunAction, SettleAction
 from orderloom.contracts.outside import GatewayRequest
+from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.invalid import invalid
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
@@ -56,6 +57,15 @@ class ActionFailed(Exception):
         self.applied = applied
 
 
+class SearchWanted(Exception):
+    """A local action has left a question that must be searched for elsewhere, and has done nothing else."""
+
+    def __init__(self, search: SearchRoutes) -> None:
+        """Take where it lies."""
+        super().__init__(search.key)
+        self.search = search
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One transaction that an order is asked for."""
@@ -78,6 +88,8 @@ class Answer:
 
     output: JsonObject = field(default_factory=dict[str, Json])
     requests: list[GatewayRequest] = field(default_factory=list[GatewayRequest])
+    search: SearchRoutes | None = None
+    """What must be searched for before the action can do its work."""
     failure: OrderloomError | None = None
     """Raised when the transaction is committed."""
     remember: bool = True
@@ -98,11 +110,14 @@ class Remembered(Message):
 async def run(
     services: Services, contract: ActionContract[Any, Any], function: Implementation[Any, Any], request: RunAction
 ) -> ActionDone:
-    """Run a local action, at most once for its key."""
+    """Run a local action, at most once for its key; one that must search first has done nothing else."""
     command = command_of(contract, request.input)
 
     async def body(unit: Unit) -> Answer:
-        output: Frozen = await function(unit, command)
+        try:
+            output: Frozen = await function(unit, command)
+        except SearchWanted as wanted:
+            return Answer(search=wanted.search, remember=False)
         return Answer(output=output.model_dump(mode="json"))
 
     return await transact(services, call_of(request, contract.activity), body)
@@ -226,11 +241,12 @@ async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     conn = await unit.written()
     order, events = unit.order, [event for event, _ in unit.buffer.events]
     if not call.by_workflow:
-        return ActionDone(output=answer.output, requests=answer.requests, applied=Applied(order={}, events=events))
+        applied = Applied(order={}, events=events)
+        return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
     seq = order.seq + len(events)
     header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
     applied = Applied(order=header, events=events, flows=await unknown_flows(conn, call.context, events))
-    return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
+    return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
 
 
 def _enter_journal(unit: Unit, call: Call) -> None:

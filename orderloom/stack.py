@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import registry
+from activities.searches import Searches
 from api.app import create_app
 from api.dependencies import PATIENCE, ApiDependencies
 from orderloom.bootstrap import servers
@@ -36,6 +37,7 @@ from worker.health import polling
 from worker.order_worker import order_worker
 from worker.outside_worker import outside_worker
 from worker.relay import Relay
+from worker.routing_worker import routing_worker
 from worker.together import together
 from workflows.order import OrderWorkflow
 
@@ -51,6 +53,7 @@ class Part(StrEnum):
     RELAY = "relay"
     ORDERS = "orders"
     OUTSIDE = "outside"
+    ROUTING = "routing"
 
 
 EVERYTHING = tuple(Part)
@@ -238,6 +241,9 @@ async def _make_workers(
         http = await stack.enter_async_context(connect(gateway_url, make=observers.http_client))
         sandbox = observers.gateway(HttpGateway(http))
         workers.append(outside_worker(connected.client, {SANDBOX: sandbox}, settings))
+    if Part.ROUTING in options.parts:
+        searches = stack.enter_context(Searches(connected.engine))
+        workers.append(routing_worker(connected.client, searches, settings))
     if Part.ORDERS in options.parts:
         activities = options.wrap(registry.activities(connected.engine, connected.vault))
         workers.append(order_worker(connected.client, activities, settings, options.workflows))

@@ -34,9 +34,10 @@ from orderloom.contracts.outside import (
     OutsideCall,
 )
 from orderloom.contracts.queues import EMIT_EVENT, FIND_FAULT, OUTSIDE, RAISE_FAULT, RECORD_ANSWER
+from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.exceptions import Decision, category_of
 from orderloom.domain.model import Json, JsonObject, Message
-from workflows import outside_calls
+from workflows import outside_calls, searching
 from workflows.deadlines import Deadlines
 from workflows.failures import problem_of
 from workflows.inbox import Inbox
@@ -240,7 +241,11 @@ class InstanceRunner:
         if action in OUTSIDE_CALLS:
             return await self._call_outside(step, action, arguments, key)
         if action not in OUTSIDE_ACTIONS:
-            return (await self._transact(action, step, arguments, key)).output
+            done = await self._transact(action, step, arguments, key)
+            while done.search is not None:
+                await self._search(done.search)
+                done = await self._transact(action, step, arguments, key)
+            return done.output
         done = await self._transact(f"{action}.prepare", step, arguments, key)
         while done.requests:
             outcomes = await self._ask(done.requests)
@@ -248,6 +253,13 @@ class InstanceRunner:
             if done.requests:
                 await self._order.deadlines.wait(self.now() + ASK_AGAIN)
         return done.output
+
+    async def _search(self, search: SearchRoutes) -> None:
+        """Have a question answered elsewhere; when no worker does, ask again later."""
+        with self._outside():
+            found = await searching.search(search)
+        if not found:
+            await self._order.deadlines.wait(self.now() + ASK_AGAIN)
 
     async def _call_outside(self, step: Step, call: str, arguments: JsonObject, key: str) -> Json:
         """Make a call to the outside and keep the answer; in a revived order what was kept is the answer."""

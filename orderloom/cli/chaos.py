@@ -87,4 +87,4 @@ def wrong_worker() -> None:
     """Run a worker whose code breaks determinism; a run starts it."""
     from orderloom.chaos.wrong_code import WrongOrderWorkflow  # noqa: PLC0415  # it needs the development group
 
-    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE), migrate=False, workflows=(WrongOrderWorkflow,)))
+    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE, Part.ROUTING), migrate=False, workflows=(WrongOrderWorkflow,)))

@@ -85,7 +85,8 @@ def measure(
     """
     Measure the figures NAMES, all of them without one, record them, and write them into README.md and docs.
 
-    Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve, routing.
+    Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve and
+    routing.
     """
     if unknown := [name for name in names if name not in BLOCKS]:
         raise MeasuringFailed(f"There are no figures {unknown[0]}.")

@@ -74,7 +74,7 @@ async def _import(
 ) -> Outcome:
     assert surveyed.starts_at is not None
     clock = VirtualClock(surveyed.starts_at - datetime.now(UTC))  # noqa: TID251  # how far the file lies behind
-    parts = (Part.ORDERS, Part.OUTSIDE, Part.GATEWAY, Part.RELAY)
+    parts = (Part.ORDERS, Part.OUTSIDE, Part.ROUTING, Part.GATEWAY, Part.RELAY)
     options = Options(clock=clock, parts=parts, tell=lambda text: console.print(f"[dim]{text}[/dim]"))
     async with Stack.start(settings, options) as stack:
         async with stack.engine.begin() as conn:

@@ -15,7 +15,7 @@ servers_app = App(name="servers")
 @servers_app.command
 def worker() -> None:
     """Run order workflows with their transactions, and the activities that call gateways."""
-    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE), migrate=False))
+    serve(Options(parts=(Part.ORDERS, Part.OUTSIDE, Part.ROUTING), migrate=False))
 
 
 @servers_app.command

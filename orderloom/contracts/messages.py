@@ -1,8 +1,11 @@
 """Messages of the order workflow. They hold ids and small facts: no personal data, no lines of an order."""
 
-from pydantic import AwareDatetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
 
 from orderloom.contracts.outside import GatewayOutcome, GatewayRequest, OutsideAnswer
+from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.errors import Problem
 from orderloom.domain.model import Json, JsonObject, Message
 
@@ -132,6 +135,8 @@ class ActionDone(Message):
     applied: Applied
     requests: list[GatewayRequest] = []
     """After ``prepare``: intents to perform. After ``settle``: those still unknown, to be asked about again."""
+    search: Annotated[SearchRoutes | None, Field(exclude_if=lambda search: search is None)] = None
+    """The action has only asked: this must be searched for, and the action run once more."""
 
 
 class SettleAction(Message):

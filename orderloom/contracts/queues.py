@@ -6,6 +6,9 @@ ORDERS = "orders"
 OUTSIDE = "outside"
 """Activities that call parties outside (gateways, carriers); they touch no table."""
 
+ROUTING = "routing"
+"""Searches for routes that take too long for an order's own worker."""
+
 ORDER_WORKFLOW = "Order"
 """The registered name of the order workflow."""
 

@@ -30,6 +30,18 @@ routing_attempts = Table(
     Column("fates", Document),  # domain.router.Attempted.fates: what became of each location, by part
 )
 
+routing_searches = Table(
+    "routing_searches",
+    metadata,
+    # A question that is too long for the order's own worker, until the attempt that asks it has taken the answer.
+    Column("order_id", Id, ForeignKey("orders.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("policy", Document, nullable=False),  # domain.routing_policy.RoutingPolicy
+    Column("situation", Document, nullable=False),  # domain.situation.Situation
+    Column("attempted", Document),  # domain.router.Attempted
+    Column("at", Instant, nullable=False),
+)
+
 fulfillment_orders = Table(
     "fulfillment_orders",
     metadata,

@@ -51,7 +51,7 @@ class SlowGateway(Spy):
 
 async def test_a_slow_call_is_heard_of_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the gateway takes its time there are heartbeats; the answer comes all the same."""
-    monkeypatch.setattr("activities.outside.BEAT", 0.01)
+    monkeypatch.setattr("activities.beating.BEAT", 0.01)
     gateway, environment = SlowGateway(), ActivityEnvironment()
     environment.on_heartbeat = gateway.hear
 
