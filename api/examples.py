@@ -52,6 +52,44 @@ PLACE_ORDER: JsonObject = {
 }
 """Two mugs at a discount, with delivery, to be paid by card."""
 
+PLACE_IN_PARTS: JsonObject = {
+    "channel": "web",
+    "external_id": "W-1002",
+    "currency": "EUR",
+    "ship_complete": True,
+    "delivery_groups": [
+        {"id": "home", "country": "DE", "position": {"latitude": 52.53, "longitude": 13.38}},
+        {"id": "shop", "country": "DE", "pickup_location": "BER"},
+    ],
+    "lines": [
+        {
+            "id": "1",
+            "sku": "MUG-BLUE",
+            "delivery_group": "home",
+            "quantity": 2,
+            "unit_price": {"amount": 2500, "currency": "EUR"},
+        },
+        {
+            "id": "2",
+            "kind": "delivery",
+            "delivery_group": "home",
+            "quantity": 1,
+            "unit_price": {"amount": 500, "currency": "EUR"},
+        },
+        {
+            "id": "3",
+            "sku": "MUG-RED",
+            "delivery_group": "shop",
+            "quantity": 1,
+            "unit_price": {"amount": 3000, "currency": "EUR"},
+        },
+    ],
+    "payments": [
+        {"method": "card", "gateway": "sandbox", "token": "tok_ok", "amount": {"amount": 9350, "currency": "EUR"}}
+    ],
+}
+"""Two mugs sent home and one fetched at a store, nothing before all of it can go out."""
+
 CANCEL: JsonObject = {"items": [{"line": "1", "quantity": 1, "reason": "changed mind"}], "allocated": "give_back"}
 """Cancel one unit, also when a location has it already."""
 

@@ -99,6 +99,10 @@ def pending() -> Responses:
     }
 
 
-def body_examples(example: JsonObject) -> dict[str, Any]:
-    """Return what an endpoint says of its body beside the schema."""
-    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+def body_examples(example: JsonObject, **others: JsonObject) -> dict[str, Any]:
+    """Return what an endpoint says of its body beside the schema; *others* are further examples by name."""
+    shown: dict[str, Any] = {"example": example}
+    if others:
+        named = {"simple": example, **others}
+        shown = {"examples": {name.replace("_", " "): {"value": value} for name, value in named.items()}}
+    return {"requestBody": {"content": {"application/json": shown}}}

@@ -14,7 +14,7 @@ from api.errors import (
     PriceMismatch,
     SkuUnknown,
 )
-from api.examples import PLACE_ORDER
+from api.examples import PLACE_IN_PARTS, PLACE_ORDER
 from api.intaking import answer_placement
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.paging import after_path
@@ -39,7 +39,7 @@ _PLACING_PROBLEMS = (ChannelUnknown, SkuUnknown, PriceMismatch, CurrencyMismatch
     status_code=201,
     response_model=OrderPlaced,
     responses={**pending(), **problems(*_PLACING_PROBLEMS, *COMMAND_PROBLEMS, *BODY_PROBLEMS)},
-    openapi_extra=body_examples(PLACE_ORDER),
+    openapi_extra=body_examples(PLACE_ORDER, in_parts=PLACE_IN_PARTS),
 )
 async def place_order(given: Given, request: Request, order: PlaceOrder, key: IdempotencyKey) -> Response:
     """Place an order. Refused, it leaves nothing behind; accepted, it is never lost."""

@@ -205,8 +205,10 @@ async def _reserved(conn: AsyncConnection) -> None:
     await _add(conn, fulfillment.routing_schedules, {**schedule, "ended_at": NOW})
     later: Row = {"number": 2, "status": "scheduled", "reason": "no_stock", "ended_at": None}
     await _add(conn, fulfillment.routing_schedules, {**schedule, **later})
-    attempt: Row = {"order_id": id, "number": 1, "schedule": 1, "outcome": "SPLIT_LIMIT", "stock": {}, "at": NOW}
-    await _add(conn, fulfillment.routing_attempts, {**attempt, "answer": {"outcome": "SPLIT_LIMIT"}})
+    attempt: Row = {"order_id": id, "number": 1, "schedule": 1, "outcome": "SPLIT_LIMIT", "at": NOW}
+    part: Row = {"delivery_group": "1", "kind": "warehouse", "demand": {"MUG-BLUE": 1}}
+    answer: Row = {"outcome": "SPLIT_LIMIT", "parts": [{**part, "answer": {"outcome": "SPLIT_LIMIT"}}]}
+    await _add(conn, fulfillment.routing_attempts, {**attempt, "answer": answer})
     exception: Row = {
         "id": f"{id}-X1",
         "order_id": id,

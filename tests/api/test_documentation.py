@@ -32,6 +32,7 @@ async def test_documentation_page_loads_nothing_from_elsewhere(http: httpx.Async
 def test_examples_are_valid() -> None:
     """The bodies that the documentation shows are accepted by their models."""
     PlaceOrder.model_validate(examples.PLACE_ORDER)
+    PlaceOrder.model_validate(examples.PLACE_IN_PARTS)
     CancelItems.model_validate(examples.CANCEL)
     ReturnItems.model_validate(examples.RETURN)
     FulfillmentReport.model_validate(examples.SHIPPED)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.examples import CANCEL, PLACE_ORDER, RESOLVE, RETURN, SHIPPED
+from api.examples import CANCEL, PLACE_IN_PARTS, PLACE_ORDER, RESOLVE, RETURN, SHIPPED
 from orderloom.contracts.messages import Receipt
 from orderloom.domain.changes import QuantityUnavailable
 from orderloom.persistence.vault import Vault
@@ -46,6 +46,28 @@ async def test_placed_order_is_answered_with_its_number(
     assert answer.headers["location"] == "/v1/orders/100001"
     assert "idempotent-replayed" not in answer.headers
     assert await count(seeded, "intake", "orders") == [1, 0]
+
+
+async def test_an_order_in_parts_is_accepted_where_its_pickup_is_offered(
+    http: httpx.AsyncClient, seeded: AsyncEngine
+) -> None:
+    """A delivery group may be fetched at a location of the channel's group that offers it, and nowhere else."""
+    await write_books(seeded)
+    before = await http.post("/v1/orders", json=PLACE_IN_PARTS, headers=KEY)
+    async with seeded.begin() as conn:
+        await conn.execute(text("""UPDATE locations SET traits = '{"pickup": true}' WHERE id = 'BER'"""))
+
+    offered = await http.post("/v1/orders", json=PLACE_IN_PARTS, headers={"Idempotency-Key": "k2"})
+    async with seeded.begin() as conn:
+        await conn.execute(text("DELETE FROM location_group_members WHERE location_id = 'BER'"))
+    outside = await http.post("/v1/orders", json=PLACE_IN_PARTS, headers={"Idempotency-Key": "k3"})
+
+    refused = {"pointer": "/delivery_groups/1/pickup_location", "code": "delivery_group.pickup_unavailable"}
+    assert offered.status_code == 201, offered.text
+    for answer in (before, outside):
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, {name: error[name] for name in refused}) == (422, refused)
+    assert await count(seeded, "intake") == [1]
 
 
 async def test_two_thousand_lines_are_accepted(http: httpx.AsyncClient, seeded: AsyncEngine) -> None:
