@@ -101,6 +101,15 @@ class FulfillmentOrderUnknown(NotFound):
     code = "fulfillment_order.unknown"
 
 
+class LocationUnknown(NotFound):
+    """There is no location with this id.
+
+    Check the id, or add the location with ``orderloom world load``.
+    """
+
+    code = "location.unknown"
+
+
 class IntakeUnknown(NotFound):
     """Nothing with this id was ever taken in.
 

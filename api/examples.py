@@ -114,6 +114,9 @@ MERGE: JsonObject = {"other": "100001-F2"}
 CANCEL_LINES: JsonObject = {"lines": [{"line": "1", "quantity": 1}]}
 """One unit is not to be sent from here."""
 
+RESET_REJECTIONS: JsonObject = {"sku": "MUG-BLUE"}
+"""The shelf was counted: what was turned down of this SKU counts no more."""
+
 NOTICE: JsonObject = {
     "event_id": "evt-501",
     "intent_id": "100001-T1",

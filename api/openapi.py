@@ -22,6 +22,7 @@ TAGS = [
     {"name": "orders", "description": "Place an order and read it."},
     {"name": "changes", "description": "Cancel and return items; previews write nothing."},
     {"name": "fulfillment", "description": "What locations have to ship, and what they say about it."},
+    {"name": "locations", "description": "How full the days of locations are, and what they turned down lately."},
     {"name": "gateways", "description": "What payment gateways say."},
     {"name": "exceptions", "description": "What went wrong and waits for a person."},
     {"name": "stock", "description": "What is there, and what may be promised."},

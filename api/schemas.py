@@ -78,6 +78,13 @@ class RouteOrder(Frozen):
     """No arguments: route what is open now."""
 
 
+class RejectionsReset(Frozen):
+    """How many of a location's rejections count no more."""
+
+    location: str
+    forgotten: int
+
+
 class Page[T](Frozen):
     """A part of a list."""
 

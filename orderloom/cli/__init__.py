@@ -22,6 +22,7 @@ GROUPS = (
     ("orderloom.cli.flows", "flows_app", "flows", ("flows",)),
     ("orderloom.cli.actions", "actions_app", "actions", ("actions",)),
     ("orderloom.cli.policies", "policies_app", "policies", ("policies",)),
+    ("orderloom.cli.locations", "locations_app", "locations", ("locations",)),
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
     ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator
 
-from orderloom.domain.model import Frozen
+from orderloom.domain.model import Frozen, Identifier
 
 
 class RejectReason(StrEnum):
@@ -57,6 +57,13 @@ class Rejection(Frozen):
     sku: str
     reason: RejectReason
     at: AwareDatetime
+
+
+class ResetRejections(Frozen):
+    """Which of a location's rejections are to count no more."""
+
+    sku: Identifier | None = None
+    """Only those of this SKU; left out, all of them."""
 
 
 def score(rejections: Iterable[Rejection], now: datetime, half_life: float) -> float:

@@ -11,6 +11,7 @@ from api.reference import reference
 from orderloom.contracts.outside import GatewayNotice
 from orderloom.domain.fulfillment_changes import CancelLines, Hold, Merge, Move, Split
 from orderloom.domain.placing import CancelItems, FulfillmentReport, PlaceOrder, ReturnItems
+from orderloom.domain.rejections import ResetRejections
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 
@@ -42,6 +43,7 @@ def test_examples_are_valid() -> None:
     Split.model_validate(examples.SPLIT)
     Merge.model_validate(examples.MERGE)
     CancelLines.model_validate(examples.CANCEL_LINES)
+    ResetRejections.model_validate(examples.RESET_REJECTIONS)
 
 
 def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
@@ -55,12 +57,14 @@ def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
             if keys:
                 commands += 1
                 assert keys[0]["required"] is True
-                assert ("202" in operation["responses"]) is not ("reservations" in operation["tags"])
+                assert ("202" in operation["responses"]) is (
+                    {"reservations", "locations"}.isdisjoint(operation["tags"])
+                )
                 problem = operation["responses"]["422"]["content"]["application/problem+json"]
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
                 assert "idempotency.key_reused" in problem["examples"]
 
-    assert commands == 18
+    assert commands == 19
 
 
 def test_document_has_no_dangling_reference() -> None:
