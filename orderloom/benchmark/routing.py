@@ -108,8 +108,9 @@ def measure_routing(
     for family in FAMILIES:
         find_routes(question(family, 20, 5, "warm"))
     found: list[Answered] = []
-    for size, count in ((SMALL, plan.questions), (MIDDLE, plan.questions), (LARGE, plan.large)):
-        for family in FAMILIES:
+    sizes = ((SMALL, plan.questions), (MIDDLE, plan.questions), (LARGE, plan.large))
+    for size, count in sizes:
+        for family in FAMILIES if count else ():
             told = begins(f"{size.locations} locations, {family}", count)
             found.append(_answer(size, family, plan.seed, count, told))
     return RoutingReport(command=command, origin=origin, plan=plan, answered=tuple(found))
