@@ -3,9 +3,13 @@
 import asyncio
 import os
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
+from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -79,3 +83,41 @@ def _timeless(attempted: object) -> object:
             return [_timeless(each) for each in attempted]
         case _:
             return attempted
+
+
+_OWNER = """
+import asyncio
+from sqlalchemy.ext.asyncio import create_async_engine
+from activities.searches import Searches
+from orderloom.domain.routing_policy import RoutingPolicy
+from tests.unit.activities.test_searching import situation
+
+async def main():
+    searches = Searches(create_async_engine("postgresql+asyncpg://nobody@nowhere/nothing"))
+    await searches._elsewhere(RoutingPolicy(), situation(3))
+    print(*searches._pool._processes, flush=True)
+    await asyncio.Event().wait()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+async def test_a_process_does_not_outlive_its_killed_owner(tmp_path: Path) -> None:
+    """The worker is killed, which tells nobody anything; the process that searched for it ends all the same."""
+    script = tmp_path / "owner.py"
+    script.write_text(_OWNER)
+    root = str(Path(__file__).parents[3])
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), cwd=root, env={**os.environ, "PYTHONPATH": root}, stdout=PIPE
+    )
+    assert owner.stdout is not None
+    async with asyncio.timeout(30):
+        searching = psutil.Process(int(await owner.stdout.readline()))
+    assert searching.is_running()
+
+    owner.kill()
+    await owner.wait()
+
+    await asyncio.to_thread(searching.wait, 10)
+    assert not searching.is_running()
