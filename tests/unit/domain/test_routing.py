@@ -1,5 +1,6 @@
 """Routing with the numbers of G1, G2, G3, G4 and G22."""
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -198,6 +199,35 @@ def test_a_search_that_is_given_up_keeps_the_best_found() -> None:
     assert answer.lower_bound < answer.fewest_possible == len(answer.routes[0].locations)
     assert limited.routes == ()
     assert limited.outcome in {RoutingOutcome.NOT_PROVEN, RoutingOutcome.SPLIT_LIMIT}
+
+
+def test_a_search_whose_time_is_over_says_how_far_it_got() -> None:
+    """The clock is the asker's. Late from the beginning, the first answer is returned with its bound, and no proof."""
+    question = RoutingQuestion(
+        demand={f"S{n}": 10 for n in range(12)},
+        locations=tuple(
+            Candidate(
+                location=f"L{place:02}",
+                distance_km=float(place * 37 % 30),
+                stock={f"S{n}": (place * 7 + n * 5) % 11 % 6 for n in range(12)},
+            )
+            for place in range(30)
+        ),
+        seconds=1.5,
+    )
+    looks = count(1)
+
+    late = find_routes(question, lambda: float(next(looks)) + 1)
+    in_time = find_routes(question, lambda: 0.0)
+
+    assert late.outcome is RoutingOutcome.ROUTED
+    assert (late.proven, late.complete) == (False, False)
+    assert late.lower_bound is not None
+    assert late.fewest_possible is not None
+    assert late.lower_bound <= len(in_time.routes[0].locations) <= late.fewest_possible
+    assert late.seconds > question.seconds
+    assert late.nodes < in_time.nodes
+    assert (in_time.proven, in_time.complete, in_time.seconds) == (True, True, 0.0)
 
 
 def test_no_location_counts_twice() -> None:
