@@ -168,7 +168,7 @@ def _reasons(
     yield from _fewest(part, best)
     if others:
         yield won_at(best, others[0], currency)
-    elif part.answer.complete:
+    elif part.answer.complete and part.place is None:
         yield f"{_others(len(best.locations))} can send {'it all' if part.whole else 'as much'}."
     if not part.answer.proven:
         yield f"The search was given up after {part.answer.nodes:,} steps: a better route may have been missed."
@@ -278,8 +278,9 @@ def _not_chosen(part: RoutedPart, location: str, stock: Mapping[str, int], curre
         would = f"would do with {listed(beside)}" if beside else "would do alone"
         return f"{would}: {lost_at(route, best, currency)}"
     all_listed = part.answer.complete and len(part.answer.routes) < ALTERNATIVES
-    if all_listed and part.whole and len(best.locations) == 1:
-        return f"has too little alone: {units(_useful(part, stock))}"
+    if all_listed and len(best.locations) == 1:
+        little = "has too little alone" if part.whole else "could send less"
+        return f"{little}: {units(_useful(part, stock))}"
     if all_listed:
         much = "it all" if part.whole else "as much"
         return f"no {counted(len(best.locations), 'location')} with it can send {much}"

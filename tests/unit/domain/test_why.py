@@ -211,6 +211,25 @@ def test_a_part_goes_out() -> None:
     assert words(limited)["B"] == "no 2 locations with it can send as much"
 
 
+def test_a_part_from_one_location() -> None:
+    """With a single shipment allowed, the others are told with what they could send instead."""
+    told = tell({}, 31, *G1, partial=True, max_splits=0)
+
+    assert told.verdict == "Goes in part, from C (15 S); 16 S are missing and will wait."
+    assert words(told) == {"C": "sends 15 S", "B": "could send less: 5 S", "A": "could send less: 10 S"}
+
+
+def test_what_is_picked_up_is_compared_with_nothing() -> None:
+    """The store is the only one that is asked: that no other can is no reason."""
+    answer = find_routes(RoutingQuestion(demand={"S": 2}, locations=(Candidate(location="A", stock={"S": 10}),)))
+    part = RoutedPart(delivery_group="1", kind="pickup", place="A", demand={"S": 2}, answer=answer)
+
+    told = tell_part(part, (Fate(location="A", eligible=True),), {"A": {"S": 10}}, carried_out=True, currency="EUR")
+
+    assert told.heading == "Delivery group 1, picked up at A: 2 S"
+    assert (told.verdict, told.reasons, words(told)) == ("Goes from A (2 S).", (), {"A": "sends 2 S"})
+
+
 def test_an_order_that_ships_complete() -> None:
     """A part that could go is told so, and why it does not."""
     told = tell({}, 12, *G1, carried_out=False)
