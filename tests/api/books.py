@@ -1,10 +1,12 @@
 """Books of four orders, written row by row: they balance, until a test breaks them."""
 
+from datetime import date
+
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.units import UnitState
-from orderloom.persistence.tables import fulfillment, inventory, ledgers, operations, orders, payments
+from orderloom.persistence.tables import fulfillment, inventory, ledgers, operations, orders, payments, places
 from tests.api.conftest import NOW, PIN
 
 type Row = dict[str, object]
@@ -47,7 +49,9 @@ async def _stock(conn: AsyncConnection) -> None:
     await _add(conn, inventory.group_stock, group)
 
 
-async def _order(conn: AsyncConnection, id: str, quantity: int, seq: int, *, adjustment: int = 0, tax: int) -> None:
+async def _order(
+    conn: AsyncConnection, id: str, quantity: int, seq: int, *, adjustment: int = 0, tax: int, attempts: int = 0
+) -> None:
     row: Row = {
         "id": id,
         "channel_id": "web",
@@ -59,7 +63,7 @@ async def _order(conn: AsyncConnection, id: str, quantity: int, seq: int, *, adj
         "pin": PIN.model_dump(mode="json"),
         "seq": seq,
         "wanted": ["order.placed", "fulfillment.shipped", "fulfillment.rejected"],
-        "routing_attempts": 1,
+        "routing_attempts": attempts,
     }
     await _add(conn, orders.orders, row)
     await _add(conn, orders.delivery_groups, {"order_id": id, "id": "1", "country": "DE"})
@@ -132,10 +136,16 @@ async def _intent(
     await _add(conn, payments.payment_intents, row)
 
 
-async def _shipment(conn: AsyncConnection, order: str, location: str, status: str, quantity: int) -> None:
+async def _shipment(
+    conn: AsyncConnection, order: str, location: str, status: str, quantity: int, *, day: date | None = None
+) -> None:
     id = f"{order}-F1"
     row: Row = {"id": id, "order_id": order, "number": 1, "delivery_group_id": "1", "location_id": location}
-    await _add(conn, fulfillment.fulfillment_orders, {**row, "status": status, "attempt": 1, "created_at": NOW})
+    await _add(
+        conn,
+        fulfillment.fulfillment_orders,
+        {**row, "status": status, "attempt": 1, "created_at": NOW, "capacity_day": day},
+    )
     line: Row = {"fulfillment_order_id": id, "line_id": "1", "original_quantity": quantity}
     await _add(conn, fulfillment.fulfillment_order_lines, line)
 
@@ -164,6 +174,8 @@ async def _shipped(conn: AsyncConnection) -> None:
     await _move(conn, id, (UnitState.ALLOCATED, "BER", shipment), shipped, 2, 4500, 450)
     await _move(conn, id, shipped, (UnitState.RETURNED, "BER", shipment), 1, 2250, 225)
     await _hold(conn, id, 2, "fulfilled", "BER")
+    left: Row = {"location_id": "BER", "sku": "MUG-BLUE", "quantity": -2, "cause": shipment, "at": NOW}
+    await _add(conn, inventory.stock_changes, left)
     document: Row = {"order_id": id, "number": 1, "created_at": NOW}
     of_invoice: Row = {"id": invoice, "fulfillment_order_id": shipment, "amount": 4500, "tax": 450}
     await _add(conn, payments.invoices, {**document, **of_invoice})
@@ -194,7 +206,7 @@ async def _shipped(conn: AsyncConnection) -> None:
 
 async def _reserved(conn: AsyncConnection) -> None:
     id = RESERVED
-    await _order(conn, id, 1, 2, tax=250)
+    await _order(conn, id, 1, 2, tax=250, attempts=1)
     await _payment(conn, id, 2750)
     await _move(conn, id, SOURCE, OPEN, 1, 2500, 250)
     await _move(conn, id, OPEN, GROUP, 1, 2500, 250)
@@ -209,6 +221,8 @@ async def _reserved(conn: AsyncConnection) -> None:
     part: Row = {"delivery_group": "1", "kind": "warehouse", "demand": {"MUG-BLUE": 1}}
     answer: Row = {"outcome": "SPLIT_LIMIT", "parts": [{**part, "answer": {"outcome": "SPLIT_LIMIT"}}]}
     await _add(conn, fulfillment.routing_attempts, {**attempt, "answer": answer})
+    waiting: Row = {"order_id": id, "instance": f"{id}:1@f", "flow": "f", "seq": 1, "status": "running"}
+    await _add(conn, orders.flow_instances, waiting)
     exception: Row = {
         "id": f"{id}-X1",
         "order_id": id,
@@ -228,7 +242,8 @@ async def _allocated(conn: AsyncConnection) -> None:
     id = ALLOCATED
     await _order(conn, id, 3, 3, tax=750)
     await _payment(conn, id, 8250)
-    await _shipment(conn, id, "PAR", "accepted", 3)
+    await _shipment(conn, id, "PAR", "accepted", 3, day=NOW.date())
+    await _add(conn, places.location_capacity, {"location_id": "PAR", "day": NOW.date(), "held": 0, "assigned": 1})
     await _move(conn, id, SOURCE, OPEN, 3, 7500, 750)
     await _move(conn, id, OPEN, (UnitState.ALLOCATED, "PAR", f"{id}-F1"), 3, 7500, 750)
     await _hold(conn, id, 3, "transferred", None)

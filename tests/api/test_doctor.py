@@ -189,6 +189,51 @@ CORRUPTIONS = [
         ],
         id="a group that lost its row",
     ),
+    pytest.param(
+        f"DELETE FROM stock_changes WHERE cause = '{SHIPPED}-F1'",
+        [finding("stock.shipped", SHIPPED, f"shipment {SHIPPED}-F1 MUG-BLUE from BER", 2, 0)],
+        id="shipped and still counted",
+    ),
+    pytest.param(
+        "INSERT INTO stock_changes (location_id, sku, quantity, cause, at) "
+        f"VALUES ('PAR', 'MUG-BLUE', -1, '{ALLOCATED}-F1', now())",
+        [finding("stock.shipped", ALLOCATED, f"shipment {ALLOCATED}-F1 MUG-BLUE from PAR", 0, 1)],
+        id="taken off and not shipped",
+    ),
+    pytest.param(
+        f"UPDATE fulfillment_orders SET status = 'cancelled' WHERE id = '{ALLOCATED}-F1'",
+        [finding("capacity.assigned", None, "PAR on 2026-03-01 assigned", 0, 1)],
+        id="capacity that leaked",
+    ),
+    pytest.param(
+        "DELETE FROM location_capacity",
+        [finding("capacity.assigned", None, "PAR on 2026-03-01 assigned", 1, 0)],
+        id="work that nobody counted",
+    ),
+    pytest.param(
+        f"UPDATE routing_schedules SET ended_at = NULL WHERE order_id = '{RESERVED}'; "
+        f"UPDATE routing_schedules SET ended_at = now() WHERE order_id = '{RESERVED}' AND number = 2",
+        [
+            finding("schedules.ended", RESERVED, "schedule 1 completed", 1, 0),
+            finding("schedules.ended", RESERVED, "schedule 2 scheduled", 0, 1),
+        ],
+        id="an end that is none",
+    ),
+    pytest.param(
+        f"UPDATE routing_schedules SET status = 'scheduled', ended_at = NULL WHERE order_id = '{RESERVED}'",
+        [finding("schedules.one", RESERVED, "more than one schedule", 1, 2)],
+        id="routed twice",
+    ),
+    pytest.param(
+        f"UPDATE flow_instances SET status = 'completed' WHERE order_id = '{RESERVED}'",
+        [finding("schedules.awaited", RESERVED, "schedule to come", 0, 1)],
+        id="a schedule that nobody takes",
+    ),
+    pytest.param(
+        f"UPDATE orders SET routing_attempts = 3 WHERE id = '{RESERVED}'",
+        [finding("routing.attempts", RESERVED, "routing attempts", 1, 3)],
+        id="attempts that were not made",
+    ),
 ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
-from orderloom.readmodels.doctor import ledgers, money, stocks
+from orderloom.readmodels.doctor import ledgers, money, routing, stocks
 from orderloom.readmodels.doctor.rows import Broken
 
 MAX_FINDINGS = 100
@@ -135,6 +135,36 @@ CHECKS = (
         name="groups.members",
         claim="A location group's stock is the sum of its members' and its own reservations.",
         broken=stocks.groups_unlike_members(),
+    ),
+    Check(
+        name="stock.shipped",
+        claim="What a fulfillment order shipped left the stock of its location, by SKU.",
+        broken=routing.shipments_unlike_stock(),
+    ),
+    Check(
+        name="capacity.assigned",
+        claim="A location's day counts the fulfillment orders that take its capacity, and no others.",
+        broken=routing.capacity_unlike_work(),
+    ),
+    Check(
+        name="schedules.ended",
+        claim="A routing schedule has an end when it is completed or abandoned, and none before.",
+        broken=routing.schedules_unended(),
+    ),
+    Check(
+        name="schedules.one",
+        claim="An order has one routing schedule to come at most.",
+        broken=routing.schedules_doubled(),
+    ),
+    Check(
+        name="schedules.awaited",
+        claim="A routing schedule to come has a flow under way that takes it.",
+        broken=routing.schedules_forgotten(),
+    ),
+    Check(
+        name="routing.attempts",
+        claim="An order counts the routing attempts that it has.",
+        broken=routing.attempts_uncounted(),
     ),
 )
 """Every check, by area."""

@@ -19,7 +19,7 @@ _ACTIVE = _held.status == "active"
 _COUNTERS = ("on_hand", "reserved", "safety", "future")
 
 
-def _busy(order_id: ColumnElement[str]) -> ColumnElement[bool]:
+def is_busy(order_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Return whether a flow of the order is under way: it may yet take shipped units off their reservation."""
     flow = flow_instances.c
     return select(flow.instance).where(flow.order_id == order_id, flow.status.in_(("running", "faulted"))).exists()
@@ -72,7 +72,7 @@ def reservations_unlike_demand() -> Broken:
     expected = func.coalesce(demand.c.quantity, 0)
     found = func.coalesce(held.c.quantity, 0)
     shipping = and_(
-        found > expected, found <= expected + func.coalesce(demand.c.shipped, 0), at == "location", _busy(order)
+        found > expected, found <= expected + func.coalesce(demand.c.shipped, 0), at == "location", is_busy(order)
     )
     query = broken(both, order=order, subject=named("line", line, "at", at, where), expected=expected, found=found)
     return query.where(~shipping)
@@ -90,7 +90,7 @@ def reservations_left_over() -> Broken:
     )
     left = (
         select(_held.order_id, func.sum(_held.quantity).label("quantity"))
-        .where(_ACTIVE, _held.order_id.is_not(None), demand == 0, ~_busy(_held.order_id))
+        .where(_ACTIVE, _held.order_id.is_not(None), demand == 0, ~is_busy(_held.order_id))
         .group_by(_held.order_id)
         .subquery()
     )
