@@ -1,4 +1,4 @@
-"""`doctor`: proves that the books are right, and names what is not. It only reads."""
+"""`doctor`: proves that the books are right, and names what is not. It only reads, unless it is to raise that."""
 
 import sys
 from pathlib import Path
@@ -11,10 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.errors import ServerUnreachable, StartRefused
-from orderloom.cli.database import database_url
+from orderloom.bootstrap.master_key import master_key
+from orderloom.bootstrap.raising import raise_findings
+from orderloom.cli.database import database_url, database_urls
 from orderloom.cli.running import run
+from orderloom.persistence.vault import Vault
 from orderloom.readmodels.doctor import CHECKS, Findings, examine
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.settings import Settings
@@ -37,18 +41,26 @@ class SchemaMissing(StartRefused):
 def doctor(
     *,
     json: Annotated[bool, Parameter(help="Print the findings as JSON.", negative=())] = False,
+    raise_: Annotated[
+        bool, Parameter(name="--raise", help="Raise a process exception for each finding, once.", negative=())
+    ] = False,
     data_dir: Annotated[Path | None, Parameter(help="Where the servers keep their data. [default: .orderloom]")] = None,
 ) -> None:
     """
     Check that ledgers balance, reservations equal open demand, documents equal their lines, and no stock is negative.
 
-    Prints every finding and exits with 1 if there is one. It reads one moment and changes nothing; it may run while
-    Orderloom does.
+    Prints every finding and exits with 1 if there is one. It reads one moment and changes nothing, unless it is to
+    raise process exceptions; it may run while Orderloom does.
     """
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     found: list[Findings] = []
 
     async def work() -> None:
+        if raise_:
+            async with database_urls(settings) as (url, keys_url):
+                found.append(await examine_database(url))
+                await _raise(found[0], url, keys_url, settings)
+            return
         async with database_url(settings) as url:
             found.append(await examine_database(url))
 
@@ -57,6 +69,17 @@ def doctor(
         sys.exit(130)
     sys.stdout.write(f"{found[0].model_dump_json(indent=2)}\n") if json else show(found[0], Console())
     sys.exit(0 if found[0].balanced else 1)
+
+
+async def _raise(findings: Findings, url: str, keys_url: str, settings: Settings) -> None:
+    engine, keys = create_engine(url, pooled=False), create_engine(keys_url, pooled=False)
+    try:
+        raised = await raise_findings(engine, Vault(keys, master_key(settings)), findings.findings, Clock().now())
+    finally:
+        await engine.dispose()
+        await keys.dispose()
+    if findings.findings:
+        sys.stderr.write(f"raised {raised} process exceptions; {len(findings.findings) - raised} are known already\n")
 
 
 async def examine_database(url: str) -> Findings:

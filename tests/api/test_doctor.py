@@ -63,6 +63,13 @@ _DROP = (
     "ALTER TABLE group_stock DROP CONSTRAINT ck_group_stock_not_negative; "
 )
 
+_REQUEST = (
+    "INSERT INTO reservation_requests (id, owner, reference, promise, status, created_at) "
+    "VALUES ('R1', 'cart', 'c-1', 'atf', '{status}', now()); "
+    "INSERT INTO reservations (request_id, sku, group_id, quantity, status, created_at) "
+    "VALUES ('R1', 'MUG-BLUE', 'EU', 2, 'active', now()); "
+)
+
 CORRUPTIONS = [
     pytest.param(
         f"UPDATE unit_entries SET quantity = quantity + 1 WHERE order_id = '{ALLOCATED}' AND state = 'allocated'",
@@ -188,6 +195,21 @@ CORRUPTIONS = [
             finding("groups.members", None, "MUG-BLUE at EU safety", 1, 0),
         ],
         id="a group that lost its row",
+    ),
+    pytest.param(
+        "UPDATE stock SET future = 5 WHERE location_id = 'BER'; UPDATE group_stock SET future = 5",
+        [finding("stock.future", None, "MUG-BLUE at BER future", 0, 5)],
+        id="stock to come that nobody sends",
+    ),
+    pytest.param(
+        _REQUEST.format(status="released") + "UPDATE group_stock SET reserved = reserved + 2",
+        [finding("reservations.requests", None, "reservation R1 released", 0, 2)],
+        id="released and still held",
+    ),
+    pytest.param(
+        _REQUEST.format(status="active") + "UPDATE reservations SET status = 'released' WHERE request_id = 'R1'",
+        [finding("reservations.requests", None, "reservation R1 active", 1, 0)],
+        id="active and nothing held",
     ),
     pytest.param(
         f"DELETE FROM stock_changes WHERE cause = '{SHIPPED}-F1'",

@@ -7,9 +7,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.record import record_directly
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.cli.doctor import SchemaMissing, doctor_app, examine_database
+from orderloom.contracts.messages import Delivery
+from orderloom.persistence.vault import Vault
 from tests.api.books import SHIPPED, write_books
+from tests.api.conftest import NOW
+from tests.conftest import MASTER_KEY
 
 
 async def run(arguments: list[str], url: str, monkeypatch: pytest.MonkeyPatch) -> int | str | None:
@@ -34,7 +39,7 @@ async def test_balanced_books_exit_with_zero(
     status = await run(["doctor"], database_url, monkeypatch)
 
     assert status == 0
-    assert "All 24 checks passed: the books are balanced." in capsys.readouterr().out
+    assert "All 26 checks passed: the books are balanced." in capsys.readouterr().out
 
 
 async def test_finding_exits_with_one(
@@ -56,6 +61,65 @@ async def test_finding_exits_with_one(
     assert findings == [
         {"check": "units.placed", "order": SHIPPED, "subject": "line 1 quantity", "expected": 5, "found": 2}
     ]
+
+
+async def test_a_finding_becomes_a_process_exception_once(
+    seeded: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --raise each finding is raised, with its order or without one, and found again it is not raised again."""
+    monkeypatch.setenv("ORDERLOOM_KEYS_URL", database_url)
+    monkeypatch.setenv("ORDERLOOM_MASTER_KEY", MASTER_KEY.hex())
+    await write_books(seeded)
+    async with seeded.begin() as conn:
+        await conn.execute(text("UPDATE stock SET reserved = 1 WHERE location_id = 'BER'"))
+        await conn.execute(text(f"UPDATE order_lines SET quantity = 5 WHERE order_id = '{SHIPPED}'"))
+
+    said: list[str] = []
+    for _ in range(2):
+        assert await run(["doctor", "--raise"], database_url, monkeypatch) == 1
+        said.append(capsys.readouterr().err.splitlines()[-1])
+        await _record_what_was_found(seeded)
+
+    assert said == [
+        "raised 3 process exceptions; 0 are known already",
+        "raised 0 process exceptions; 3 are known already",
+    ]
+    assert await _exceptions(seeded) == [
+        ("doctor.groups.members", None, "MUG-BLUE at EU reserved", "doctor"),
+        ("doctor.stock.reserved", None, "MUG-BLUE at BER", "doctor"),
+        ("doctor.units.placed", SHIPPED, "line 1 quantity", "doctor"),
+    ]
+
+
+async def test_nothing_found_raises_nothing(
+    seeded: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of balanced books nothing is raised, and the exit status is 0."""
+    monkeypatch.setenv("ORDERLOOM_KEYS_URL", database_url)
+    monkeypatch.setenv("ORDERLOOM_MASTER_KEY", MASTER_KEY.hex())
+    await write_books(seeded)
+    before = await _exceptions(seeded)
+
+    assert await run(["doctor", "--raise"], database_url, monkeypatch) == 0
+
+    assert "raised" not in capsys.readouterr().err
+    assert await _exceptions(seeded) == before == []
+
+
+async def _record_what_was_found(engine: AsyncEngine) -> None:
+    """Do what a relay does with events that no workflow wants."""
+    vault = Vault(engine, MASTER_KEY)
+    async with engine.connect() as conn:
+        rows = (await conn.execute(text("SELECT id, order_id FROM intake WHERE status = 'received'"))).all()
+    for row in rows:
+        delivery = Delivery(intake_id=row.id, type="exception.found")
+        await record_directly(engine, vault, row.order_id, delivery, now=NOW)
+
+
+async def _exceptions(engine: AsyncEngine) -> list[tuple[str, str | None, str, str]]:
+    query = "SELECT code, order_id, attached_to, flow FROM process_exceptions WHERE code LIKE 'doctor.%' ORDER BY code"
+    async with engine.connect() as conn:
+        return [tuple(row) for row in await conn.execute(text(query))]  # type: ignore[misc]
 
 
 async def test_database_without_tables_is_told(postgres: EmbeddedPostgres) -> None:

@@ -137,6 +137,16 @@ CHECKS = (
         broken=stocks.groups_unlike_members(),
     ),
     Check(
+        name="stock.future",
+        claim="A location's future stock is the sum of the receipts that are expected there.",
+        broken=stocks.future_unlike_receipts(),
+    ),
+    Check(
+        name="reservations.requests",
+        claim="A reservation that belongs to no order holds something while it is active, and nothing afterwards.",
+        broken=stocks.requests_unlike_reservations(),
+    ),
+    Check(
         name="stock.shipped",
         claim="What a fulfillment order shipped left the stock of its location, by SKU.",
         broken=routing.shipments_unlike_stock(),

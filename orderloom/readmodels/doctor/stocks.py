@@ -4,8 +4,10 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, select
 
 from orderloom.domain.units import UnitState
 from orderloom.persistence.tables.inventory import (
+    expected_receipts,
     group_stock,
     location_group_members,
+    reservation_requests,
     reservations,
     stock,
 )
@@ -170,4 +172,40 @@ def groups_unlike_members() -> Broken:
             )
             for name in _COUNTERS
         )
+    )
+
+
+def future_unlike_receipts() -> Broken:
+    """Find locations whose future stock is not the sum of the receipts that are expected there."""
+    receipt = expected_receipts.c
+    sums = (
+        select(receipt.location_id, receipt.sku, func.sum(receipt.quantity).label("quantity"))
+        .group_by(receipt.location_id, receipt.sku)
+        .subquery()
+    )
+    same = and_(sums.c.location_id == stock.c.location_id, sums.c.sku == stock.c.sku)
+    return broken(
+        stock.outerjoin(sums, same),
+        order=None,
+        subject=named(stock.c.sku, "at", stock.c.location_id, "future"),
+        expected=func.coalesce(sums.c.quantity, 0),
+        found=stock.c.future,
+    )
+
+
+def requests_unlike_reservations() -> Broken:
+    """Find reservations of nobody's order that are active and hold nothing, or have ended and hold something."""
+    held = (
+        select(_held.request_id, func.sum(_held.quantity).label("quantity"))
+        .where(_ACTIVE, _held.request_id.is_not(None))
+        .group_by(_held.request_id)
+        .subquery()
+    )
+    request, quantity = reservation_requests.c, func.coalesce(held.c.quantity, 0)
+    return broken(
+        reservation_requests.outerjoin(held, held.c.request_id == request.id),
+        order=None,
+        subject=named("reservation", request.id, request.status),
+        expected=case((request.status == "active", func.greatest(quantity, 1)), else_=0),
+        found=quantity,
     )
