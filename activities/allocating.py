@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
 from activities.unit import Unit
-from activities.waiting import Waiting, read_waiting
 from orderloom.contracts import actions
 from orderloom.contracts.actions import CreateFulfillmentOrders, FulfillmentOrdersCreated
 from orderloom.domain import ids
@@ -26,6 +25,7 @@ from orderloom.persistence.capacity import assign
 from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
 from orderloom.persistence.tables.inventory import reservations
+from orderloom.persistence.waiting import Waiting, read_waiting
 from orderloom.persistence.writes import Values
 
 NAMED = 10

@@ -17,7 +17,6 @@ from activities.placing import place
 from activities.registry import serves
 from activities.transaction import Answer, Call, finish, open_unit, order_row, repeat
 from activities.unit import OrderRow, Services, Unit
-from activities.waiting import read_waiting
 from orderloom.contracts.messages import (
     ActionDone,
     Context,
@@ -39,6 +38,7 @@ from orderloom.persistence.intake import ORDER_PLACED
 from orderloom.persistence.journal import lock, mark_finished
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
+from orderloom.persistence.waiting import read_waiting
 
 _table = intake.c
 

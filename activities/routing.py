@@ -4,11 +4,11 @@ from activities.registry import implements
 from activities.scheduling import end, require_planned
 from activities.searching import search
 from activities.unit import Unit
-from activities.waiting import read_waiting
 from orderloom.contracts import actions
 from orderloom.contracts.actions import FindRoutes, RouteFound
 from orderloom.domain.routing import RoutingOutcome
 from orderloom.persistence.tables.fulfillment import routing_attempts
+from orderloom.persistence.waiting import read_waiting
 
 NAMED = 10
 """How many locations an answer names."""

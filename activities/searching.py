@@ -9,10 +9,8 @@ from time import monotonic
 
 from sqlalchemy import bindparam, delete
 
-from activities.situation import read_situation
 from activities.transaction import SearchWanted
 from activities.unit import Unit
-from activities.waiting import Waiting
 from flows_dsl.policies import holds
 from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.router import Attempted, attempt
@@ -20,7 +18,9 @@ from orderloom.domain.routing import RoutingAnswer, RoutingQuestion
 from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.domain.situation import Situation
 from orderloom.domain.solver import find_routes
+from orderloom.persistence.situation import read_situation
 from orderloom.persistence.tables.fulfillment import routing_searches
+from orderloom.persistence.waiting import Waiting
 
 LOCATIONS, LINES = 30, 20
 """An order's own worker searches among so many locations for so many SKUs; with more it takes too long."""

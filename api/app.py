@@ -20,6 +20,7 @@ from api.routers import (
     orders,
     releases,
     reservations,
+    routing,
     routing_attempts,
     stock,
 )
@@ -29,6 +30,7 @@ _ROUTERS = (
     routing_attempts,
     changes,
     releases,
+    routing,
     fulfillment,
     fulfillment_changes,
     gateways,

@@ -166,3 +166,6 @@ RELEASE: JsonObject = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "qu
 
 AVAILABILITY: JsonObject = {"skus": ["MUG-BLUE", "MUG-RED"], "groups": ["EU"]}
 """Two SKUs at one location group."""
+
+PREVIEW_ROUTING: JsonObject = {"stock": {"BER": {"MUG-BLUE": 5}}, "without": ["PAR"], "trade_off": 3}
+"""Five mugs in Berlin, nothing from Paris, and what each split limit up to three would come to."""

@@ -21,6 +21,7 @@ DESCRIPTION = (
 TAGS = [
     {"name": "orders", "description": "Place an order and read it."},
     {"name": "changes", "description": "Cancel and return items; previews write nothing."},
+    {"name": "routing", "description": "How an order would be routed; previews write nothing."},
     {"name": "fulfillment", "description": "What locations have to ship, and what they say about it."},
     {"name": "locations", "description": "How full the days of locations are, and what they turned down lately."},
     {"name": "gateways", "description": "What payment gateways say."},

@@ -9,6 +9,7 @@ from orderloom.bootstrap import servers
 from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.servers import Connections
 from orderloom.cli.importing import import_orders
+from orderloom.cli.route_preview import route_preview
 from orderloom.cli.running import run
 from orderloom.cli.why import why
 from orderloom.persistence.tables.orders import orders
@@ -17,6 +18,7 @@ from orderloom.settings import Settings
 orders_app = App(name="orders", help="Orders as a whole.")
 orders_app.command(import_orders, name="import")
 orders_app.command(why)
+orders_app.command(route_preview, name="route-preview")
 
 PAGE = 500
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
 
 from orderloom.cli.json_argument import ArgumentUnreadable
 from orderloom.domain.model import JsonObject
@@ -18,6 +18,7 @@ from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.timers import NOT_ACCEPTED
 from tests.workflows.shop import BROKEN, Shop
+from tests.workflows.states import state
 from tests.workflows.test_deciding import RAISING, command
 
 WITHOUT_ORDER = {
@@ -148,21 +149,6 @@ async def test_the_list_is_asked_by_what_matters(shop: Shop, capsys: pytest.Capt
     assert status == 0
 
 
-async def _state(shop: Shop) -> list[tuple[str, int, int]]:
-    """Return of each table how many rows it has and the newest transaction in it: what was written shows."""
-    async with shop.stack.engine.connect() as conn:
-        names = (
-            await conn.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"))
-        ).scalars()
-        return [
-            (
-                name,
-                *(await conn.execute(text(f"SELECT COUNT(*), COALESCE(MAX(xmin::text::bigint), 0) FROM {name}"))).one(),
-            )
-            for name in names.all()
-        ]
-
-
 async def test_many_are_decided_about_as_they_were_seen(
     shop: Shop, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -179,9 +165,9 @@ async def test_many_are_decided_about_as_they_were_seen(
     kept = tmp_path / "seen"
     skip = ("skip", "--output", '{"invoice": "by-hand", "total": 1}', "--by", "ines", "--reason", "all by hand")
 
-    before = await _state(shop)
+    before = await state(shop)
     status, out, _ = await command(capsys, shop, *skip, "--where", "status=all", "--preview", "--save", str(kept))
-    assert await _state(shop) == before
+    assert await state(shop) == before
     lines = out.splitlines()
     assert (status, len(lines)) == (0, 9)
     assert sum("the flow goes on as if the task had returned what you give" in line for line in lines) == 4

@@ -28,6 +28,7 @@ routing_attempts = Table(
     Column("policy", Text, nullable=False, server_default="default:1.0.0"),  # name:version that it followed
     Column("seen", Document),  # domain.situation.Situation; null of attempts before there were policies
     Column("fates", Document),  # domain.router.Attempted.fates: what became of each location, by part
+    Index("ix_routing_attempts_at", "at", "order_id", "number"),
 )
 
 routing_searches = Table(

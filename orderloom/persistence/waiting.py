@@ -3,11 +3,67 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
 
-from activities.reservations import sku_of
-from activities.unit import Unit
+from sqlalchemy import CursorResult, Executable
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.order import Line
 from orderloom.domain.units import Pool, UnitState
+
+
+class Order(Protocol):
+    """An order's row, as far as routing looks at it."""
+
+    @property
+    def id(self) -> str:
+        """Return its id."""
+        ...
+
+    @property
+    def channel_id(self) -> str:
+        """Return its channel."""
+        ...
+
+    @property
+    def policy(self) -> ChannelPolicy:
+        """Return the settings that it keeps."""
+        ...
+
+    @property
+    def ship_complete(self) -> bool:
+        """Return whether no part goes out before all can."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads what there is of one order: under its lock (a transaction's unit), or only looking (a preview)."""
+
+    @property
+    def order(self) -> Order:
+        """Return the order's row."""
+        ...
+
+    now: datetime
+    """Business time."""
+
+    async def lines(self) -> list[Line]:
+        """Return the order's lines by position."""
+        ...
+
+    async def pools(self, *states: UnitState) -> list[Pool]:
+        """Return the balances of its units in these states, by line position."""
+        ...
+
+    async def written(self) -> AsyncConnection:
+        """Return a connection that sees all that was written so far."""
+        ...
+
+    async def read(self, query: Executable, values: dict[str, Any] | None = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a query."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +84,7 @@ class Waiting:
         counted: Counter[tuple[str, str]] = Counter()
         for pool in self.pools:
             line = self.products[pool.line_id]
-            counted[line.delivery_group, sku_of(line)] += pool.quantity
+            counted[line.delivery_group, _sku(line)] += pool.quantity
         return counted
 
     @property
@@ -37,7 +93,7 @@ class Waiting:
         return {sku: quantity for sku, quantity in sorted((self.reserved + self.open).items()) if quantity > 0}
 
 
-async def read_waiting(unit: Unit) -> Waiting:
+async def read_waiting(unit: Reader) -> Waiting:
     """Return the order's product units that are open or reserved at the group."""
     products = {line.id: line for line in await unit.lines() if line.kind == "product"}
     pools = [
@@ -47,6 +103,11 @@ async def read_waiting(unit: Unit) -> Waiting:
     ]
     counted: dict[UnitState, Counter[str]] = {UnitState.RESERVED: Counter(), UnitState.OPEN: Counter()}
     for pool in pools:
-        counted[pool.account.state][sku_of(products[pool.line_id])] += pool.quantity
+        counted[pool.account.state][_sku(products[pool.line_id])] += pool.quantity
     ranked = sorted(pools, key=lambda pool: (pool.account.state is UnitState.OPEN, products[pool.line_id].position))
     return Waiting(products=products, pools=ranked, reserved=counted[UnitState.RESERVED], open=counted[UnitState.OPEN])
+
+
+def _sku(line: Line) -> str:
+    assert line.sku is not None, "a product has a SKU"
+    return line.sku

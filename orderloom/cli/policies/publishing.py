@@ -5,28 +5,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from flows_dsl.policies import read_policy, schema_text
+from flows_dsl.policies import schema_text
 from orderloom.bootstrap.clock import Clock
-from orderloom.cli.flows.files import Unreadable, text_of
 from orderloom.cli.flows.store import meant_channel, operator, store
+from orderloom.cli.policies.app import Channel, DataDir, policies_app, read_policy_file
 from orderloom.cli.running import run
-from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence import policies as stored
 from orderloom.settings import Settings
 
-policies_app = App(name="policies", help="Routing policies: check, publish, list, show, activate.")
-
-type Channel = Annotated[str | None, Parameter(name="--channel", help="May be left out when there is just one.")]
 type Reason = Annotated[str, Parameter(name="--reason", help="Why, for the history.")]
 type By = Annotated[str | None, Parameter(name="--by", help="Who, for the history. [default: your user name]")]
-type DataDir = Annotated[
-    Path | None, Parameter(name="--data-dir", help="Where the servers keep their data. [default: .orderloom]")
-]
 
 
 @policies_app.command
@@ -39,7 +32,7 @@ def check(*files: Path) -> None:
     files: Path
         YAML or JSON files, one policy each.
     """
-    wrong = [file for file in files if _read(file) is None]
+    wrong = [file for file in files if read_policy_file(file) is None]
     sys.stderr.write(f"{len(files)} polic{'y' if len(files) == 1 else 'ies'} checked, {len(wrong)} with findings\n")
     sys.exit(1 if wrong else 0)
 
@@ -64,7 +57,7 @@ def publish(
     file: Path
         A YAML or JSON file with one policy.
     """
-    found = _read(file)
+    found = read_policy_file(file)
     if found is None:
         sys.exit(1)
     policy, text = found
@@ -149,19 +142,6 @@ def activate(
         sys.stderr.write(f"{said} for channel {name}\n")
 
     _with_database(data_dir, work)
-
-
-def _read(file: Path) -> tuple[RoutingPolicy, str] | None:
-    """Return the policy in *file* and its text; None when findings were printed."""
-    try:
-        text = text_of(file)
-    except Unreadable as error:
-        print(f"{file}:{error.finding}")  # noqa: T201
-        return None
-    policy, findings = read_policy(text)
-    for finding in findings:
-        print(f"{file}:{finding}")  # noqa: T201
-    return None if policy is None else (policy, text)
 
 
 def _with_database(data_dir: Path | None, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from activities.unit import Unit
 from orderloom.domain.calendar import business_day
 from orderloom.domain.eligibility import LocationFacts
 from orderloom.domain.rejections import FORGOTTEN, score
 from orderloom.persistence.capacity import taken
 from orderloom.persistence.rejections import recent_rejections
+from orderloom.persistence.waiting import Reader
 
 
-async def with_work(unit: Unit, locations: tuple[LocationFacts, ...], skus: Sequence[str]) -> tuple[LocationFacts, ...]:
+async def with_work(
+    unit: Reader, locations: tuple[LocationFacts, ...], skus: Sequence[str]
+) -> tuple[LocationFacts, ...]:
     """
     Return the locations with what is left of their capacity, and how much their rejections of *skus* still count.
 
@@ -26,7 +28,7 @@ async def with_work(unit: Unit, locations: tuple[LocationFacts, ...], skus: Sequ
     )
 
 
-async def _room(unit: Unit, locations: Sequence[LocationFacts]) -> dict[str, int]:
+async def _room(unit: Reader, locations: Sequence[LocationFacts]) -> dict[str, int]:
     """Return by location with a capacity how many more it takes on the day that work given now belongs to."""
     capacity = {each.id: each.traits.capacity for each in locations if each.traits.capacity is not None}
     if not capacity:
@@ -36,7 +38,7 @@ async def _room(unit: Unit, locations: Sequence[LocationFacts]) -> dict[str, int
     return {location: max(0, most - full[location]) for location, most in capacity.items()}
 
 
-async def _rejections(unit: Unit, locations: Sequence[LocationFacts], skus: Sequence[str]) -> dict[str, float]:
+async def _rejections(unit: Reader, locations: Sequence[LocationFacts], skus: Sequence[str]) -> dict[str, float]:
     policy = unit.order.policy.routing
     if "rejections" not in policy.objectives and "rejections" not in (policy.eligible.when or ""):
         return {}

@@ -7,16 +7,15 @@ from typing import Any
 from sqlalchemy import Row, Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from activities.location_work import with_work
-from activities.unit import Unit
-from activities.waiting import Waiting
 from orderloom.domain.eligibility import LocationFacts
 from orderloom.domain.geo import Position
 from orderloom.domain.locations import LocationTraits
 from orderloom.domain.parts import kind_of, parts_of
 from orderloom.domain.situation import Destination, Situation
 from orderloom.domain.units import UnitState
+from orderloom.persistence.location_work import with_work
 from orderloom.persistence.tables.orders import delivery_groups
+from orderloom.persistence.waiting import Reader, Waiting
 
 _to = delivery_groups.c
 _DESTINATIONS = (
@@ -65,7 +64,7 @@ _GROUP_FREE = text(
 ).bindparams(bindparam("group_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
 
 
-async def read_situation(unit: Unit, waiting: Waiting) -> Situation:
+async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
     """Return what waits as parts, and what they can be routed with; suppliers are those of now."""
     destinations = await _destinations(unit)
     suppliers = await _suppliers(unit, waiting)
@@ -87,14 +86,14 @@ async def read_situation(unit: Unit, waiting: Waiting) -> Situation:
     )
 
 
-async def _destinations(unit: Unit) -> dict[str, Destination]:
+async def _destinations(unit: Reader) -> dict[str, Destination]:
     rows = await unit.read(_DESTINATIONS, {"of_order": unit.order.id})
     return {
         row.id: Destination(country=row.country, position=_position(row), pickup=row.pickup_location_id) for row in rows
     }
 
 
-async def _suppliers(unit: Unit, waiting: Waiting) -> Sequence[Row[*tuple[Any, ...]]]:
+async def _suppliers(unit: Reader, waiting: Waiting) -> Sequence[Row[*tuple[Any, ...]]]:
     lines = [waiting.products[pool.line_id] for pool in waiting.pools]
     sent = sorted({line.sku for line in lines if line.sku is not None and kind_of(line, None) == "dropship"})
     return (await unit.read(_SUPPLIERS, {"order_id": unit.order.id, "skus": sent})).all() if sent else ()
@@ -110,7 +109,7 @@ def _open(waiting: Waiting) -> dict[str, Counter[str]]:
     return open_
 
 
-async def _group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
+async def _group_free(unit: Reader, skus: Sequence[str]) -> dict[str, int]:
     """Return by SKU what the channel's group can still promise; never less than nothing."""
     if not skus:
         return {}
@@ -121,7 +120,7 @@ async def _group_free(unit: Unit, skus: Sequence[str]) -> dict[str, int]:
     return free
 
 
-async def _locations(unit: Unit, skus: Sequence[str]) -> tuple[LocationFacts, ...]:
+async def _locations(unit: Reader, skus: Sequence[str]) -> tuple[LocationFacts, ...]:
     values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
     return tuple(
         LocationFacts(

@@ -1,0 +1,62 @@
+"""Routing attempts as they were made, to be tried again with another policy."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderloom.domain.parts import Routing
+from orderloom.domain.routing_policy import RoutingPolicy
+from orderloom.domain.shadow import PastAttempt
+from orderloom.domain.situation import Situation
+from orderloom.persistence.tables.catalog import channels
+from orderloom.persistence.tables.fulfillment import routing_attempts
+from orderloom.persistence.tables.orders import orders
+
+_table = routing_attempts.c
+
+
+def _attempts() -> Select[*tuple[Any, ...]]:
+    columns = (_table.order_id, _table.number, _table.at, _table.policy, _table.seen, _table.answer)
+    return select(*columns).where(_table.seen.is_not(None))
+
+
+async def past_attempts(
+    conn: AsyncConnection, channel: str, since: datetime, until: datetime
+) -> AsyncGenerator[PastAttempt]:
+    """Yield the channel's attempts from *since* to before *until*, the oldest first; no more are held than one."""
+    query = (
+        _attempts()
+        .join(orders, orders.c.id == _table.order_id)
+        .where(orders.c.channel_id == channel, _table.at >= since, _table.at < until)
+        .order_by(_table.at, _table.order_id, _table.number)
+    )
+    async with conn.stream(query) as rows:
+        async for row in rows:
+            yield _attempt(row)
+
+
+async def attempt_of(conn: AsyncConnection, order: str, number: int) -> PastAttempt | None:
+    """Return an order's attempt with that number, or None."""
+    query = _attempts().where(_table.order_id == order, _table.number == number)
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else _attempt(row)
+
+
+async def policy_of(conn: AsyncConnection, channel: str) -> RoutingPolicy | None:
+    """Return the routing policy that is in force for the next orders of a channel; None: there is no such channel."""
+    row = (await conn.execute(select(channels.c.policy["routing"]).where(channels.c.id == channel))).one_or_none()
+    return None if row is None else RoutingPolicy.model_validate(row[0] or {})
+
+
+def _attempt(row: Row[*tuple[Any, ...]]) -> PastAttempt:
+    return PastAttempt(
+        order=row.order_id,
+        number=row.number,
+        at=row.at,
+        policy=row.policy,
+        situation=Situation.model_validate(row.seen),
+        routing=Routing.model_validate(row.answer),
+    )
