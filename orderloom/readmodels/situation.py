@@ -56,7 +56,7 @@ class Looker:
         return self._conn
 
     def by(self, policy: RoutingPolicy) -> "Looker":
-        """Return what reads the order as if *policy* were its own: of rejections only what a policy looks at is read."""
+        """Return what reads the order as if *policy* were its own: what it does not look at is not read."""
         changed = self._order.policy.model_copy(update={"routing": policy})
         return Looker(self._conn, self._order.model_copy(update={"policy": changed}), self.now)
 
