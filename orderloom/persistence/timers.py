@@ -44,7 +44,7 @@ _UNACCEPTED = text(
     """
     SELECT f.id, f.order_id AS order
     FROM fulfillment_orders f JOIN orders o ON o.id = f.order_id
-    WHERE f.status = 'allocated' AND f.created_at < :now
+    WHERE f.status = 'allocated' AND f.hold_reason IS NULL AND f.created_at < :now
         AND f.created_at + make_interval(secs => (o.policy #>> '{exceptions,accept_within}')::float) <= :now
         AND NOT EXISTS (SELECT 1 FROM intake i
                         WHERE i.source = 'timer' AND i.type = 'fulfillment.unaccepted' AND i.external_id = f.id)

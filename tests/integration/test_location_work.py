@@ -1,10 +1,12 @@
 """What locations and people do with fulfillment orders: units, money and reservations stay together."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from orderloom.contracts.messages import Recorded
+from orderloom.persistence.timers import unaccepted
 
 AT = {"A": (0.0, 0.1), "B": (0.0, 0.8), "C": (0.0, 0.6)}
 
@@ -122,6 +124,23 @@ async def test_a_held_fulfillment_order_waits_until_it_is_released(bench) -> Non
         "fulfillment.release.requested",
         "fulfillment.released",
     ]
+
+
+async def test_nobody_is_asked_why_what_is_held_is_not_accepted(bench) -> None:
+    """Held, a fulfillment order may wait longer than the policy lets a location; released, the time is over."""
+    await bench.load({"A": {"X": 10}}, exceptions={"accept_within": 60})
+    order = await bench.allocated({"X": 5})
+    await bench.ask(order, 1, "hold", reason="x")
+    late = bench.now + timedelta(hours=1)
+
+    async with bench.engine.connect() as conn:
+        held = await unaccepted(conn, late)
+    await bench.ask(order, 1, "release")
+    async with bench.engine.connect() as conn:
+        released = await unaccepted(conn, late)
+
+    assert held == []
+    assert [one.id for one in released] == [f"{order}-F1"]
 
 
 async def test_goods_that_left_all_the_same_are_recorded_and_a_person_is_told(bench) -> None:
