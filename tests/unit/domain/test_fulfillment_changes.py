@@ -43,9 +43,9 @@ def _pools(x: int, y: int) -> tuple[Pool, ...]:
         (S.ALLOCATED, "pickup", False, {"hold", "split", "merge", "cancel-lines"}),
         (S.ALLOCATED, "dropship", True, {"release", "split", "merge", "cancel-lines"}),
         (S.ALLOCATED, "digital", False, {"cancel-lines"}),
-        (S.FULFILLED, "warehouse", False, set()),
-        (S.REJECTED, "warehouse", True, set()),
-        (S.CANCELLED, "warehouse", False, set()),
+        (S.FULFILLED, "warehouse", False, set[str]()),
+        (S.REJECTED, "warehouse", True, set[str]()),
+        (S.CANCELLED, "warehouse", False, set[str]()),
     ],
 )
 def test_what_is_allowed(status: S, kind: FulfillmentKind, held: bool, allowed: set[str]) -> None:
