@@ -94,6 +94,25 @@ class Supplies:
         """Return the same with source ``order[i]`` as source *i*."""
         return Supplies(self.demand, [self.rows[source] for source in order])
 
+    def split(self, prices: Sequence[int]) -> "Supplies":
+        """
+        Return what must be met so that every good comes from the cheapest sources, by *prices* of a unit.
+
+        Each good becomes as many as there are prices up to that of its last unit: at each all sources with that price
+        must give all they have, and at the last price what is left.
+        """
+        demand: list[int] = []
+        columns: list[list[int]] = []
+        for good, need in self.everything:
+            missing = need
+            for price in sorted(set(prices)):
+                column = [row[good] if each == price else 0 for row, each in zip(self.rows, prices, strict=True)]
+                if missing and (there := sum(column)):
+                    demand.append(min(there, missing))
+                    columns.append(column)
+                    missing -= demand[-1]
+        return Supplies(demand, [list(row) for row in zip(*columns, strict=True)])
+
     def at_least(self, good: int, quantity: int) -> int:
         """Return the sources that have *quantity* of *good*, or more."""
         return self._masks[good][bisect_left(self._levels[good], quantity)]

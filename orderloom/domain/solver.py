@@ -69,6 +69,12 @@ def _shorts(missing: dict[str, int]) -> tuple[Short, ...]:
     return tuple(Short(sku=sku, quantity=quantity) for sku, quantity in sorted(missing.items()) if quantity)
 
 
+type Ranking = list[tuple[str, list[Cost]]]
+"""Objectives by name, the weightiest first, with the cost of each location."""
+type Narrowed = tuple[Supplies, Ranking]
+"""A demand that can only be met as cheaply as can be by some objectives, and the other objectives."""
+
+
 @dataclass(frozen=True)
 class Counted:
     """What is known about the fewest sources that cover."""
@@ -104,15 +110,18 @@ class Chosen:
 class _Solver:
     """One question that has an answer: all locations together have the demand."""
 
-    def __init__(self, question: RoutingQuestion, demand: dict[str, int], budget: Budget) -> None:
+    def __init__(
+        self, question: RoutingQuestion, demand: dict[str, int], budget: Budget, narrowed: Narrowed | None = None
+    ) -> None:
         self._question = question
         self._demand = demand
         self._budget = budget
         self._by_id = sorted(question.locations, key=lambda candidate: candidate.location)
         self._skus = list(demand)
-        self._supplies = Supplies(
-            list(demand.values()), [[each.stock.get(sku, 0) for sku in self._skus] for each in self._by_id]
-        )
+        if narrowed is None:
+            stock = [[each.stock.get(sku, 0) for sku in self._skus] for each in self._by_id]
+            narrowed = Supplies(list(demand.values()), stock), self._ranking()
+        self._supplies, self._objectives = narrowed
         self._limit = len(self._by_id) if question.max_splits is None else question.max_splits + 1
 
     def answer(self) -> RoutingAnswer:
@@ -203,17 +212,13 @@ class _Solver:
     def _choose(self, counted: Counted, wanted: Wanted) -> Chosen:
         """Find the best choice, then the next best ones."""
         fixed = wanted.fewest == wanted.most
-        varying = [of_each for _, of_each in self._objectives if _varies(of_each, fixed=fixed)]
-        costs = Costs(
-            self._supplies,
-            [[cost.opening for cost in of_each] for of_each in varying],
-            [[cost.per_unit for cost in of_each] for of_each in varying],
-            self._nearness,
-            partly=wanted.partly,
-        )
+        costs = self._costs(fixed=fixed, partly=wanted.partly)
         goals = self._goals(costs, wanted, counted.cover)
         best = self._search(costs, wanted, self._budget.until(CHOOSING), goals, counted.cover)
-        proven = best.run()
+        narrow = None if fixed or wanted.partly else self._narrowed()
+        for each in narrow.found if narrow else ():
+            best.offer(each.sources)
+        proven = (narrow is not None and narrow.proven) or best.run()
         if self._question.alternatives == 1 or not best.found:
             return Chosen(costs, best.found, proven, proven)
         first = best.found[0]
@@ -225,6 +230,44 @@ class _Solver:
         # Where units are short the alternatives are short of as many.
         found = [each for each in more.found if not wanted.partly or each.values[0] == first.values[0]]
         return Chosen(costs, found, proven, complete)
+
+    def _narrowed(self) -> Chosen | None:
+        """
+        Return the best choice among those that are as cheap as can be by the first objective, where that is by unit.
+
+        They can be told beforehand: of each good all units that are cheaper than its last one must be sent, and the
+        last ones come from whoever asks the same for them. Each such price makes a good of its own, and the first
+        objective makes no more difference. None: choosing has a price, too, or the split limit allows no such choice.
+        """
+        at = next((at for at, (_, of_each) in enumerate(self._objectives) if _varies(of_each, fixed=False)), None)
+        if at is None or any(cost.opening for cost in self._objectives[at][1]):
+            return None
+        prices = [cost.per_unit for cost in self._objectives[at][1]]
+        narrow = _Solver(
+            self._question.model_copy(update={"alternatives": 1}),
+            self._demand,
+            self._budget,
+            (self._supplies.split(prices), self._objectives[at + 1 :]),
+        )
+        return narrow._best()
+
+    def _best(self) -> Chosen | None:
+        """Return the best choice; None when no known one is within the limit."""
+        counted = self._count()
+        if len(counted.cover) > self._limit:
+            return None
+        wanted = self._sizes(counted)
+        return self._choose(counted, wanted).only_if(counted.proven or wanted.fewest < wanted.most)
+
+    def _costs(self, *, fixed: bool, partly: bool) -> Costs:
+        varying = [of_each for _, of_each in self._objectives if _varies(of_each, fixed=fixed)]
+        return Costs(
+            self._supplies,
+            [[cost.opening for cost in of_each] for of_each in varying],
+            [[cost.per_unit for cost in of_each] for of_each in varying],
+            self._nearness,
+            partly=partly,
+        )
 
     def _search(
         self, costs: Costs, wanted: Wanted, spend: Spend, goals: Sequence[Guide], known: Sequence[int]
@@ -269,9 +312,8 @@ class _Solver:
         given = [-sum(row) for row in self._supplies.rows]
         return Guide(Bound(sum(self._supplies.demand), given, range(self._supplies.count), scale=1))
 
-    @cached_property
-    def _objectives(self) -> list[tuple[str, list[Cost]]]:
-        """The objectives with every location's costs, and then what decides ties."""
+    def _ranking(self) -> Ranking:
+        """Return the objectives with every location's costs, and then what decides ties."""
         asked = self._question.objectives
         listed = [(name, [_cost(name, index, each) for each in self._by_id]) for index, name in enumerate(asked)]
         if FEWEST_SPLITS not in asked:

@@ -140,7 +140,8 @@ NAMES = ("fewest_splits", "cost", "rank")
 def costly_questions(draw: st.DrawFn) -> RoutingQuestion:
     """Up to six locations and three SKUs, with objectives in any order, in part with partial routes."""
     objectives = tuple(draw(st.permutations(NAMES)))[: draw(st.integers(1, 3))]
-    cost = st.builds(Cost, opening=st.integers(0, 4), per_unit=st.integers(0, 3))
+    opening = st.integers(0, 4) if draw(st.booleans()) else st.just(0)
+    cost = st.builds(Cost, opening=opening, per_unit=st.integers(0, 3))
     skus = [f"S{n}" for n in range(draw(st.integers(1, 3)))]
     stock = st.dictionaries(st.sampled_from(skus), st.integers(0, 5))
     return RoutingQuestion(

@@ -294,3 +294,23 @@ def test_a_partial_route_takes_what_there_is() -> None:
     assert plan(some) == [("A", "S", 3), ("B", "S", 1)]
     assert some.short == (Short(sku="S", quantity=1),)
     assert (none.outcome, none.routes, none.short) == (RoutingOutcome.NO_STOCK, (), (Short(sku="S", quantity=5),))
+
+
+def test_of_equal_priority_the_fewest_locations_send() -> None:
+    """Priority 1 gives all of its 2 in any case; of four with priority 2, one that has the other 4 is enough."""
+    rank = {"A": 1, "B": 2, "C": 2, "D": 2, "E": 3}
+    answer = find_routes(
+        RoutingQuestion(
+            demand={"S": 6},
+            locations=tuple(
+                Candidate(location=location, stock={"S": held}, costs=(Cost(per_unit=rank[location]),))
+                for location, held in {"A": 2, "B": 2, "C": 2, "D": 4, "E": 9}.items()
+            ),
+            objectives=("priority",),
+        )
+    )
+
+    assert plan(answer) == [("A", "S", 2), ("D", "S", 4)]
+    assert answer.objectives == (Objective(name="priority", value=10),)
+    assert (answer.proven, answer.lower_bound, answer.fewest_possible) == (True, 1, 1)
+    assert sets(answer) == ["AD", "BD", "CD", "AE", "DE", "BE", "CE"]
