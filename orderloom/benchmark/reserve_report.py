@@ -15,9 +15,9 @@ class ReservePlan(Frozen):
     """Reservations, and bare updates, in each run."""
     connections: int = 8
     """Over which reservations are made one by one, and bare updates."""
-    at_once: tuple[int, ...] = (20, 64)
+    at_once: tuple[int, ...] = (10, 64)
     """Orders that want to reserve at the same time in one process, which may share transactions; each is measured. The
-    first is what a worker takes on unless a setting says otherwise."""
+    first is how many a worker has unless a setting says otherwise: half of its connections."""
     runs: int = 3
 
 
