@@ -155,7 +155,7 @@ async def test_fulfilment_gives_up_when_the_policy_says_so() -> None:
         ("schedule-routing", {"reason": "order.released"}),
         ("find-routes", {"schedule": 1}),
         ("abandon-routing", {"schedule": 1}),
-        _told("Fulfillment", "routing.abandoned", "No attempt found a route."),
+        _told("Fulfillment", "routing.abandoned", "No route was found."),
     ]
 
 
