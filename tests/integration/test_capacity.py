@@ -202,3 +202,30 @@ async def test_a_place_moves_along(bench) -> None:
     assert await _days(bench) == {("A", TODAY): (0, 1), ("B", TODAY): (0, 1)}
     assert await _counted(bench)
     assert await bench.counters_agree()
+
+
+async def test_moves_in_opposite_directions_do_not_wait_for_each_other(bench) -> None:
+    """Six orders go to and fro between two limited locations at once: each move is done or refused, none deadlocks."""
+    await bench.load({"A": {"X": 20}, "B": {"X": 20}}, at=AT)
+    bench.checking = False
+    await _limit(bench, A=4, B=4)
+    orders = [await bench.allocated({"X": 1}) for _ in range(6)]
+    placed = await bench.rows("SELECT order_id, location_id FROM fulfillment_orders")
+    at = {order: (1, location) for order, location in placed}
+
+    async def move(order: str) -> str | None:
+        number, location = at[order]
+        target = "B" if location == "A" else "A"
+        recorded = await bench.ask(order, number, "move", location=target)
+        if recorded.receipt.problem is None:
+            at[order] = number + 1, target
+            return None
+        return recorded.receipt.problem.code
+
+    codes = {code for _ in range(5) for code in await asyncio.gather(*(move(order) for order in orders))}
+
+    assert codes <= {None, "capacity.taken"}
+    assert None in codes
+    assert await _counted(bench)
+    assert await bench.counters_agree()
+    assert max(assigned for _, assigned in (await _days(bench)).values()) <= 4
