@@ -17,7 +17,7 @@ from orderloom.contracts import actions
 from orderloom.contracts.actions import Nothing, Released, Reserved, Shortage
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.units import Account, Pool, UnitState, move
-from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, reserve_in_turn
+from orderloom.persistence.stock import Change, Demand, Held, Key, change_groups, change_held, reserve_in_turn
 from orderloom.persistence.tables.inventory import reservations
 
 _held = reservations.c
@@ -59,7 +59,7 @@ class _Wish:
     pools: list[Pool]
     skus: dict[str, str]
     """By line."""
-    demand: Counter[Key]
+    demand: Demand
 
 
 async def _wish(unit: Unit) -> _Wish:
@@ -69,7 +69,7 @@ async def _wish(unit: Unit) -> _Wish:
     demand: Counter[Key] = Counter()
     for pool in pools:
         demand[unit.order.policy.location_group, skus[pool.line_id]] += pool.quantity
-    return _Wish(pools, skus, demand)
+    return _Wish(pools, skus, Demand(demand, demand if unit.order.policy.promise == "atf" else ()))
 
 
 async def _hold(unit: Unit, wish: _Wish, short: Mapping[Key, int]) -> Reserved:

@@ -23,6 +23,7 @@ from api.routers import (
     routing,
     routing_attempts,
     stock,
+    stock_changes,
 )
 
 _ROUTERS = (
@@ -39,6 +40,7 @@ _ROUTERS = (
     stock,
     availability,
     reservations,
+    stock_changes,
     intake,
     health,
     docs,
@@ -78,4 +80,5 @@ def build(tracer_provider: TracerProvider | None = None) -> DocumentedApi:
     problems.install(app)
     for area in _ROUTERS:
         app.include_router(area.router)
+    app.include_router(stock_changes.feeds)
     return app

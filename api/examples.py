@@ -169,3 +169,21 @@ AVAILABILITY: JsonObject = {"skus": ["MUG-BLUE", "MUG-RED"], "groups": ["EU"]}
 
 PREVIEW_ROUTING: JsonObject = {"stock": {"BER": {"MUG-BLUE": 5}}, "without": ["PAR"], "trade_off": 3}
 """Five mugs in Berlin, nothing from Paris, and what each split limit up to three would come to."""
+
+ADJUST: JsonObject = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "delta": -1, "reason": "broken"}]}
+"""One has broken."""
+
+COUNT: JsonObject = {
+    "records": [{"location": "BERLIN", "sku": "MUG-BLUE", "quantity": 12, "counted_at": "2026-03-01T08:00:00Z"}]
+}
+"""Twelve were counted this morning."""
+
+EXPECT: JsonObject = {
+    "records": [
+        {"id": "PO-9", "location": "BERLIN", "sku": "MUG-BLUE", "quantity": 40, "expected_at": "2026-03-08T00:00:00Z"}
+    ]
+}
+"""Forty are to come in a week."""
+
+RECEIVED: JsonObject = {"quantity": 25}
+"""Twenty-five of them have arrived."""

@@ -7,6 +7,7 @@ from rich.table import Table as RichTable
 
 from orderloom.benchmark.backlog_report import BacklogReport
 from orderloom.benchmark.checking import CheckReport
+from orderloom.benchmark.feeding import FeedReport
 from orderloom.benchmark.histories import Histories
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Report, Run, Series
@@ -125,6 +126,20 @@ def reserve_table(report: ReserveReport) -> Table:
                 )
             ),
             ("units reserved, of those wanted", f"{report.reserved:,} of {report.wanted:,}"),
+        ),
+    )
+
+
+def feed_table(report: FeedReport) -> Table:
+    """Return what feeds of stock cost."""
+    return Table(
+        title=f"records in each feed: {report.plan.records:,}",
+        head=("feeds of stock", "found"),
+        rows=(
+            ("counts of shelves that had no stock, records/s", f"{report.full:,.0f}"),
+            ("changes of these shelves, records/s", f"{report.delta:,.0f}"),
+            ("the same changes again, passed over, records/s", f"{report.again:,.0f}"),
+            ("units on hand at locations, at their group", f"{report.on_hand:,}, {report.in_group:,}"),
         ),
     )
 

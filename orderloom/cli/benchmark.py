@@ -7,6 +7,7 @@ from rich.console import Console
 
 from orderloom.benchmark.backlog_report import BacklogPlan, BacklogReport
 from orderloom.benchmark.checking import CheckPlan, CheckReport, measure_check
+from orderloom.benchmark.feeding import FeedPlan, FeedReport, measure_feed
 from orderloom.benchmark.report import Plan, Report
 from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport
 from orderloom.benchmark.routing import RoutingPlan, RoutingReport, measure_routing
@@ -14,6 +15,7 @@ from orderloom.benchmark.tables import (
     backlog_table,
     benchmark_table,
     check_table,
+    feed_table,
     of_the_twin,
     reserve_table,
     routing_table,
@@ -26,7 +28,7 @@ from orderloom.cli.servers import serve
 from orderloom.stack import Options, Part
 
 PLAN, BACKLOG, RESERVE, CHECK = Plan(), BacklogPlan(), ReservePlan(), CheckPlan()
-ROUTING = RoutingPlan()
+ROUTING, FEED = RoutingPlan(), FeedPlan()
 
 benchmark_app = App(name="benchmark", help="Measure standard orders on servers of its own.")
 
@@ -161,6 +163,21 @@ def check(
         return measure_check(plan, stage.command, stage.origin)
 
     measure(work, lambda report, console: console.print(check_table(report).rich(), highlight=False))
+
+
+@benchmark_app.command
+def inventory(*, records: Annotated[int, Parameter(help="Records of each feed.")] = FEED.records) -> None:
+    """
+    Measure feeds of stock into PostgreSQL at full durability: counts, then changes of the same shelves.
+
+    The exit status is 1 when they are taken in too slowly, or a unit is not where it belongs.
+    """
+    plan = FeedPlan(records=records)
+
+    async def work(stage: Stage) -> FeedReport:
+        return await measure_feed(stage.directory, plan, stage.tell, stage.begins, (stage.command, stage.origin))
+
+    measure(work, lambda report, console: console.print(feed_table(report).rich(), highlight=False))
 
 
 @benchmark_app.command(name="twin-worker", show=False)

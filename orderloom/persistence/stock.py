@@ -121,9 +121,10 @@ _CHANGE_HELD = """
 
 _RESERVE_AT_GROUPS = """
     WITH wanted AS (
-        SELECT * FROM jsonb_to_recordset(:demand) AS w(place text, sku text, quantity int) LIMIT {limit}
+        SELECT * FROM jsonb_to_recordset(:demand) AS w(place text, sku text, quantity int, now boolean) LIMIT {limit}
     ), locked AS (
-        SELECT g.group_id AS place, g.sku, g.on_hand - g.reserved - g.safety AS free
+        SELECT g.group_id AS place, g.sku,
+               g.on_hand - g.reserved - g.safety + CASE WHEN w.now THEN 0 ELSE g.future END AS free
         FROM group_stock g JOIN wanted w ON w.place = g.group_id AND w.sku = g.sku
         ORDER BY g.group_id, g.sku FOR UPDATE OF g
     ), short AS (
@@ -149,20 +150,32 @@ def _sized(statement: str, limit: int) -> Executable:
     return text(statement.format(limit=limit)).bindparams(*given).columns(*told)
 
 
-async def reserve_at_groups(conn: AsyncConnection, demand: Mapping[Key, int]) -> dict[Key, int]:
+@dataclass(frozen=True)
+class Demand:
+    """What is to be reserved at location groups, all or nothing."""
+
+    quantities: Mapping[Key, int]
+    now: Collection[Key] = ()
+    """Keys of which future stock does not count: they are promised by what is available to fulfill."""
+
+
+async def reserve_at_groups(conn: AsyncConnection, demand: Demand) -> dict[Key, int]:
     """
-    Reserve *demand* at location groups, all or nothing; return what is short, nothing when it is done.
+    Reserve *demand*, all or nothing; return what is short, nothing when it is done.
 
     The counters that are asked for are locked either way, until the transaction ends.
     """
-    if not demand:
+    if not demand.quantities:
         return {}
-    wanted = [{"place": place, "sku": sku, "quantity": quantity} for (place, sku), quantity in sorted(demand.items())]
+    wanted = [
+        {"place": at[0], "sku": at[1], "quantity": quantity, "now": at in demand.now}
+        for at, quantity in sorted(demand.quantities.items())
+    ]
     rows = await conn.execute(_sized(_RESERVE_AT_GROUPS, at_most(len(wanted))), {"demand": wanted})
     return {(row.place, row.sku): row.quantity for row in rows}
 
 
-async def reserve_in_turn(conn: AsyncConnection, demands: Sequence[Mapping[Key, int]]) -> list[dict[Key, int]]:
+async def reserve_in_turn(conn: AsyncConnection, demands: Sequence[Demand]) -> list[dict[Key, int]]:
     """
     Reserve each of *demands*, all or nothing, as if one came after the other; return what each is short of.
 
@@ -172,16 +185,18 @@ async def reserve_in_turn(conn: AsyncConnection, demands: Sequence[Mapping[Key, 
     if not short or len(demands) == 1:
         return [short for _ in demands]
     # Nothing was reserved, but all counters are locked: whoever wants none of what is short gets what it wants.
-    clear = [demand for demand in demands if short.keys().isdisjoint(demand)]
-    await reserve_at_groups(conn, _together(clear))
-    return [await reserve_at_groups(conn, demand) if short.keys() & demand.keys() else {} for demand in demands]
+    await reserve_at_groups(conn, _together([demand for demand in demands if not short.keys() & demand.quantities]))
+    return [await reserve_at_groups(conn, demand) if short.keys() & demand.quantities else {} for demand in demands]
 
 
-def _together(demands: Iterable[Mapping[Key, int]]) -> Counter[Key]:
+def _together(demands: Iterable[Demand]) -> Demand:
+    """Return the sum of *demands*, each key by the strictest promise of any: who is refused is asked again alone."""
     total: Counter[Key] = Counter()
+    now: set[Key] = set()
     for demand in demands:
-        total.update(demand)
-    return total
+        total.update(demand.quantities)
+        now.update(demand.now)
+    return Demand(total, now)
 
 
 async def change_held(conn: AsyncConnection, changes: Mapping[Key, Held], *, own_group: str) -> None:

@@ -67,6 +67,7 @@ def policy(world: World, group: str, names: Namespace) -> ChannelPolicy:
         currency=world.currency,
         location_group=group,
         reserve=given.reserve,
+        promise=given.promise,
         when_short=given.when_short,
         exceptions=given.exceptions,
         remorse=seconds(given.remorse),

@@ -89,6 +89,8 @@ class Policy(Part):
     """The channel's decisions; an order keeps those that were in force when it was placed."""
 
     reserve: Literal["placing", "routing"] = "placing"
+    promise: Literal["ato", "atf"] = "ato"
+    """By what stock is reserved at the group: what is available to order, or to fulfill."""
     when_short: Literal["accept", "refuse"] = "accept"
     remorse: Duration = "0s"
     price: Literal["listed", "given"] = "given"

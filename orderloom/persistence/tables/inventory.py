@@ -97,6 +97,7 @@ stock_changes = Table(
     Column("quantity", Integer, nullable=False),
     Column("cause", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Index("ix_stock_changes_shelf", "location_id", "sku", "at"),
 )
 
 reservation_requests = Table(
@@ -135,4 +136,14 @@ expected_receipts = Table(
     CheckConstraint("quantity > 0", name="positive"),
     ForeignKeyConstraint(["location_id", "sku"], ["stock.location_id", "stock.sku"]),
     Index("ix_expected_receipts_stock", "location_id", "sku", "expected_at"),
+)
+
+inventory_feeds = Table(
+    "inventory_feeds",
+    metadata,
+    # How far feeds have come: sent again, they go on there.
+    Column("id", Id, primary_key=True),
+    Column("lines", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of those lines
+    Column("at", Instant, nullable=False),
 )

@@ -1,0 +1,133 @@
+"""Changes of stock that belong to no order: adjustments, counts, receipts and feeds."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.bodies import StrictRoute
+from api.dependencies import Given, IdempotencyKey
+from api.examples import ADJUST, COUNT, EXPECT, RECEIVED
+from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
+from orderloom.domain.errors import InvalidInput
+from orderloom.domain.model import Frozen
+from orderloom.inventory import changing
+from orderloom.inventory.changing import (
+    Adjustments,
+    ExpectedReceipts,
+    ReceiptArrived,
+    ReceiptUnknown,
+    StockAnswer,
+    StockCounts,
+)
+from orderloom.inventory.feeds import (
+    BadRow,
+    FeedBusy,
+    FeedChanged,
+    FeedOptions,
+    FeedProgress,
+    FeedUnreadable,
+    load_feed,
+)
+from orderloom.persistence.requests import Answered
+
+router = APIRouter(prefix="/v1/stock", tags=["stock changes"], route_class=StrictRoute)
+feeds = APIRouter(prefix="/v1/stock", tags=["stock changes"])
+"""Beside the strict routes: a feed is read as a stream, not as one body."""
+
+_PROBLEMS = problems(*COMMAND_PROBLEMS, *BODY_PROBLEMS)
+SHOWN = 1000
+"""Lines that were not merged which an answer names."""
+
+
+class FeedAnswer(Frozen):
+    """What a feed came to."""
+
+    feed: FeedProgress
+    refused: tuple[BadRow, ...]
+    """The first thousand lines that were not merged, with the reason."""
+
+
+@router.post("/adjustments", response_model=StockAnswer, responses=_PROBLEMS, openapi_extra=body_examples(ADJUST))
+async def adjust(given: Given, wanted: Adjustments, key: IdempotencyKey) -> Response:
+    """Change what is on hand by a difference, with the reason; each record has its own result."""
+    return _response(await changing.adjust(given.engine, key, wanted, given.clock.now()))
+
+
+@router.post("/counts", response_model=StockAnswer, responses=_PROBLEMS, openapi_extra=body_examples(COUNT))
+async def count(given: Given, wanted: StockCounts, key: IdempotencyKey) -> Response:
+    """Set what is on hand to what was counted; what moved after the count is kept."""
+    return _response(await changing.count(given.engine, key, wanted, given.clock.now()))
+
+
+@router.post("/receipts", response_model=StockAnswer, responses=_PROBLEMS, openapi_extra=body_examples(EXPECT))
+async def expect(given: Given, wanted: ExpectedReceipts, key: IdempotencyKey) -> Response:
+    """Say what is on its way and when; the same receipt again replaces what was said of it."""
+    return _response(await changing.expect(given.engine, key, wanted, given.clock.now()))
+
+
+@router.post(
+    "/receipts/{receipt:path}/received",
+    response_model=StockAnswer,
+    responses=problems(ReceiptUnknown, *COMMAND_PROBLEMS, *BODY_PROBLEMS),
+    openapi_extra=body_examples(RECEIVED),
+)
+async def receive(given: Given, receipt: str, arrived: ReceiptArrived, key: IdempotencyKey) -> Response:
+    """Say that what was expected has arrived: it is on hand, and expected no longer."""
+    return _response(await changing.receive(given.engine, key, receipt, arrived, given.clock.now()))
+
+
+@feeds.post(
+    "/feeds",
+    responses=problems(FeedUnreadable, FeedChanged, FeedBusy, InvalidInput, *COMMAND_PROBLEMS),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/x-ndjson")},
+        }
+    },
+)
+async def feed(
+    given: Given,
+    request: Request,
+    key: IdempotencyKey,
+    mode: Annotated[Literal["full", "delta"], Query(description="Quantities are what is on hand, or changes.")],
+    location: Annotated[str | None, Query(description="Of rows that name none.")] = None,
+) -> FeedAnswer:
+    """
+    Merge a feed of any length, CSV with a header or NDJSON, as it comes in; the idempotency key is the feed's id.
+
+    Interrupted, it is sent again with the same key and goes on where it stopped. Lines that cannot be merged are told
+    and stop no other.
+    """
+    refused: list[BadRow] = []
+
+    def tell(_: FeedProgress, bad: Sequence[BadRow]) -> None:
+        refused.extend(bad[: SHOWN - len(refused)])
+
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    options = FeedOptions(id=key, mode=mode, format="ndjson" if kind.endswith("ndjson") else "csv", location=location)
+    progress = await load_feed(given.engine, options, _lines(request), given.clock.now, tell)
+    return FeedAnswer(feed=progress, refused=tuple(refused))
+
+
+LONGEST = 65_536
+"""Bytes of a line; a longer one ends the feed."""
+
+
+async def _lines(request: Request) -> AsyncIterator[bytes]:
+    rest = b""
+    async for part in request.stream():
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+        if len(rest) > LONGEST:
+            raise FeedUnreadable(f"a line has more than {LONGEST} bytes")
+    if rest:
+        yield rest
+
+
+def _response(answered: Answered) -> Response:
+    headers = {"Idempotent-Replayed": "true"} if answered.replayed else {}
+    body = StockAnswer.model_validate(answered.body).model_dump_json()
+    return Response(body, 200, headers, "application/json")

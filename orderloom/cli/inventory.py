@@ -1,0 +1,120 @@
+"""`inventory load`: feeds of stock from files, streamed into the deployment's database."""
+
+import hashlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, BinaryIO
+
+from cyclopts import App, Parameter
+
+from orderloom.bootstrap.clock import Clock
+from orderloom.cli.flows.store import store
+from orderloom.cli.running import run
+from orderloom.domain.errors import OrderloomError
+from orderloom.inventory.feeds import BadRow, FeedOptions, FeedProgress, Format, load_feed
+from orderloom.settings import Settings
+
+inventory_app = App(name="inventory", help="Stock: feeds from files.")
+
+TOLD_EVERY = 1.0
+"""Seconds between two lines of progress."""
+
+
+class FeedNotNamed(OrderloomError):
+    """A delta from standard input has no id.
+
+    Give it one with `--id`: sent again, what was merged before is then passed over.
+    """
+
+    code = "feed.not_named"
+    status = 422
+
+
+@inventory_app.command
+def load(
+    file: str,
+    *,
+    delta: Annotated[
+        bool, Parameter(negative="--full", help="Quantities are changes; else what is on hand. [default: --full]")
+    ] = False,
+    location: Annotated[str | None, Parameter(help="Of rows that name none.")] = None,
+    format: Annotated[Format | None, Parameter(help="[default: by the file's name, else csv]")] = None,
+    id: Annotated[str | None, Parameter(help="Of the feed. [default: a digest of the file]")] = None,
+    data_dir: Annotated[Path | None, Parameter(help="Where the servers keep their data. [default: .orderloom]")] = None,
+) -> None:
+    """
+    Merge a feed of stock; what is reserved stays reserved, and what is not named stays as it is.
+
+    Interrupted or repeated, it goes on where it stopped. A line that cannot be merged is told on stdout, with the
+    reason, and stops no other; progress goes to stderr. The exit status is 1 when there was such a line.
+
+    Parameters
+    ----------
+    file: str
+        CSV with a header that names sku, quantity, location and perhaps at, or NDJSON with these names; - is stdin.
+    """
+    options = FeedOptions(
+        id=id or _digest(file, delta=delta),
+        mode="delta" if delta else "full",
+        format=format or ("ndjson" if file.endswith((".ndjson", ".jsonl")) else "csv"),
+        location=location,
+    )
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    found: list[FeedProgress] = []
+    teller = _Teller()
+
+    async def work() -> None:
+        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:  # noqa: ASYNC230  # nothing else runs
+            async with store(settings) as engine:
+                found.append(await load_feed(engine, options, _lines(stream), Clock().now, teller.tell))
+
+    run(settings, work)
+    if not found:
+        sys.stderr.write("stopped; run the same command again to go on\n")
+        sys.exit(1)
+    teller.end(found[0])
+    sys.exit(1 if found[0].refused else 0)
+
+
+async def _lines(stream: BinaryIO) -> AsyncIterator[bytes]:
+    for line in stream:
+        yield line
+
+
+def _digest(file: str, *, delta: bool) -> str:
+    """Return the id of a feed that was given none: the same file is the same feed."""
+    if file != "-":
+        with Path(file).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    if delta:
+        raise FeedNotNamed("the feed comes from standard input.")
+    return f"stdin@{Clock().now().isoformat()}"
+
+
+class _Teller:
+    """Tells how far a feed has come."""
+
+    def __init__(self) -> None:
+        self._began = self._told = monotonic()
+
+    def tell(self, progress: FeedProgress, bad: Sequence[BadRow]) -> None:
+        """Write the lines that were not merged, and from time to time how many were."""
+        for row in bad:
+            sys.stdout.write(f"line {row.line}: {row.reason}\n")
+        now = monotonic()
+        if now - self._told >= TOLD_EVERY:
+            self._told = now
+            self._say(progress)
+
+    def _say(self, progress: FeedProgress) -> None:
+        rate = (progress.lines - progress.skipped) / max(monotonic() - self._began, 0.001)
+        sys.stderr.write(
+            f"{progress.lines:,} lines, {progress.changed:,} shelves changed, {progress.refused:,} lines refused, "
+            f"{rate:,.0f} lines/s\n"
+        )
+
+    def end(self, progress: FeedProgress) -> None:
+        """Write the sums."""
+        self._say(progress)

@@ -1,0 +1,137 @@
+"""Adjustments, counts, receipts and feeds over HTTP: their figures, their causes, and that each is done once."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api import examples
+from orderloom.persistence.world import World, load_world
+from orderloom.readmodels.doctor import examine
+from orderloom.readmodels.snapshot import snapshot
+
+WORLD = {
+    "locations": [{"id": "BERLIN", "country": "DE"}, {"id": "PARIS", "country": "FR"}],
+    "groups": [{"id": "EU", "locations": ["BERLIN", "PARIS"]}],
+    "stock": [{"location": "BERLIN", "sku": "MUG-BLUE", "on_hand": 4, "safety": 1}],
+}
+
+
+@pytest.fixture
+async def stocked(seeded: AsyncEngine) -> AsyncEngine:
+    """Return the seeded database with four blue mugs in Berlin."""
+    async with seeded.begin() as conn:
+        await load_world(conn, World.model_validate(WORLD))
+    return seeded
+
+
+async def post(http: httpx.AsyncClient, path: str, body: Any, key: str) -> httpx.Response:
+    return await http.post(f"/v1/stock/{path}", json=body, headers={"Idempotency-Key": key})
+
+
+async def figures(http: httpx.AsyncClient, **places: str) -> list[tuple[int, int, int, list[Any]]]:
+    answer = await http.get("/v1/availability", params={"skus": "MUG-BLUE", **places})
+    return [
+        (item["on_hand"], item["available_to_fulfill"], item["available_to_order"], item["futures"])
+        for item in answer.json()["items"]
+    ]
+
+
+async def causes(engine: AsyncEngine) -> list[tuple[Any, ...]]:
+    async with engine.connect() as conn:
+        query = "SELECT location_id, sku, quantity, cause FROM stock_changes ORDER BY id"
+        return [tuple(row) for row in await conn.execute(text(query))]
+
+
+async def sound(engine: AsyncEngine) -> bool:
+    async with snapshot(engine) as conn:
+        return not (await examine(conn)).findings
+
+
+async def test_examples_change_what_they_say(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """An adjustment, a count, a receipt expected, half of it received: each asked twice and done once."""
+    week = {"expected_at": "2026-03-08T00:00:00Z"}
+    steps = (
+        ("adjustments", examples.ADJUST, (3, 2, 2, [])),
+        ("receipts", examples.EXPECT, (3, 2, 42, [{**week, "quantity": 40}])),
+        (
+            "receipts/PO-9/received",
+            examples.RECEIVED,
+            (28, 27, 42, [{**week, "quantity": 15}]),
+        ),
+        ("receipts/PO-9/received", {"last": True, "quantity": 5}, (33, 32, 32, [])),
+    )
+    for number, (path, body, expected) in enumerate(steps):
+        for _ in range(2):
+            answer = await post(http, path, body, f"k{number}")
+            assert (answer.status_code, answer.json()) == (200, {"results": [{"status": "done", "code": None}]})
+        assert await figures(http, locations="BERLIN") == [expected]
+        assert await figures(http, groups="EU") == [expected]
+    gone = await post(http, "receipts/PO-9/received", {}, "late")
+
+    assert (gone.status_code, gone.json()["code"]) == (404, "receipt.unknown")
+    assert await causes(stocked) == [
+        ("BERLIN", "MUG-BLUE", -1, "broken"),
+        ("BERLIN", "MUG-BLUE", 25, "receipt:PO-9"),
+        ("BERLIN", "MUG-BLUE", 5, "receipt:PO-9"),
+    ]
+    assert await sound(stocked)
+
+
+async def test_count_in_the_past_keeps_what_moved_since(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """Twelve counted in the morning and one broken at noon leave eleven."""
+    await post(http, "adjustments", examples.ADJUST, "a")
+    await post(http, "counts", examples.COUNT, "c")
+
+    assert await figures(http, locations="BERLIN") == [(11, 10, 10, [])]
+    assert await causes(stocked) == [("BERLIN", "MUG-BLUE", -1, "broken"), ("BERLIN", "MUG-BLUE", 8, "count")]
+
+
+async def test_records_that_cannot_be_stop_no_other(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """Each record is answered by itself; a receipt that moves to another location moves its future."""
+    expected = [
+        {"id": "1", "location": "BERLIN", "sku": "MUG-BLUE", "quantity": 7},
+        {"id": "2", "location": "NOWHERE", "sku": "MUG-BLUE", "quantity": 7},
+        {"id": "3", "location": "BERLIN", "sku": "NOTHING", "quantity": 7},
+    ]
+    answer = await post(http, "receipts", {"records": expected}, "e")
+    moved = await post(http, "receipts", {"records": [{**expected[0], "location": "PARIS", "quantity": 6}]}, "m")
+    adjusted = await post(
+        http,
+        "adjustments",
+        {
+            "records": [
+                {"location": "BERLIN", "sku": "MUG-BLUE", "delta": -5, "reason": "lost"},
+                {"location": "PARIS", "sku": "MUG-RED", "delta": 2, "reason": "found"},
+            ]
+        },
+        "a",
+    )
+
+    assert [each["code"] for each in answer.json()["results"]] == [None, "location.unknown", "sku.unknown"]
+    assert moved.status_code == 200
+    assert [each["code"] for each in adjusted.json()["results"]] == ["stock.out_of_range", None]
+    assert await figures(http, locations="BERLIN") == [(4, 3, 3, [])]
+    assert await figures(http, locations="PARIS") == [(0, 0, 6, [{"expected_at": None, "quantity": 6}])]
+    assert await figures(http, groups="EU") == [(4, 3, 9, [{"expected_at": None, "quantity": 6}])]
+    assert await sound(stocked)
+
+
+async def test_feed_over_http(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """A feed is merged as it comes in, in parts that cut lines; a repetition merges nothing; bad lines are told."""
+
+    async def parts() -> Any:
+        for part in (b"sku,quan", b"tity\nMUG-BLUE,9\nMUG", b"-RED,x\nMUG-RED,3"):
+            yield part
+
+    headers = {"Idempotency-Key": "feed-1", "Content-Type": "text/csv"}
+    answers = [
+        await http.post("/v1/stock/feeds?mode=full&location=PARIS", content=parts(), headers=headers) for _ in range(2)
+    ]
+
+    assert [answer.json()["feed"]["changed"] for answer in answers] == [2, 0]
+    assert answers[0].json()["refused"] == [{"line": 3, "reason": "quantity is not a whole number"}]
+    assert await figures(http, groups="EU") == [(13, 12, 12, [])]
+    assert await causes(stocked) == [("PARIS", "MUG-BLUE", 9, "feed:feed-1"), ("PARIS", "MUG-RED", 3, "feed:feed-1")]
