@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from cyclopts import App
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.cli import locations as commands
@@ -26,7 +26,9 @@ async def places(seeded: AsyncEngine) -> AsyncEngine:
     async with seeded.begin() as conn:
         await conn.execute(text("UPDATE locations SET traits = CAST(:t AS jsonb) WHERE id = 'PAR'"), {"t": traits})
         day = NOW.date()
-        await conn.execute(insert(location_capacity).values(location_id="PAR", day=day, held=1, assigned=2))
+        # The books count one fulfillment order on this day already.
+        of_day = (location_capacity.c.location_id == "PAR", location_capacity.c.day == day)
+        await conn.execute(update(location_capacity).where(*of_day).values(held=1, assigned=2))
         for sku, reason, ago in (("MUG-RED", "other", 0), ("MUG-BLUE", "damaged", 7), ("MUG-BLUE", "just_sold", 0)):
             row = {**rejected, "sku": sku, "reason": reason, "at": NOW - ago * DAY}
             await conn.execute(insert(location_rejections).values(row))
