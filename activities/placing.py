@@ -134,6 +134,7 @@ def _order_row(order: PlaceOrder, policy: ChannelPolicy, context: Context, perso
         seq=0,
         wanted=sorted(context.pin.subscriptions),
         routing_attempts=0,
+        priority=order.priority,
         closed_at=None,
     )
 

@@ -61,6 +61,7 @@ class OrderRow(Frozen):
     seq: int
     wanted: list[str]
     routing_attempts: int
+    priority: int
     closed_at: AwareDatetime | None
 
 

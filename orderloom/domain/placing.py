@@ -193,6 +193,8 @@ class PlaceOrder(Frozen):
     currency: Currency
     life_cycle: Literal["managed", "unmanaged"] = "managed"
     """An unmanaged order is only kept: it cannot be changed. This never changes later."""
+    priority: Annotated[int, Field(strict=True, ge=-1000, le=1000)] = 0
+    """Where stock is scarce, orders of a higher one go first; among equals the older one does."""
     ship_complete: bool = False
     """Nothing of it goes out before all of it can."""
     customer: Customer | None = None

@@ -16,7 +16,7 @@ from orderloom.persistence.writes import at_most
 
 _LOCK = """
     SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.ship_complete, o.person_id, o.policy,
-           o.placed_at, o.pin, o.seq, o.wanted, o.routing_attempts, o.closed_at, i.input_hash, i.answer,
+           o.placed_at, o.pin, o.seq, o.wanted, o.routing_attempts, o.priority, o.closed_at, i.input_hash, i.answer,
            o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited {more}
     FROM {asked} LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = {key}
     {lock}
@@ -45,6 +45,7 @@ _LOCKED = (
             "seq",
             "wanted",
             "routing_attempts",
+            "priority",
             "closed_at",
         )
     ),

@@ -11,6 +11,7 @@ from orderloom.persistence.tables import (
     payments,
     persons,
     places,
+    waiting,
 )
 from orderloom.persistence.tables.base import metadata
 
@@ -26,4 +27,5 @@ __all__ = [
     "payments",
     "persons",
     "places",
+    "waiting",
 ]

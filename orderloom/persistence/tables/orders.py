@@ -38,6 +38,7 @@ orders = Table(
     Column("next_due_at", Instant),  # earliest deadline, business time
     Column("closed_at", Instant),  # the workflow has completed; a command revives it
     Column("routing_attempts", Integer, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False, server_default="0"),  # higher goes first where stock is scarce
     Index("uq_orders_external", "channel_id", "external_id", unique=True),
     Index("ix_orders_due", "next_due_at", postgresql_where="closed_at IS NULL"),
     Index("ix_orders_placed", "placed_at", "id"),
