@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import column, text
+from sqlalchemy import Boolean, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from activities.awaiting import held_for, use
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
 from activities.unit import Unit
@@ -22,6 +23,7 @@ from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.parts import FulfillmentKind, RoutedPart, Routing
 from orderloom.domain.units import Account, Movement, Pool, UnitState, apply, move
 from orderloom.persistence.capacity import assign
+from orderloom.persistence.proposals import Proposal
 from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
 from orderloom.persistence.tables.inventory import reservations
@@ -68,7 +70,7 @@ class Slice:
 async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders) -> FulfillmentOrdersCreated:
     """Allocate what the attempt routed of what waits, or nothing when stock or order have moved since."""
     waiting = await read_waiting(unit)
-    parts, days = await _routed(unit, command.attempt, waiting)
+    parts, days, proposed = await _routed(unit, command.attempt, waiting)
     slices = _sliced(waiting, parts)
     drafts = _drafts(slices, await unit.next_number(fulfillment_orders), unit.order.id)
     charges = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id not in waiting.products]
@@ -77,7 +79,7 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     await _move_reservations(unit, drafts, slices)
     _write(unit, drafts, command.attempt, days)
     await unit.move_units([movement for draft in drafts for movement in draft.movements])
-    await _hold_stock(unit, slices)
+    await _hold_stock(unit, slices, await held_for(unit) if proposed else None)
     if days:
         counted = [draft for draft in drafts if draft.stocked and draft.location in days]
         taken = Counter((draft.location, days[draft.location]) for draft in counted)
@@ -100,34 +102,38 @@ _ANSWER = text(
         SELECT jsonb_object_agg(l.id, l.traits) FROM locations l
         WHERE l.traits->'capacity' IS NOT NULL AND l.id IN (
             SELECT planned #>> '{}'
-            FROM jsonb_path_query(a.answer, '$.parts[*].answer.routes[0].plan[*].location') planned)) AS limited
+            FROM jsonb_path_query(a.answer, '$.parts[*].answer.routes[0].plan[*].location') planned)) AS limited,
+        EXISTS (SELECT 1 FROM proposals p WHERE p.order_id = a.order_id AND p.status = 'open') AS proposed
     FROM routing_attempts a WHERE a.order_id = :of_order AND a.number = :of_number
     """
-).columns(routing_attempts.c.answer, column("limited", JSONB))
-"""An attempt's answer, and the traits of the locations in its plan that take only so much a day."""
+).columns(routing_attempts.c.answer, column("limited", JSONB), column("proposed", Boolean))
+"""An attempt's answer, and the traits of the locations in its plan that take only so much a day, and whether stock is held."""
 
 
-async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[tuple[RoutedPart, ...], dict[str, date]]:
+async def _routed(
+    unit: Unit, attempt: int, waiting: Waiting
+) -> tuple[tuple[RoutedPart, ...], dict[str, date], bool]:
     """
     Return the parts that go out by the attempt, if what waits is still what it saw.
 
-    With them comes, by location with a capacity, the day that the work belongs to; none if the policy counts none.
+    With them comes, by location with a capacity, the day that the work belongs to, none if the policy counts none;
+    and whether stock is held for the order until it answers.
     """
     stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).one_or_none()
     routing = None if stored is None else Routing.model_validate(stored.answer)
-    if routing is None or not routing.carried_out:
+    if stored is None or routing is None or not routing.carried_out:
         raise OrderMoved(f"routing attempt {attempt} of order {unit.order.id} has no route", attempt=attempt)
     seen: Counter[tuple[str, str]] = Counter()
     for part in routing.parts:
         seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
     if seen != waiting.by_group:
         raise OrderMoved(f"order {unit.order.id} has changed since routing attempt {attempt}", attempt=attempt)
-    limited: dict[str, JsonObject] | None = None if stored is None else stored.limited
+    limited: dict[str, JsonObject] | None = stored.limited
     counted = limited if limited and unit.order.policy.routing.eligible.capacity else {}
     days = {
         location: business_day(LocationTraits.model_validate(traits), unit.now) for location, traits in counted.items()
     }
-    return routing.carried_out, days
+    return routing.carried_out, days, bool(stored.proposed)
 
 
 def _sliced(waiting: Waiting, parts: Iterable[RoutedPart]) -> list[Slice]:
@@ -151,11 +157,12 @@ def _sliced(waiting: Waiting, parts: Iterable[RoutedPart]) -> list[Slice]:
     return slices
 
 
-async def _hold_stock(unit: Unit, slices: Iterable[Slice]) -> None:
+async def _hold_stock(unit: Unit, slices: Iterable[Slice], proposal: Proposal | None) -> None:
     """
     Reserve the units from stock at their locations, counted in all groups of the location.
 
-    What the channel's group holds already only changes its place there. Everything else must be free.
+    What the channel's group holds already only changes its place there, and so does what is held for the order until
+    it answers. Everything else must be free.
     """
     held: Counter[Key] = Counter()
     unreserved: Counter[Key] = Counter()
@@ -166,6 +173,9 @@ async def _hold_stock(unit: Unit, slices: Iterable[Slice]) -> None:
         held[key] += each.quantity
         if each.pool.account.state is UnitState.OPEN:
             unreserved[key] += each.quantity
+    if proposal is not None:
+        await use(unit, proposal, held, unreserved)
+        return
     changes = {key: Held(reserved=quantity, own=unreserved[key]) for key, quantity in held.items()}
     await change_held(await unit.connection(), changes, own_group=unit.order.policy.location_group)
 

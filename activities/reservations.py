@@ -19,6 +19,7 @@ from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.units import Account, Pool, UnitState, move
 from orderloom.persistence.stock import Change, Demand, Held, Key, change_groups, change_held, reserve_in_turn
 from orderloom.persistence.tables.inventory import reservations
+from orderloom.persistence.waking import offer, restocked
 
 _held = reservations.c
 NAMED = 10
@@ -109,13 +110,17 @@ async def release_open(unit: Unit) -> int:
 
 async def release_at_group(unit: Unit, quantities: Mapping[str, int]) -> None:
     """
-    Release units (by line) that are reserved at a location group. The unit ledger is the caller's to move.
+    Release units (by line) that are reserved at a location group, to orders that wait for them or to all.
+
+    The unit ledger is the caller's to move.
 
     Raises:
         OrderMoved: fewer are reserved there.
     """
     taken = await take(unit, quantities, "released", _held.location_id.is_(None))
-    await change_groups(await unit.connection(), {key: Change(reserved=-q) for key, q in at_groups(taken).items()})
+    conn, freed = await unit.connection(), at_groups(taken)
+    await change_groups(conn, {key: Change(reserved=-quantity) for key, quantity in freed.items()})
+    await offer(conn, freed, now=unit.now)
 
 
 async def release_at_location(unit: Unit, fulfillment_order: str, quantities: Mapping[str, int]) -> None:
@@ -130,12 +135,18 @@ async def release_at_location(unit: Unit, fulfillment_order: str, quantities: Ma
 
 
 async def lower_at_locations(unit: Unit, taken: Iterable[Taken], *, shipped: bool = False) -> None:
-    """Lower the reserved counters of locations and all their groups; with *shipped* what is on hand too."""
+    """
+    Lower the reserved counters of locations and all their groups; with *shipped* what is on hand too.
+
+    What becomes available by it goes to orders that wait for it, or to all.
+    """
     lowered = {
         key: Held(reserved=-quantity, on_hand=-quantity if shipped else 0)
         for key, quantity in at_locations(taken).items()
     }
     await change_held(await unit.connection(), lowered, own_group=unit.order.policy.location_group)
+    if not shipped:
+        await restocked(await unit.connection(), at_locations(taken), now=unit.now)
 
 
 _ACTIVE = (

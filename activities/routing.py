@@ -1,14 +1,16 @@
 """Routing: what an attempt finds."""
 
+from activities.awaiting import give_back, held_for, proposed, stop_waiting, wait_for_stock
 from activities.registry import implements
-from activities.scheduling import end, require_planned
+from activities.scheduling import end, may_retry, note_attempt, require_planned
 from activities.searching import search
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import FindRoutes, RouteFound
 from orderloom.domain.routing import RoutingOutcome
+from orderloom.domain.waves import Found
 from orderloom.persistence.tables.fulfillment import routing_attempts
-from orderloom.persistence.waiting import read_waiting
+from orderloom.persistence.waiting import Waiting, read_waiting
 
 NAMED = 10
 """How many locations an answer names."""
@@ -17,19 +19,22 @@ NAMED = 10
 @implements(actions.find_routes)
 async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
     """Look for the best route of all that waits by the order's policy; the schedule is completed, whatever is found."""
-    await require_planned(unit, command.schedule)
+    schedule = await require_planned(unit, command.schedule)
     waiting = await read_waiting(unit)
-    demand = waiting.demand
-    if not demand:
+    if not waiting.demand:
+        if schedule.waits or schedule.proposed:
+            await stop_waiting(unit)
         end(unit, command.schedule, "completed", unit.now)
         return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
-    policy = unit.order.policy.routing
-    situation, attempted = await search(unit, waiting)
-    routing = attempted.routing
+    found = await _find(unit, waiting, proposal_open=schedule.proposed)
+    routing = found.attempted.routing
+    whole = routing.outcome is RoutingOutcome.ROUTED
+    if schedule.waits or not whole:
+        await wait_for_stock(unit, waiting, routing)
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)
-    unit.journal("routing.attempted", {"attempt": attempt, "outcome": routing.outcome.value})
+    note_attempt(unit, schedule, attempt, routing.outcome.value)
     unit.enter(
         routing_attempts,
         {
@@ -38,10 +43,10 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
             "schedule": command.schedule,
             "outcome": routing.outcome.value,
             "answer": routing.model_dump(mode="json"),
-            "policy": policy.label,
-            "seen": situation.model_dump(mode="json", exclude_defaults=True),
+            "policy": unit.order.policy.routing.label,
+            "seen": found.seen.model_dump(mode="json", exclude_defaults=True),
             "fates": [
-                [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in attempted.fates
+                [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in found.attempted.fates
             ],
             "at": unit.now,
         },
@@ -51,5 +56,22 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         attempt=attempt,
         locations=routing.locations[:NAMED],
         splits=routing.splits,
-        retry=routing.outcome is not RoutingOutcome.ROUTED and attempt < policy.max_attempts,
+        retry=not whole and await may_retry(unit),
     )
+
+
+async def _find(unit: Unit, waiting: Waiting, *, proposal_open: bool) -> Found:
+    """Return what a wave proposes, or what is found now; what is held for the order and of no use is released."""
+    held = await held_for(unit) if proposal_open else None
+    if held is not None and held.wave is not None:
+        found = proposed(held, waiting)
+        if found is None or not found.attempted.routing.carried_out:
+            await give_back(unit, held)
+        if found is not None:
+            return found
+        held = None
+    situation, attempted = await search(unit, waiting)
+    found = Found(seen=situation, attempted=attempted)
+    if held is not None and not found.attempted.routing.carried_out:
+        await give_back(unit, held)
+    return found

@@ -55,6 +55,27 @@ class RoutingAttempted(Frozen):
 
     attempt: int
     outcome: str
+    woken: bool = False
+    """Something woke it before its time."""
+
+
+class StockRestocked(Frozen):
+    """Stock came in that the order waits for: its number as a proposal, which holds it for a while."""
+
+    proposal: int
+
+
+class RoutingProposed(StockRestocked):
+    """A wave proposes a routing; what it takes is held for a while."""
+
+    wave: str
+
+
+class RoutingRescheduled(Frozen):
+    """A planned routing attempt has another date."""
+
+    schedule: int
+    due: AwareDatetime
 
 
 class RoutingAbandoned(Frozen):
@@ -236,9 +257,12 @@ EVENTS: dict[str, type[BaseModel]] = {
     "payment.updated": PaymentUpdated,
     "routing.abandoned": RoutingAbandoned,
     "routing.attempted": RoutingAttempted,
+    "routing.proposed": RoutingProposed,
+    "routing.rescheduled": RoutingRescheduled,
     "routing.scheduled": RoutingScheduled,
     "routing.withdrawn": RoutingWithdrawn,
     "stock.reserved": NoFacts,
+    "stock.restocked": StockRestocked,
     "stock.short": StockShort,
 }
 """The data of each type of event."""

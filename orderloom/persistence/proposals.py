@@ -25,14 +25,14 @@ class HeldLine(Frozen):
 
 
 class Proposal(Frozen):
-    """What is held for an order, and for a wave's proposal the routing that it is held for."""
+    """What is held for an order, and for a wave's proposal what it has found (``domain.waves.Found``)."""
 
     id: int
     order: str
     group: str
     priority: int
     wave: str | None
-    routing: JsonObject | None
+    found: JsonObject | None
     lines: tuple[HeldLine, ...]
 
 
@@ -46,7 +46,7 @@ class Due(Frozen):
 
 
 _OPEN = """
-    SELECT p.id, p.order_id AS "order", p.group_id AS "group", p.wave, p.routing, o.priority,
+    SELECT p.id, p.order_id AS "order", p.group_id AS "group", p.wave, p.found, o.priority,
            COALESCE((SELECT jsonb_agg(jsonb_build_object('sku', l.sku, 'location', l.location_id,
                                                          'quantity', l.quantity, 'own', l.own) ORDER BY l.place, l.sku)
                      FROM proposal_lines l WHERE l.proposal_id = p.id), '[]') AS lines
@@ -54,8 +54,8 @@ _OPEN = """
     WHERE p.status = 'open' AND {which}
     FOR UPDATE OF p
 """
-_OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(routing=JSONB, lines=JSONB)
-_BY_ID = text(_OPEN.format(which="p.id = :id")).columns(routing=JSONB, lines=JSONB)
+_OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(found=JSONB, lines=JSONB)
+_BY_ID = text(_OPEN.format(which="p.id = :id")).columns(found=JSONB, lines=JSONB)
 _END = text("UPDATE proposals SET status = :status, ended_at = :now WHERE id = :id").bindparams(
     bindparam("now", type_=DateTime(timezone=True))
 )

@@ -58,10 +58,13 @@ _LOCATIONS = text(
 
 _GROUP_FREE = text(
     """
-    SELECT sku, on_hand - reserved - safety AS free FROM group_stock
-    WHERE group_id = :group_id AND sku = ANY(:skus)
+    SELECT g.sku, g.on_hand - g.reserved - g.safety + COALESCE((
+        SELECT SUM(l.own) FROM proposals p JOIN proposal_lines l ON l.proposal_id = p.id
+        WHERE p.order_id = :order_id AND p.status = 'open' AND l.sku = g.sku), 0) AS free
+    FROM group_stock g
+    WHERE g.group_id = :group_id AND g.sku = ANY(:skus)
     """
-).bindparams(bindparam("group_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
+).bindparams(bindparam("group_id", type_=Text), bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
 
 
 async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
@@ -75,6 +78,7 @@ async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
     return Situation(
         now=unit.now,
         channel=unit.order.channel_id,
+        priority=unit.order.priority,
         value=sum(line.total for line in await unit.lines()),
         complete=unit.order.ship_complete,
         parts=parts,
@@ -110,10 +114,10 @@ def _open(waiting: Waiting) -> dict[str, Counter[str]]:
 
 
 async def _group_free(unit: Reader, skus: Sequence[str]) -> dict[str, int]:
-    """Return by SKU what the channel's group can still promise; never less than nothing."""
+    """Return by SKU what the channel's group can still promise, with what it holds for the order; at least nothing."""
     if not skus:
         return {}
-    values = {"group_id": unit.order.policy.location_group, "skus": list(skus)}
+    values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
     free = dict.fromkeys(skus, 0)
     for row in await unit.read(_GROUP_FREE, values):
         free[row.sku] = max(0, row.free)

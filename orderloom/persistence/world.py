@@ -28,6 +28,7 @@ from orderloom.persistence.tables.inventory import (
     stock,
     stock_changes,
 )
+from orderloom.persistence.waking import restocked
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 
@@ -221,7 +222,11 @@ _COUNT_GROUPS = text(
     SELECT m.group_id, s.sku, SUM(s.on_hand),
            SUM(s.reserved) + COALESCE((
                SELECT SUM(r.quantity) FROM reservations r
-               WHERE r.group_id = m.group_id AND r.sku = s.sku AND r.location_id IS NULL AND r.status = 'active'), 0),
+               WHERE r.group_id = m.group_id AND r.sku = s.sku AND r.location_id IS NULL AND r.status = 'active'), 0)
+           + COALESCE((
+               SELECT SUM(CASE WHEN l.location_id IS NULL THEN l.own ELSE l.own - l.quantity END)
+               FROM proposals p JOIN proposal_lines l ON l.proposal_id = p.id
+               WHERE p.group_id = m.group_id AND l.sku = s.sku AND p.status = 'open'), 0),
            SUM(s.safety), SUM(s.future)
     FROM location_group_members m JOIN stock s ON s.location_id = m.location_id
     GROUP BY m.group_id, s.sku ORDER BY m.group_id, s.sku
@@ -237,7 +242,7 @@ async def change_stock(  # noqa: PLR0917  # in the order in which one says it
     """
     Change what is on hand of *sku* at *location* by *delta*, in its groups too, and note the cause.
 
-    A SKU that the location never had starts at zero.
+    A SKU that the location never had starts at zero. What comes in goes to orders that wait for it.
 
     Raises:
         StockMoved: less than ``-delta`` is on hand.
@@ -249,6 +254,7 @@ async def change_stock(  # noqa: PLR0917  # in the order in which one says it
         await _ensure(conn, group_stock, {"group_id": group, "sku": sku})
     await change_groups(conn, {(group, sku): Change(on_hand=delta) for group in groups})
     await conn.execute(insert(stock_changes).values(location_id=location, sku=sku, quantity=delta, cause=cause, at=now))
+    await restocked(conn, {(location, sku): delta}, now=now)
 
 
 async def _ensure(conn: AsyncConnection, table: Table, key: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ from orderloom.persistence.journal import lock
 from orderloom.persistence.standing import read_standing
 from orderloom.persistence.vault import Vault
 from orderloom.persistence.world import World, load_world
+from orderloom.readmodels.doctor import examine
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PIN = ReleasePin(release="r1", subscriptions={})
@@ -219,26 +220,10 @@ class Bench:
         return dict(sorted(found))
 
     async def counters_agree(self) -> bool:
-        """Return whether counters are the sums of reservations, and groups the sums of their members."""
-        wrong_locations = await self.rows(
-            """
-            SELECT s.location_id, s.sku FROM stock s
-            LEFT JOIN (SELECT location_id, sku, SUM(quantity) AS held FROM reservations
-                       WHERE status = 'active' GROUP BY 1, 2) r USING (location_id, sku)
-            WHERE s.reserved <> COALESCE(r.held, 0)
-            """
-        )
-        wrong_groups = await self.rows(
-            """
-            SELECT g.group_id, g.sku FROM group_stock g
-            JOIN (SELECT m.group_id, s.sku, SUM(s.on_hand) AS on_hand, SUM(s.reserved) AS reserved
-                  FROM location_group_members m JOIN stock s USING (location_id) GROUP BY 1, 2) t USING (group_id, sku)
-            LEFT JOIN (SELECT group_id, sku, SUM(quantity) AS held FROM reservations
-                       WHERE status = 'active' AND location_id IS NULL GROUP BY 1, 2) own USING (group_id, sku)
-            WHERE g.on_hand <> t.on_hand OR g.reserved <> t.reserved + COALESCE(own.held, 0)
-            """
-        )
-        return not wrong_locations and not wrong_groups
+        """Return whether the doctor finds counters to be what is reserved and held, and groups their members' sums."""
+        async with self.engine.connect() as conn:
+            examined = await examine(conn)
+        return not [finding for finding in examined.findings if finding.check.startswith(("stock.", "groups."))]
 
 
 @pytest.fixture

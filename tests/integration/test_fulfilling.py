@@ -1,6 +1,6 @@
 """From route to shipment: reservations move with the units, and every counter says the same."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -212,6 +212,7 @@ async def test_attempts_back_off_and_end(bench) -> None:
         planned = await bench.act("schedule-routing", order, {"reason": "order.released"})
         again = await bench.act("schedule-routing", order, {"reason": "order.released"})
         assert again.output == planned.output
+        bench.now = datetime.fromisoformat(planned.output["due"])
         found = await bench.act("find-routes", order, {"schedule": planned.output["schedule"]})
         delays.append(planned.output["delay"])
         retries.append(found.output["retry"])

@@ -13,11 +13,15 @@ from orderloom.persistence.tables.inventory import (
 )
 from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import flow_instances, order_lines
+from orderloom.persistence.tables.waiting import proposal_lines, proposals
 from orderloom.readmodels.doctor.rows import Broken, broken, named, together, total
 
 _entries = unit_entries.c
 _held = reservations.c
 _ACTIVE = _held.status == "active"
+_PROPOSED = (
+    select(proposals.c.id).where(proposals.c.id == proposal_lines.c.proposal_id, proposals.c.status == "open").exists()
+)
 _COUNTERS = ("on_hand", "reserved", "safety", "future")
 
 
@@ -102,11 +106,14 @@ def reservations_left_over() -> Broken:
 
 
 def stock_unlike_reservations() -> Broken:
-    """Find locations whose reserved counter is not the sum of the active reservations there."""
+    """Find locations whose reserved counter is not the sum of the active reservations and open proposals there."""
+    line = proposal_lines.c
+    reserved = select(_held.location_id, _held.sku, _held.quantity).where(_ACTIVE, _held.location_id.is_not(None))
+    proposed = select(line.location_id, line.sku, line.quantity).where(_PROPOSED, line.location_id.is_not(None))
+    each = reserved.union_all(proposed).subquery()
     held = (
-        select(_held.location_id, _held.sku, func.sum(_held.quantity).label("quantity"))
-        .where(_ACTIVE, _held.location_id.is_not(None))
-        .group_by(_held.location_id, _held.sku)
+        select(each.c.location_id, each.c.sku, func.sum(each.c.quantity).label("quantity"))
+        .group_by(each.c.location_id, each.c.sku)
         .subquery()
     )
     at = and_(held.c.location_id == stock.c.location_id, held.c.sku == stock.c.sku)
@@ -148,10 +155,19 @@ def groups_unlike_members() -> Broken:
         .group_by(member.group_id, stock.c.sku)
         .subquery()
     )
+    reserved = select(_held.group_id, _held.sku, _held.quantity).where(_ACTIVE, _held.location_id.is_(None))
+    line = proposal_lines.c
+    # What a proposal holds at a location stands in its counter; what the group had reserved before counts once.
+    beyond = case((line.location_id.is_(None), line.own), else_=line.own - line.quantity)
+    proposed = (
+        select(proposals.c.group_id, line.sku, beyond)
+        .join_from(proposal_lines, proposals, proposals.c.id == line.proposal_id)
+        .where(proposals.c.status == "open")
+    )
+    each = reserved.union_all(proposed).subquery()
     own = (
-        select(_held.group_id, _held.sku, func.sum(_held.quantity).label("quantity"))
-        .where(_ACTIVE, _held.location_id.is_(None))
-        .group_by(_held.group_id, _held.sku)
+        select(each.c.group_id, each.c.sku, func.sum(each.c.quantity).label("quantity"))
+        .group_by(each.c.group_id, each.c.sku)
         .subquery()
     )
     of_members = and_(sums.c.group_id == group_stock.c.group_id, sums.c.sku == group_stock.c.sku)

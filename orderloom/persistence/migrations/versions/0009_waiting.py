@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -27,9 +27,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name="fk_stock_waits_order_id_orders"),
         sa.CheckConstraint("quantity >= 0", name=op.f("ck_stock_waits_not_negative")),
     )
-    op.create_index(
-        "ix_stock_waits_missing", "stock_waits", ["sku", "group_id"], postgresql_where=sa.text("missing")
-    )
+    op.create_index("ix_stock_waits_missing", "stock_waits", ["sku", "group_id"], postgresql_where=sa.text("missing"))
     op.create_table(
         "proposals",
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), nullable=False),
@@ -65,9 +63,7 @@ def upgrade() -> None:
         sa.Column("own", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("proposal_id", "sku", "place", name="pk_proposal_lines"),
         sa.ForeignKeyConstraint(["proposal_id"], ["proposals.id"], name="fk_proposal_lines_proposal_id_proposals"),
-        sa.CheckConstraint(
-            "quantity > 0 AND own >= 0 AND own <= quantity", name=op.f("ck_proposal_lines_positive")
-        ),
+        sa.CheckConstraint("quantity > 0 AND own >= 0 AND own <= quantity", name=op.f("ck_proposal_lines_positive")),
     )
     op.create_index("ix_proposal_lines_place", "proposal_lines", ["sku", "place"])
 

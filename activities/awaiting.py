@@ -1,0 +1,117 @@
+"""What a routing attempt leaves over waits for stock; what is held for the order meanwhile is used or released."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, delete, insert
+
+from activities.unit import Unit
+from orderloom.domain.parts import Routing
+from orderloom.domain.routing import RoutingOutcome
+from orderloom.domain.waves import Found
+from orderloom.persistence.proposals import Proposal, accept, proposal_of, release
+from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held
+from orderloom.persistence.tables.waiting import stock_waits
+from orderloom.persistence.waiting import Waiting
+from orderloom.persistence.waking import offer
+
+_FORGET = delete(stock_waits).where(stock_waits.c.order_id == bindparam("of_order"))
+
+
+async def held_for(unit: Unit) -> Proposal | None:
+    """Return what is held for the order until it answers."""
+    return await proposal_of(await unit.written(), unit.order.id)
+
+
+def proposed(proposal: Proposal, waiting: Waiting) -> Found | None:
+    """Return what a wave has found for the order, if that is still what waits and its goods are held."""
+    found = None if proposal.found is None else Found.model_validate(proposal.found)
+    if found is None:
+        return None
+    routing = found.attempted.routing
+    seen: Counter[tuple[str, str]] = Counter()
+    for part in routing.parts:
+        seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
+    own = Counter(dict.fromkeys(waiting.demand, 0))
+    for line in proposal.lines:
+        own[line.sku] += line.own
+    same = seen == waiting.by_group and (not routing.carried_out or +own == +waiting.open)
+    return found if same else None
+
+
+async def give_back(unit: Unit, proposal: Proposal) -> None:
+    """Release what is held for the order; it goes to those that stand behind it."""
+    await release(await unit.written(), proposal, now=unit.now)
+
+
+async def use(unit: Unit, proposal: Proposal, held: Mapping[Key, int], unreserved: Mapping[Key, int]) -> None:
+    """
+    Accept what is held for the order, and change the counters by what it needs beyond that, or less.
+
+    Args:
+        held: units that go out, by location and SKU.
+        unreserved: those of them that nothing is reserved for, not even at the group.
+
+    Raises:
+        StockMoved: what is not held is not free.
+    """
+    conn = await unit.written()
+    await accept(conn, proposal, now=unit.now)
+    places, own = Counter(held), Counter(unreserved)
+    at_group: Counter[str] = Counter()
+    for line in proposal.lines:
+        if line.location is None:
+            at_group[line.sku] += line.own
+        else:
+            places[line.location, line.sku] -= line.quantity
+            own[line.location, line.sku] -= line.own
+    group = unit.order.policy.location_group
+    changes: dict[Key, Held] = {}
+    for key in sorted({*places, *own}):
+        covered = min(max(0, own[key]), at_group[key[1]])
+        at_group[key[1]] -= covered
+        changes[key] = Held(reserved=places[key], own=own[key] - covered)
+    # The counters of the group alone: what a location's do not change, and what was held and is not needed.
+    alone = Counter({(group, sku): -quantity for sku, quantity in at_group.items() if quantity})
+    for key, change in changes.items():
+        if not change.reserved and change.own:
+            alone[group, key[1]] += change.own
+    await change_held(conn, changes, own_group=group)
+    await change_groups(conn, {key: Change(reserved=q, needed=q if q > 0 else None) for key, q in alone.items()})
+    spare = {key for key, quantity in alone.items() if quantity < 0}
+    await offer(conn, spare, now=unit.now)
+
+
+async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing) -> None:
+    """Note what the attempt leaves over: stock that comes in goes to the order in its turn."""
+    left = Counter(waiting.demand)
+    for part in routing.carried_out:
+        for each in part.plan:
+            left[each.sku] -= each.quantity
+    stocked = {line.sku for line in waiting.products.values() if line.stocked}
+    short = {short.sku for part in routing.parts for short in part.answer.short}
+    rows = [
+        {
+            "order_id": unit.order.id,
+            "sku": sku,
+            "group_id": unit.order.policy.location_group,
+            "priority": unit.order.priority,
+            "quantity": min(quantity, waiting.open[sku]),
+            # Without a SKU that is short, more of any may make it a route with fewer splits.
+            "missing": sku in short or not short,
+        }
+        for sku, quantity in sorted((+left).items())
+        if sku in stocked
+    ]
+    conn = await unit.written()
+    await conn.execute(_FORGET, {"of_order": unit.order.id})
+    if rows and routing.outcome is not RoutingOutcome.ROUTED:
+        await conn.execute(insert(stock_waits), rows)
+
+
+async def stop_waiting(unit: Unit) -> None:
+    """Let stock that comes in go to others: nothing of the order waits for a route any more."""
+    conn = await unit.written()
+    await conn.execute(_FORGET, {"of_order": unit.order.id})
+    if (proposal := await held_for(unit)) is not None:
+        await give_back(unit, proposal)

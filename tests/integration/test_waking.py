@@ -1,0 +1,187 @@
+"""Stock that comes in goes to the orders that wait for it, before anybody else can take it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from orderloom.persistence.proposals import due, lapse
+from orderloom.persistence.waking import PATIENCE
+from orderloom.persistence.world import change_stock
+
+
+@pytest.fixture
+async def scarce(bench):
+    """Return a bench whose only location has nothing."""
+    await bench.load({"A": {"X": 0, "Y": 0}}, routing={"backoff": 3600})
+    return bench
+
+
+async def _waits(bench, items, **changes) -> str:
+    """Place an order that finds no stock, and plan its next attempt."""
+    order = await bench.place(items, **changes)
+    await bench.act("create-reservation", order)
+    planned = await bench.act("schedule-routing", order, {"reason": "order.released"})
+    found = await bench.act("find-routes", order, {"schedule": planned.output["schedule"]})
+    assert found.output["outcome"] == "NO_STOCK"
+    await bench.act("schedule-routing", order, {"reason": "order.released"})
+    return order
+
+
+async def _restock(bench, quantity, sku="X", location="A") -> None:
+    async with bench.engine.begin() as conn:
+        await change_stock(conn, location, sku, quantity, "restock", bench.now)
+
+
+async def _open(bench) -> list[tuple[str, int]]:
+    return await bench.rows(
+        "SELECT p.order_id, l.quantity FROM proposals p JOIN proposal_lines l ON l.proposal_id = p.id "
+        "WHERE p.status = 'open' ORDER BY p.id"
+    )
+
+
+async def _answer(bench, order, schedule=2) -> dict:
+    return (await bench.act("find-routes", order, {"schedule": schedule})).output
+
+
+async def test_the_highest_priority_is_served_first_and_then_the_oldest(scarce) -> None:
+    """Of three orders that wait, the unit goes to the one of the highest priority, the next to the older one."""
+    old, _, urgent = [await _waits(scarce, {"X": 1}, priority=priority) for priority in (0, 0, 5)]
+
+    await _restock(scarce, 1)
+    await _restock(scarce, 1)
+
+    assert await _open(scarce) == [(urgent, 1), (old, 1)]
+    assert await scarce.reserved() == {"all X": 2}
+    assert await scarce.counters_agree()
+
+
+async def test_a_new_order_that_races_a_restock_gets_nothing(scarce) -> None:
+    """Twenty new orders try while the unit comes in: none of them is promised it, the old one gets it every time."""
+    old = await _waits(scarce, {"X": 1})
+    new = [await scarce.place({"X": 1}) for _ in range(20)]
+
+    async def try_often(order: str) -> None:
+        for attempt in range(3):
+            await scarce.act("create-reservation", order, key=f"try-{attempt}")
+
+    await asyncio.gather(_restock(scarce, 1), *(try_often(order) for order in new))
+    found = await _answer(scarce, old)
+    await scarce.act("create-fulfillment-orders", old, {"attempt": found["attempt"]})
+
+    assert found["outcome"] == "ROUTED"
+    assert await scarce.rows("SELECT order_id, status FROM reservations") == [(old, "active")]
+    assert await scarce.reserved() == {"A X": 1, "all X": 1}
+    assert await scarce.rows("SELECT status FROM proposals") == [("accepted",)]
+    assert await scarce.rows("SELECT * FROM stock_waits") == []
+    assert await scarce.counters_agree()
+
+
+async def test_an_order_that_cannot_have_all_holds_up_nobody(scarce) -> None:
+    """Of an order for five and one for two, three units serve the one for two; two more serve nobody, four more do."""
+    five = await _waits(scarce, {"X": 5}, priority=9)
+    two = await _waits(scarce, {"X": 2})
+
+    await _restock(scarce, 3)
+    assert await _open(scarce) == [(two, 2)]
+    await _restock(scarce, 4)
+
+    assert await _open(scarce) == [(two, 2), (five, 5)]
+    assert await scarce.reserved() == {"all X": 7}
+
+
+async def test_an_unanswered_proposal_goes_to_who_is_next(scarce) -> None:
+    """After 60 s what nobody answered is released and held for the next in the queue; then it is free."""
+    first, second = [await _waits(scarce, {"X": 1}) for _ in range(2)]
+    await _restock(scarce, 1)
+
+    async def lapse_due() -> list[str]:
+        async with scarce.engine.begin() as conn:
+            return [
+                order
+                for one in await due(conn, scarce.now)
+                if one.lapsed
+                for order in await lapse(conn, one.id, now=scarce.now)
+            ]
+
+    scarce.now += PATIENCE - timedelta(seconds=1)
+    assert await lapse_due() == []
+    scarce.now += timedelta(seconds=1)
+    assert await lapse_due() == [second]
+    assert await _open(scarce) == [(second, 1)]
+    scarce.now += PATIENCE
+    assert await lapse_due() == []
+
+    assert await _open(scarce) == []
+    assert await scarce.reserved() == {}
+    assert await scarce.rows("SELECT order_id, status FROM proposals ORDER BY id") == [
+        (first, "lapsed"),
+        (second, "lapsed"),
+    ]
+
+
+async def test_what_an_order_cannot_use_goes_to_the_next(bench) -> None:
+    """An order that has no route with what is held for it releases it, and the next one gets it at once."""
+    await bench.load({"A": {"X": 0}, "B": {"X": 0}}, routing={"max_splits": 0})
+    picky = await _waits(bench, {"X": 2}, priority=1)
+    other = await _waits(bench, {"X": 2})
+    await _restock(bench, 1)
+    assert await _open(bench) == []
+    await _restock(bench, 1, location="B")
+    assert await _open(bench) == [(picky, 2)]
+
+    found = await _answer(bench, picky)
+
+    assert (found["outcome"], found["retry"]) == ("SPLIT_LIMIT", True)
+    assert await _open(bench) == [(other, 2)]
+    assert await bench.rows("SELECT status FROM proposals WHERE order_id = :o", o=picky) == [("released",)]
+    assert await bench.counters_agree()
+
+
+async def test_an_attempt_that_was_woken_counts_against_no_limit(bench) -> None:
+    """Three attempts in vain before their time, and the policy's two attempts are still there."""
+    await bench.load({"A": {"X": 1}, "B": {"X": 1}}, routing={"max_splits": 0, "max_attempts": 2, "backoff": 600})
+    order = await bench.place({"X": 2})
+    await bench.act("create-reservation", order)
+    outcomes = []
+    for number in range(1, 5):
+        planned = await bench.act("schedule-routing", order, {"reason": "order.released"})
+        found = await bench.act("find-routes", order, {"schedule": number})
+        outcomes.append((planned.output["delay"], found.output["retry"]))
+
+    bench.now += timedelta(minutes=11)
+    await bench.act("schedule-routing", order, {"reason": "order.released"})
+    bench.now += timedelta(minutes=11)
+    last = await bench.act("find-routes", order, {"schedule": 5})
+
+    assert outcomes == [("PT0S", True), ("PT10M", True), ("PT10M", True), ("PT10M", True)]
+    assert last.output["retry"] is False
+
+
+async def test_cancelled_units_go_to_who_waits(bench) -> None:
+    """What an order gives back is held for one that waits, in the same transaction."""
+    await bench.load({"A": {"X": 2}})
+    holder = await bench.place({"X": 2})
+    await bench.act("create-reservation", holder)
+    waiting = await _waits(bench, {"X": 2})
+
+    request = {"items": [{"line": "L1", "quantity": 2}]}
+    taken = await bench.submit("order.cancel.requested", request, order_id=holder)
+    await bench.record(taken, "order.cancel.requested")
+    await bench.act("cancel-items", holder, {"request": taken.intake_id})
+
+    assert await _open(bench) == [(waiting, 2)]
+    assert await bench.counters_agree()
+
+
+async def test_abandoned_routing_leaves_the_queue(scarce) -> None:
+    """An order whose routing was given up is offered nothing, and what was held for it goes on."""
+    order = await _waits(scarce, {"X": 1})
+    await _restock(scarce, 1)
+
+    await scarce.act("abandon-routing", order, {"schedule": 2})
+
+    assert await _open(scarce) == []
+    assert await scarce.reserved() == {}
+    await _restock(scarce, 1)
+    assert await _open(scarce) == []
