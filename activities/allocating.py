@@ -107,7 +107,7 @@ _ANSWER = text(
     FROM routing_attempts a WHERE a.order_id = :of_order AND a.number = :of_number
     """
 ).columns(routing_attempts.c.answer, column("limited", JSONB), column("proposed", Boolean))
-"""An attempt's answer, and the traits of the locations in its plan that take only so much a day, and whether stock is held."""
+"""An attempt's answer, the traits of its locations that take only so much a day, and whether stock is held for the order."""
 
 
 async def _routed(

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Boolean, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities import fulfillment_changes, intents
+from activities import fulfillment_changes, intents, rescheduling
 from activities.arrivals import Arrival, body_as
 from activities.exception_changes import record_change, record_found, record_overdue, record_unaccepted
 from activities.exceptions import record_resolution
@@ -263,12 +263,6 @@ async def _return_requested(unit: Unit, arrival: Arrival) -> int:
     return arrival.enter(unit, {"lines": len(request.items)})
 
 
-async def _routing_requested(unit: Unit, arrival: Arrival) -> int:
-    if not (await read_waiting(unit)).pools:
-        raise OrderMoved(f"order {unit.order.id} has nothing that waits for a location")
-    return arrival.enter(unit, {})
-
-
 async def _payment_updated(unit: Unit, arrival: Arrival) -> int:
     notice = body_as(arrival, GatewayNotice)
     seq = arrival.enter(unit, {"intent": notice.intent_id, "outcome": notice.outcome.value})
@@ -291,7 +285,10 @@ _HANDLERS: dict[str, Handler] = {
     ORDER_PLACED: _placed_again,
     "order.cancel.requested": _cancel_requested,
     "order.return.requested": _return_requested,
-    "order.routing.requested": _routing_requested,
+    "order.routing.requested": rescheduling.record_request,
+    "routing.reschedule.requested": rescheduling.record_rescheduling,
+    "routing.proposed": rescheduling.record_proposal,
+    "stock.restocked": rescheduling.record_proposal,
     "exception.resolve.requested": record_resolution,
     "exception.change.requested": record_change,
     "exception.deadline.passed": record_overdue,

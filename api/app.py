@@ -22,6 +22,7 @@ from api.routers import (
     reservations,
     routing,
     routing_attempts,
+    scheduling,
     stock,
     stock_changes,
 )
@@ -30,6 +31,7 @@ _ROUTERS = (
     orders,
     routing_attempts,
     changes,
+    scheduling,
     releases,
     routing,
     fulfillment,

@@ -6,7 +6,7 @@ Any number of processes may run it; the one that holds an advisory lock works, t
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
@@ -29,6 +29,7 @@ from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
 from orderloom.telemetry.logs import bind_order
+from worker.proposing import Proposals
 from worker.timers import Timers
 
 LOOK, FOLLOWING = 0.25, 2.0
@@ -88,6 +89,7 @@ class Relay:
         self._courier = courier
         self._clock = clock
         self._timers = Timers(engine, vault, clock)
+        self._proposals = Proposals(engine, vault, clock)
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._repeating = asyncio.Semaphore(AT_ONCE)
@@ -181,8 +183,12 @@ class Relay:
                 _log.warning("nothing can be repeated", error=str(error))
             await asyncio.sleep(REPEATING)
 
+    def _works(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what the leader does beside delivering."""
+        return self._keep_repeating(), self._timers.run(), self._proposals.run()
+
     async def _lead(self, leader: AsyncConnection) -> None:
-        beside = [asyncio.create_task(each) for each in (self._keep_repeating(), self._timers.run())]
+        beside = [asyncio.create_task(each) for each in self._works()]
         try:
             while not self._stopping.is_set():
                 await self.turn()

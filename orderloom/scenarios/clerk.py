@@ -1,7 +1,7 @@
 """Plays everyone outside: sends what the steps say through the HTTP API, and remembers the orders by name."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, cast
 
@@ -10,10 +10,11 @@ import httpx
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.ids import exception_id, fulfillment_order_id
 from orderloom.domain.model import Frozen, JsonObject
+from orderloom.scenarios.base import seconds
 from orderloom.scenarios.commands import Checkout, Writer
 from orderloom.scenarios.compare import Difference
 from orderloom.scenarios.names import Namespace
-from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Resolve, Work
+from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Reschedule, Resolve, Work
 from orderloom.scenarios.world import Order
 
 TIMEOUT = 60.0
@@ -79,6 +80,12 @@ class Clerk:
     async def route(self, order: str) -> Answer:
         """Ask for a routing attempt."""
         return await self._send(f"{self._order(order)}/route", {})
+
+    async def reschedule(self, reschedule: Reschedule, start: datetime) -> Answer:
+        """Give a planned routing attempt another date; *start* is when the scenario began."""
+        at = start + timedelta(seconds=seconds(reschedule.after))
+        path = f"{self._order(reschedule.order)}/routing-schedules/{reschedule.schedule}"
+        return await self._send(path, {"scheduled_at": at.isoformat()})
 
     async def resolve(self, resolve: Resolve) -> Answer:
         """Decide about a process exception."""

@@ -52,6 +52,7 @@ class Writer:
             "external_id": self._names.inside(name),
             "currency": self._world.currency,
             "life_cycle": order.life_cycle,
+            "priority": order.priority,
             "ship_complete": order.ship_complete,
             "delivery_groups": [self._group(id, destination) for id, destination in order.deliver_to.items()],
             "lines": [self._line(id, line) for id, line in order.lines.items()],

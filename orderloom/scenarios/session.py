@@ -23,9 +23,10 @@ from orderloom.scenarios.expectation import Expectation
 from orderloom.scenarios.names import Namespace, placed_names
 from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
-from orderloom.scenarios.steps import Attend, Change, Place, Resolve, Route, Step, Work
+from orderloom.scenarios.steps import Attend, Change, Place, Reschedule, Resolve, Route, Step, Work
 from orderloom.scenarios.stock_clerk import StockClerk
 from orderloom.scenarios.timeline import IN_FLIGHT, Timeline
+from worker.proposing import Proposals
 from worker.timers import Timers
 
 
@@ -81,7 +82,8 @@ class Session:
         self._servers = servers
         self._clerk = clerk
         timers = Timers(servers.engine, servers.vault, servers.clock)
-        self._timeline = Timeline(servers.client, servers.engine, servers.clock, timers)
+        held = Proposals(servers.engine, servers.vault, servers.clock)
+        self._timeline = Timeline(servers.client, servers.engine, servers.clock, timers, held)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._start: datetime = servers.clock.now()
         self._stock = StockClerk(clerk, case.world, names, self._start)
@@ -127,6 +129,9 @@ class Session:
         match step:
             case Step(route=Route() as route):
                 return (await self._clerk.route(route.order)).unlike(None)
+            case Step(reschedule=Reschedule() as reschedule):
+                answer = await self._clerk.reschedule(reschedule, self._start)
+                return answer.unlike(reschedule.refused)
             case Step(attend=Attend() as attend):
                 return (await self._clerk.attend(attend)).unlike(attend.refused)
             case Step(work=Work() as work):

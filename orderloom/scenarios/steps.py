@@ -102,6 +102,18 @@ class Route(Part):
         return {"order": value} if isinstance(value, str) else value
 
 
+class Reschedule(Part):
+    """Give a planned routing attempt another date."""
+
+    order: Name
+    schedule: Annotated[int, Field(ge=1)] = 1
+    """Number of the routing schedule within the order."""
+    after: Duration
+    """Business time since the scenario's start."""
+    refused: str | None = None
+    """Code of the problem that it must be refused with."""
+
+
 class Resolve(Part):
     """Decide about a process exception."""
 
@@ -150,6 +162,7 @@ class Step(Part):
     report: Report | None = None
     work: Work | None = None
     route: Route | None = None
+    reschedule: Reschedule | None = None
     resolve: Resolve | None = None
     attend: Attend | None = None
     restock: dict[Name, Units] | None = None

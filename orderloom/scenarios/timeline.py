@@ -17,7 +17,9 @@ from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.inventory import reservation_requests
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders
+from orderloom.persistence.tables.waiting import proposals
 from orderloom.scenarios.clerk import StepFailed
+from worker.proposing import Proposals
 from worker.timers import Timers
 
 POLL = 0.02
@@ -36,11 +38,14 @@ _PAST = timedelta(milliseconds=1)
 class Timeline:
     """The clock that all orders of a case share."""
 
-    def __init__(self, client: Client, engine: AsyncEngine, clock: VirtualClock, timers: Timers) -> None:
+    def __init__(  # the system that it keeps time for
+        self, client: Client, engine: AsyncEngine, clock: VirtualClock, timers: Timers, held: Proposals
+    ) -> None:
         self._client = client
         self._engine = engine
         self._clock = clock
         self._timers = timers
+        self._proposals = held
         self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     def now(self) -> datetime:
@@ -58,10 +63,11 @@ class Timeline:
             async with asyncio.timeout(PATIENCE):
                 # An order rests from what it had been given when it was asked; later intake is asked about anew.
                 while True:
+                    await self._proposals.turn()
                     while await self._undelivered(order_ids):  # noqa: ASYNC110  # it changes in the database
                         await asyncio.sleep(POLL)
                     await self._rest(order_ids)
-                    if not await self._undelivered(order_ids):
+                    if not await self._proposals.turn() and not await self._undelivered(order_ids):
                         return
         except TimeoutError:
             raise StepFailed(f"the orders do not come to rest in {PATIENCE:.0f} s") from None
@@ -107,6 +113,7 @@ class Timeline:
                 exception.order_id.in_(order_ids), exception.status.in_(ACTIVE), exception.escalated_at.is_(None)
             ),
             select(_held.expires_at).where(_held.status == "active"),
+            select(proposals.c.expires_at).where(proposals.c.order_id.in_(order_ids), proposals.c.status == "open"),
         ).subquery()
         async with self._engine.connect() as conn:
             return await conn.scalar(select(func.min(due.c.due)).where(due.c.due <= until))

@@ -208,6 +208,8 @@ class Order(Part):
     payments: list[Payment] | None = None
     """Left out: one card, authorised for the grand total."""
     life_cycle: Literal["managed", "unmanaged"] = "managed"
+    priority: int = 0
+    """Higher goes first where stock is scarce."""
     ship_complete: bool = False
     """Nothing of it goes out before all of it can."""
     deliver_to: dict[Name, Destination] = {"1": Destination()}

@@ -1,0 +1,62 @@
+"""What people say about routing schedules: another date, or now."""
+
+from sqlalchemy import bindparam, select
+
+from activities.arrivals import Arrival, body_as
+from activities.candidates import read_waiting
+from activities.scheduling import planned
+from activities.unit import Unit
+from orderloom.domain.errors import NotFound
+from orderloom.domain.order import OrderMoved
+from orderloom.domain.scheduling import RescheduleRouting, RoutingScheduleFrozen
+from orderloom.persistence.tables.fulfillment import routing_schedules
+
+RESCHEDULED = "routing.rescheduled"
+"""What a flow that waits for its schedule listens to."""
+
+_schedules = routing_schedules.c
+_OPEN = select(_schedules.number).where(_schedules.order_id == bindparam("of_order"), _schedules.status == "scheduled")
+
+
+async def record_rescheduling(unit: Unit, arrival: Arrival) -> int:
+    """
+    Give a planned routing schedule another date; one in the past is now.
+
+    Raises:
+        NotFound: the order has no such schedule.
+        RoutingScheduleFrozen: it is no longer planned.
+    """
+    command = body_as(arrival, RescheduleRouting)
+    schedule = await planned(unit, command.schedule)
+    if schedule is None:
+        raise NotFound(f"order {unit.order.id} has no routing schedule {command.schedule}", schedule=command.schedule)
+    if schedule.status != "scheduled":
+        detail = f"routing schedule {command.schedule} of order {unit.order.id} is {schedule.status}"
+        raise RoutingScheduleFrozen(detail, schedule=command.schedule, status=schedule.status)
+    due = max(command.scheduled_at, unit.now)
+    key = {"order_id": unit.order.id, "number": command.schedule}
+    unit.change(routing_schedules, key, {"scheduled_at": due})
+    data = {"schedule": command.schedule, "due": due.isoformat()}
+    return unit.journal(RESCHEDULED, {**data}, id=arrival.id, source=arrival.source, cause=arrival.id)
+
+
+async def record_request(unit: Unit, arrival: Arrival) -> int:
+    """
+    Let routing be tried now: a planned attempt that a flow waits for is moved, otherwise flows may start.
+
+    Raises:
+        OrderMoved: nothing waits for a location.
+    """
+    if not (await read_waiting(unit)).pools:
+        raise OrderMoved(f"order {unit.order.id} has nothing that waits for a location")
+    number = (await unit.read(_OPEN, {"of_order": unit.order.id})).scalar_one_or_none()
+    if number is None or RESCHEDULED not in unit.order.wanted:
+        return arrival.enter(unit, {})
+    unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"scheduled_at": unit.now})
+    data = {"schedule": number, "due": unit.now.isoformat()}
+    return unit.journal(RESCHEDULED, {**data}, id=arrival.id, source=arrival.source, cause=arrival.id)
+
+
+async def record_proposal(unit: Unit, arrival: Arrival) -> int:
+    """Journal that stock is held for the order: the number of the proposal, and the wave that made it."""
+    return arrival.enter(unit, arrival.body)
