@@ -32,10 +32,15 @@ def proposed(proposal: Proposal, waiting: Waiting) -> Found | None:
     seen: Counter[tuple[str, str]] = Counter()
     for part in routing.parts:
         seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
-    own = Counter(dict.fromkeys(waiting.demand, 0))
+    sent: Counter[str] = Counter()
+    for part in routing.carried_out:
+        for each in part.plan if part.stocked else ():
+            sent[each.sku] += each.quantity
+    own: Counter[str] = Counter()
     for line in proposal.lines:
         own[line.sku] += line.own
-    same = seen == waiting.by_group and (not routing.carried_out or +own == +waiting.open)
+    # What is reserved goes first; a reservation made or released since would be held twice, or not at all.
+    same = seen == waiting.by_group and +own == sent - waiting.reserved
     return found if same else None
 
 
@@ -99,6 +104,7 @@ async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing) -> None
             "quantity": min(quantity, waiting.open[sku]),
             # Without a SKU that is short, more of any may make it a route with fewer splits.
             "missing": sku in short or not short,
+            "partial": unit.order.policy.routing.partial and not unit.order.ship_complete,
         }
         for sku, quantity in sorted((+left).items())
         if sku in stocked

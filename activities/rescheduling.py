@@ -3,9 +3,9 @@
 from sqlalchemy import bindparam, select
 
 from activities.arrivals import Arrival, body_as
-from activities.candidates import read_waiting
 from activities.scheduling import planned
 from activities.unit import Unit
+from activities.waiting import read_waiting
 from orderloom.domain.errors import NotFound
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.scheduling import RescheduleRouting, RoutingScheduleFrozen

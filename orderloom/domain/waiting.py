@@ -15,7 +15,9 @@ class Waiting(Frozen):
     group: str
     priority: int
     quantities: dict[str, int]
-    """All that it waits for, by SKU: units that are reserved nowhere. None where a reservation needs another place."""
+    """All that it waits for, by SKU: units that are reserved nowhere. Zero where a reservation needs another place."""
+    partial: bool = False
+    """It takes what can be had."""
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -25,10 +27,11 @@ class Waiting(Frozen):
 
 def served(queue: Iterable[Waiting], free: Mapping[AtGroup, int]) -> list[Waiting]:
     """
-    Return the orders that get all that they wait for, in their turn.
+    Return the orders that get what they wait for, in their turn, with what each gets.
 
-    One that cannot have all of it gets nothing and holds up nobody: units held for an order that cannot go out serve
-    none. What several groups have free may be the same units, so what one group gives is taken off all of them.
+    One that cannot have all of it gets nothing and holds up nobody, for units held for an order that cannot go out
+    serve none; unless it goes out in parts. What several groups have free may be the same units, so what one group
+    gives is taken off all of them.
 
     Args:
         queue: in any order.
@@ -37,9 +40,10 @@ def served(queue: Iterable[Waiting], free: Mapping[AtGroup, int]) -> list[Waitin
     left = dict(free)
     served: list[Waiting] = []
     for each in sorted(queue, key=lambda one: one.rank):
-        wanted = {sku: quantity for sku, quantity in each.quantities.items() if quantity > 0}
-        if all(left.get((each.group, sku), 0) >= quantity for sku, quantity in wanted.items()):
-            served.append(each)
+        got = {sku: min(quantity, max(0, left.get((each.group, sku), 0))) for sku, quantity in each.quantities.items()}
+        some = any(got.values()) or not any(each.quantities.values())
+        if got == each.quantities or (each.partial and some):
+            served.append(each.model_copy(update={"quantities": got}))
             for (group, sku), there in left.items():
-                left[group, sku] = there - wanted.get(sku, 0)
+                left[group, sku] = there - got.get(sku, 0)
     return served

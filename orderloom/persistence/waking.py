@@ -32,7 +32,7 @@ _WAITING = text(
     ), first AS (
         SELECT order_id FROM asking ORDER BY priority DESC, length(order_id), order_id LIMIT :queue
     )
-    SELECT w.order_id, w.group_id, w.priority, w.sku, w.quantity,
+    SELECT w.order_id, w.group_id, w.priority, w.sku, w.quantity, w.partial,
            COALESCE(g.on_hand - g.reserved - g.safety, 0) AS free
     FROM first f JOIN stock_waits w ON w.order_id = f.order_id
     LEFT JOIN group_stock g ON g.group_id = w.group_id AND g.sku = w.sku
@@ -118,17 +118,16 @@ async def _read(
         "order": "" if behind is None else behind.order,
         "queue": QUEUE,
     }
-    found: dict[str, tuple[str, int, dict[str, int]]] = {}
+    found: dict[str, Waiting] = {}
     free: dict[AtGroup, int] = {}
     for row in await conn.execute(_WAITING, values):
-        quantities = found.setdefault(row.order_id, (row.group_id, row.priority, {}))[2]
-        quantities[row.sku] = row.quantity
+        if row.order_id not in found:
+            found[row.order_id] = Waiting(
+                order=row.order_id, group=row.group_id, priority=row.priority, quantities={}, partial=row.partial
+            )
+        found[row.order_id].quantities[row.sku] = row.quantity
         free[row.group_id, row.sku] = row.free
-    waiting = [
-        Waiting(order=order, group=group, priority=priority, quantities=quantities)
-        for order, (group, priority, quantities) in found.items()
-    ]
-    return waiting, free
+    return list(found.values()), free
 
 
 async def _hold(conn: AsyncConnection, chosen: Iterable[Waiting], ids: Mapping[str, int], risen: set[AtGroup]) -> None:

@@ -14,6 +14,7 @@ stock_waits = Table(
     Column("priority", Integer, nullable=False),
     Column("quantity", Integer, nullable=False),  # units that are reserved nowhere
     Column("missing", Boolean, nullable=False),  # more of it may let the order be routed
+    Column("partial", Boolean, nullable=False),  # the order takes less, too
     CheckConstraint("quantity >= 0", name="not_negative"),
     Index("ix_stock_waits_missing", "sku", "group_id", postgresql_where="missing"),
 )
@@ -26,7 +27,7 @@ proposals = Table(
     Column("group_id", Id, nullable=False),
     Column("wave", Text),  # the wave that made it; null when stock rose
     Column("status", Text, nullable=False),  # open | accepted | released | lapsed
-    Column("routing", Document),  # of a wave: domain.parts.Routing
+    Column("found", Document),  # of a wave: domain.waves.Found
     Column("told", Boolean, nullable=False, server_default="false"),  # the order has the event in its intake
     Column("made_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer, nullable=False),
         sa.Column("quantity", sa.Integer, nullable=False),
         sa.Column("missing", sa.Boolean, nullable=False),
+        sa.Column("partial", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("order_id", "sku", name="pk_stock_waits"),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name="fk_stock_waits_order_id_orders"),
         sa.CheckConstraint("quantity >= 0", name=op.f("ck_stock_waits_not_negative")),
@@ -35,7 +36,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.Text, nullable=False),
         sa.Column("wave", sa.Text),
         sa.Column("status", sa.Text, nullable=False),
-        sa.Column("routing", JSONB),
+        sa.Column("found", JSONB),
         sa.Column("told", sa.Boolean, nullable=False, server_default="false"),
         sa.Column("made_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
