@@ -288,7 +288,7 @@ _HANDLERS: dict[str, Handler] = {
     "order.routing.requested": rescheduling.record_request,
     "routing.reschedule.requested": rescheduling.record_rescheduling,
     "routing.proposed": rescheduling.record_proposal,
-    "stock.restocked": rescheduling.record_proposal,
+    "stock.restocked": rescheduling.record_restock,
     "exception.resolve.requested": record_resolution,
     "exception.change.requested": record_change,
     "exception.deadline.passed": record_overdue,

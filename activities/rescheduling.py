@@ -1,5 +1,7 @@
 """What people say about routing schedules: another date, or now."""
 
+from datetime import datetime
+
 from sqlalchemy import bindparam, select
 
 from activities.arrivals import Arrival, body_as
@@ -7,6 +9,7 @@ from activities.scheduling import planned
 from activities.unit import Unit
 from activities.waiting import read_waiting
 from orderloom.domain.errors import NotFound
+from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.scheduling import RescheduleRouting, RoutingScheduleFrozen
 from orderloom.persistence.tables.fulfillment import routing_schedules
@@ -33,11 +36,7 @@ async def record_rescheduling(unit: Unit, arrival: Arrival) -> int:
     if schedule.status != "scheduled":
         detail = f"routing schedule {command.schedule} of order {unit.order.id} is {schedule.status}"
         raise RoutingScheduleFrozen(detail, schedule=command.schedule, status=schedule.status)
-    due = max(command.scheduled_at, unit.now)
-    key = {"order_id": unit.order.id, "number": command.schedule}
-    unit.change(routing_schedules, key, {"scheduled_at": due})
-    data = {"schedule": command.schedule, "due": due.isoformat()}
-    return unit.journal(RESCHEDULED, {**data}, id=arrival.id, source=arrival.source, cause=arrival.id)
+    return _move(unit, arrival, command.schedule, max(command.scheduled_at, unit.now))
 
 
 async def record_request(unit: Unit, arrival: Arrival) -> int:
@@ -49,14 +48,25 @@ async def record_request(unit: Unit, arrival: Arrival) -> int:
     """
     if not (await read_waiting(unit)).pools:
         raise OrderMoved(f"order {unit.order.id} has nothing that waits for a location")
-    number = (await unit.read(_OPEN, {"of_order": unit.order.id})).scalar_one_or_none()
-    if number is None or RESCHEDULED not in unit.order.wanted:
+    if RESCHEDULED not in unit.order.wanted:
         return arrival.enter(unit, {})
-    unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"scheduled_at": unit.now})
-    data = {"schedule": number, "due": unit.now.isoformat()}
-    return unit.journal(RESCHEDULED, {**data}, id=arrival.id, source=arrival.source, cause=arrival.id)
+    return await record_proposal(unit, arrival)
 
 
 async def record_proposal(unit: Unit, arrival: Arrival) -> int:
-    """Journal that stock is held for the order: the number of the proposal, and the wave that made it."""
+    """Let a planned attempt be made now, be it that a wave has found a routing or that a person wants it."""
+    number = (await unit.read(_OPEN, {"of_order": unit.order.id})).scalar_one_or_none()
+    if number is None:
+        return arrival.enter(unit, {})
+    return _move(unit, arrival, number, unit.now)
+
+
+def _move(unit: Unit, arrival: Arrival, number: int, due: datetime) -> int:
+    unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"scheduled_at": due})
+    data: JsonObject = {"schedule": number, "due": due.isoformat()}
+    return unit.journal(RESCHEDULED, data, id=arrival.id, source=arrival.source, cause=arrival.id)
+
+
+async def record_restock(unit: Unit, arrival: Arrival) -> int:
+    """Journal that stock is held for the order: the number of the proposal."""
     return arrival.enter(unit, arrival.body)

@@ -23,6 +23,11 @@ _STANDING = text(
     SELECT
         (SELECT COUNT(*) FROM routing_schedules WHERE order_id = :order_id) AS schedules,
         p.number, p.scheduled_at,
+        EXISTS (
+            SELECT 1 FROM journal w
+            WHERE w.order_id = :order_id AND w.type IN ('stock.restocked', 'order.routing.requested', 'items.cancelled')
+                AND w.seq > (SELECT MAX(s.seq) FROM journal s
+                             WHERE s.order_id = :order_id AND s.type = 'routing.scheduled')) AS woken,
         (SELECT COUNT(*) FROM journal j
          WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
              AND NOT jsonb_exists(j.data, 'woken')
@@ -39,12 +44,14 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
     """
     Plan a routing attempt: at once after what asked for it, later after attempts that found nothing.
 
-    What asked for it is the last event whose type is the reason; attempts before it do not count.
+    What asked for it is the last event whose type is the reason; attempts before it do not count. A planned attempt is
+    due when its date has come, or when something has happened since that may make it succeed.
     """
     values = {"order_id": unit.order.id, "reason": command.reason}
     standing = (await unit.read(_STANDING, values)).one()
     if standing.number is not None:
-        return _scheduled(standing.number, standing.scheduled_at, unit.now)
+        due = unit.now if standing.woken else standing.scheduled_at
+        return _scheduled(standing.number, due, unit.now)
     due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
     number = standing.schedules + 1
     unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})

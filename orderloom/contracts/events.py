@@ -65,12 +65,6 @@ class StockRestocked(Frozen):
     proposal: int
 
 
-class RoutingProposed(StockRestocked):
-    """A wave proposes a routing; what it takes is held for a while."""
-
-    wave: str
-
-
 class RoutingRescheduled(Frozen):
     """A planned routing attempt has another date."""
 
@@ -257,7 +251,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "payment.updated": PaymentUpdated,
     "routing.abandoned": RoutingAbandoned,
     "routing.attempted": RoutingAttempted,
-    "routing.proposed": RoutingProposed,
+    "routing.proposed": NoFacts,
     "routing.rescheduled": RoutingRescheduled,
     "routing.scheduled": RoutingScheduled,
     "routing.withdrawn": RoutingWithdrawn,
