@@ -107,12 +107,10 @@ _ANSWER = text(
     FROM routing_attempts a WHERE a.order_id = :of_order AND a.number = :of_number
     """
 ).columns(routing_attempts.c.answer, column("limited", JSONB), column("proposed", Boolean))
-"""An attempt's answer, the traits of its locations that take only so much a day, and whether stock is held for the order."""
+"""An attempt's answer, the traits of its locations that take only so much a day, and whether stock is held for it."""
 
 
-async def _routed(
-    unit: Unit, attempt: int, waiting: Waiting
-) -> tuple[tuple[RoutedPart, ...], dict[str, date], bool]:
+async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[tuple[RoutedPart, ...], dict[str, date], bool]:
     """
     Return the parts that go out by the attempt, if what waits is still what it saw.
 

@@ -122,6 +122,9 @@ class Session:
                 return await self._change("return", change)
             case Step(expect=Expectation() as expectation):
                 return await self._expect(expectation)
+            case Step(reschedule=Reschedule() as reschedule):
+                answer = await self._clerk.reschedule(reschedule, self._start)
+                return answer.unlike(reschedule.refused)
             case _:
                 return await self._other(step)
 
@@ -129,9 +132,6 @@ class Session:
         match step:
             case Step(route=Route() as route):
                 return (await self._clerk.route(route.order)).unlike(None)
-            case Step(reschedule=Reschedule() as reschedule):
-                answer = await self._clerk.reschedule(reschedule, self._start)
-                return answer.unlike(reschedule.refused)
             case Step(attend=Attend() as attend):
                 return (await self._clerk.attend(attend)).unlike(attend.refused)
             case Step(work=Work() as work):
