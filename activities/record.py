@@ -38,7 +38,6 @@ from orderloom.persistence.intake import ORDER_PLACED
 from orderloom.persistence.journal import lock, mark_finished
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
-from orderloom.persistence.waiting import read_waiting
 
 _table = intake.c
 

@@ -7,12 +7,12 @@ from sqlalchemy import bindparam, select
 from activities.arrivals import Arrival, body_as
 from activities.scheduling import planned
 from activities.unit import Unit
-from activities.waiting import read_waiting
 from orderloom.domain.errors import NotFound
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.scheduling import RescheduleRouting, RoutingScheduleFrozen
 from orderloom.persistence.tables.fulfillment import routing_schedules
+from orderloom.persistence.waiting import read_waiting
 
 RESCHEDULED = "routing.rescheduled"
 """What a flow that waits for its schedule listens to."""

@@ -33,6 +33,11 @@ class Order(Protocol):
         ...
 
     @property
+    def priority(self) -> int:
+        """Return which orders go first where stock is scarce: the higher."""
+        ...
+
+    @property
     def ship_complete(self) -> bool:
         """Return whether no part goes out before all can."""
         ...

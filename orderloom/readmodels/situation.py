@@ -24,6 +24,7 @@ class OrderLooked(Frozen):
     id: str
     channel_id: str
     policy: ChannelPolicy
+    priority: int
     ship_complete: bool
 
 
@@ -68,7 +69,8 @@ class Looker:
 async def looker_of(conn: AsyncConnection, order: str, now: datetime) -> Looker | None:
     """Return what reads an order as it is in the snapshot; None: there is no such order."""
     table = orders.c
-    query = select(table.id, table.channel_id, table.policy, table.ship_complete).where(table.id == order)
+    columns = table.id, table.channel_id, table.policy, table.priority, table.ship_complete
+    query = select(*columns).where(table.id == order)
     row = (await conn.execute(query)).mappings().one_or_none()
     return None if row is None else Looker(conn, OrderLooked.model_validate(row), now)
 
