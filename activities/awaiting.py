@@ -8,7 +8,6 @@ from sqlalchemy import bindparam, delete, insert
 from activities.unit import Unit
 from orderloom.domain.parts import Routing
 from orderloom.domain.routing import RoutingOutcome
-from orderloom.domain.waves import Found
 from orderloom.persistence.proposals import Proposal, accept, proposal_of, release
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held
 from orderloom.persistence.tables.waiting import stock_waits
@@ -21,27 +20,6 @@ _FORGET = delete(stock_waits).where(stock_waits.c.order_id == bindparam("of_orde
 async def held_for(unit: Unit) -> Proposal | None:
     """Return what is held for the order until it answers."""
     return await proposal_of(await unit.written(), unit.order.id)
-
-
-def proposed(proposal: Proposal, waiting: Waiting) -> Found | None:
-    """Return what a wave has found for the order, if that is still what waits and its goods are held."""
-    found = None if proposal.found is None else Found.model_validate(proposal.found)
-    if found is None:
-        return None
-    routing = found.attempted.routing
-    seen: Counter[tuple[str, str]] = Counter()
-    for part in routing.parts:
-        seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
-    sent: Counter[str] = Counter()
-    for part in routing.carried_out:
-        for each in part.plan if part.stocked else ():
-            sent[each.sku] += each.quantity
-    own: Counter[str] = Counter()
-    for line in proposal.lines:
-        own[line.sku] += line.own
-    # What is reserved goes first; a reservation made or released since would be held twice, or not at all.
-    same = seen == waiting.by_group and +own == sent - waiting.reserved
-    return found if same else None
 
 
 async def give_back(unit: Unit, proposal: Proposal) -> None:

@@ -286,7 +286,6 @@ _HANDLERS: dict[str, Handler] = {
     "order.return.requested": _return_requested,
     "order.routing.requested": rescheduling.record_request,
     "routing.reschedule.requested": rescheduling.record_rescheduling,
-    "routing.proposed": rescheduling.record_proposal,
     "stock.restocked": rescheduling.record_restock,
     "exception.resolve.requested": record_resolution,
     "exception.change.requested": record_change,

@@ -50,11 +50,6 @@ async def record_request(unit: Unit, arrival: Arrival) -> int:
         raise OrderMoved(f"order {unit.order.id} has nothing that waits for a location")
     if RESCHEDULED not in unit.order.wanted:
         return arrival.enter(unit, {})
-    return await record_proposal(unit, arrival)
-
-
-async def record_proposal(unit: Unit, arrival: Arrival) -> int:
-    """Let a planned attempt be made now, be it that a wave has found a routing or that a person wants it."""
     number = (await unit.read(_OPEN, {"of_order": unit.order.id})).scalar_one_or_none()
     if number is None:
         return arrival.enter(unit, {})

@@ -1,6 +1,6 @@
 """Routing: what an attempt finds."""
 
-from activities.awaiting import give_back, held_for, proposed, stop_waiting, wait_for_stock
+from activities.awaiting import give_back, held_for, stop_waiting, wait_for_stock
 from activities.registry import implements
 from activities.scheduling import end, may_retry, note_attempt, require_planned
 from activities.searching import search
@@ -8,9 +8,8 @@ from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import FindRoutes, RouteFound
 from orderloom.domain.routing import RoutingOutcome
-from orderloom.domain.waves import Found
 from orderloom.persistence.tables.fulfillment import routing_attempts
-from orderloom.persistence.waiting import Waiting, read_waiting
+from orderloom.persistence.waiting import read_waiting
 
 NAMED = 10
 """How many locations an answer names."""
@@ -26,8 +25,10 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
             await stop_waiting(unit)
         end(unit, command.schedule, "completed", unit.now)
         return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
-    found = await _find(unit, waiting, proposal_open=schedule.proposed)
-    routing = found.attempted.routing
+    situation, attempted = await search(unit, waiting)
+    routing = attempted.routing
+    if schedule.proposed and not routing.carried_out and (held := await held_for(unit)) is not None:
+        await give_back(unit, held)
     whole = routing.outcome is RoutingOutcome.ROUTED
     if schedule.waits or not whole:
         await wait_for_stock(unit, waiting, routing)
@@ -44,9 +45,9 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
             "outcome": routing.outcome.value,
             "answer": routing.model_dump(mode="json"),
             "policy": unit.order.policy.routing.label,
-            "seen": found.seen.model_dump(mode="json", exclude_defaults=True),
+            "seen": situation.model_dump(mode="json", exclude_defaults=True),
             "fates": [
-                [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in found.attempted.fates
+                [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in attempted.fates
             ],
             "at": unit.now,
         },
@@ -58,20 +59,3 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         splits=routing.splits,
         retry=not whole and await may_retry(unit),
     )
-
-
-async def _find(unit: Unit, waiting: Waiting, *, proposal_open: bool) -> Found:
-    """Return what a wave proposes, or what is found now; what is held for the order and of no use is released."""
-    held = await held_for(unit) if proposal_open else None
-    if held is not None and held.wave is not None:
-        found = proposed(held, waiting)
-        if found is None or not found.attempted.routing.carried_out:
-            await give_back(unit, held)
-        if found is not None:
-            return found
-        held = None
-    situation, attempted = await search(unit, waiting)
-    found = Found(seen=situation, attempted=attempted)
-    if held is not None and not found.attempted.routing.carried_out:
-        await give_back(unit, held)
-    return found

@@ -60,11 +60,11 @@ class Proposals:
         body: JsonObject = {"proposal": one.id}
         event = Submission(
             kind="event",
-            type="stock.restocked" if one.wave is None else "routing.proposed",
+            type="stock.restocked",
             source=SOURCE,
             external_id=str(one.id),
             order_id=one.order,
-            body=body if one.wave is None else {**body, "wave": one.wave},
+            body=body,
             received_at=self._clock.now(),
         )
         await submit(self._engine, self._vault, event)

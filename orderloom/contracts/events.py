@@ -251,7 +251,6 @@ EVENTS: dict[str, type[BaseModel]] = {
     "payment.updated": PaymentUpdated,
     "routing.abandoned": RoutingAbandoned,
     "routing.attempted": RoutingAttempted,
-    "routing.proposed": NoFacts,
     "routing.rescheduled": RoutingRescheduled,
     "routing.scheduled": RoutingScheduled,
     "routing.withdrawn": RoutingWithdrawn,

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, DateTime, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderloom.domain.model import Frozen, JsonObject
+from orderloom.domain.model import Frozen
 from orderloom.domain.waiting import AtGroup, Waiting
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, groups_of
 from orderloom.persistence.waking import offer
@@ -25,14 +25,12 @@ class HeldLine(Frozen):
 
 
 class Proposal(Frozen):
-    """What is held for an order, and for a wave's proposal what it has found (``domain.waves.Found``)."""
+    """What is held for an order."""
 
     id: int
     order: str
     group: str
     priority: int
-    wave: str | None
-    found: JsonObject | None
     lines: tuple[HeldLine, ...]
 
 
@@ -41,12 +39,11 @@ class Due(Frozen):
 
     id: int
     order: str
-    wave: str | None
     lapsed: bool
 
 
 _OPEN = """
-    SELECT p.id, p.order_id AS "order", p.group_id AS "group", p.wave, p.found, o.priority,
+    SELECT p.id, p.order_id AS "order", p.group_id AS "group", o.priority,
            COALESCE((SELECT jsonb_agg(jsonb_build_object('sku', l.sku, 'location', l.location_id,
                                                          'quantity', l.quantity, 'own', l.own) ORDER BY l.place, l.sku)
                      FROM proposal_lines l WHERE l.proposal_id = p.id), '[]') AS lines
@@ -54,14 +51,14 @@ _OPEN = """
     WHERE p.status = 'open' AND {which}
     FOR UPDATE OF p
 """
-_OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(found=JSONB, lines=JSONB)
-_BY_ID = text(_OPEN.format(which="p.id = :id")).columns(found=JSONB, lines=JSONB)
+_OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(lines=JSONB)
+_BY_ID = text(_OPEN.format(which="p.id = :id")).columns(lines=JSONB)
 _END = text("UPDATE proposals SET status = :status, ended_at = :now WHERE id = :id").bindparams(
     bindparam("now", type_=DateTime(timezone=True))
 )
 _DUE = text(
     """
-    SELECT id, order_id AS "order", wave, expires_at <= :now AS lapsed
+    SELECT id, order_id AS "order", expires_at <= :now AS lapsed
     FROM proposals WHERE status = 'open' AND (NOT told OR expires_at <= :now)
     ORDER BY id LIMIT :limit
     """

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Identity, Index, Integer, Table, Text
 
-from orderloom.persistence.tables.base import Document, Id, Instant, metadata
+from orderloom.persistence.tables.base import Id, Instant, metadata
 
 stock_waits = Table(
     "stock_waits",
@@ -25,15 +25,12 @@ proposals = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("order_id", Id, ForeignKey("orders.id"), nullable=False),
     Column("group_id", Id, nullable=False),
-    Column("wave", Text),  # the wave that made it; null when stock rose
     Column("status", Text, nullable=False),  # open | accepted | released | lapsed
-    Column("found", Document),  # of a wave: domain.waves.Found
     Column("told", Boolean, nullable=False, server_default="false"),  # the order has the event in its intake
     Column("made_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Index("uq_proposals_open", "order_id", unique=True, postgresql_where="status = 'open'"),
-    Index("uq_proposals_wave", "wave", "order_id", unique=True, postgresql_where="wave IS NOT NULL"),
 )
 
 proposal_lines = Table(

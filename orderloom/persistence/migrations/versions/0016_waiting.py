@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0016"
 down_revision = "0015"
@@ -34,9 +33,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), nullable=False),
         sa.Column("order_id", sa.Text, nullable=False),
         sa.Column("group_id", sa.Text, nullable=False),
-        sa.Column("wave", sa.Text),
         sa.Column("status", sa.Text, nullable=False),
-        sa.Column("found", JSONB),
         sa.Column("told", sa.Boolean, nullable=False, server_default="false"),
         sa.Column("made_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
@@ -46,13 +43,6 @@ def upgrade() -> None:
     )
     op.create_index(
         "uq_proposals_open", "proposals", ["order_id"], unique=True, postgresql_where=sa.text("status = 'open'")
-    )
-    op.create_index(
-        "uq_proposals_wave",
-        "proposals",
-        ["wave", "order_id"],
-        unique=True,
-        postgresql_where=sa.text("wave IS NOT NULL"),
     )
     op.create_table(
         "proposal_lines",
