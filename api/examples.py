@@ -187,5 +187,6 @@ EXPECT: JsonObject = {
 
 RECEIVED: JsonObject = {"quantity": 25}
 """Twenty-five of them have arrived."""
+
 RESCHEDULE: JsonObject = {"scheduled_at": "2026-03-02T14:00:00Z"}
 """Try to route at two in the afternoon."""
