@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderloom.persistence.waking import restocked
+
 type Mode = Literal["full", "delta"]
 """Whether quantities are what is on hand, or what it changes by."""
 
@@ -34,8 +36,6 @@ class Merged(NamedTuple):
 
     changed: int
     """Rows of stock whose on hand is another now."""
-    risen: dict[tuple[str, str], int]
-    """By how much on hand has risen, by location and SKU."""
     refused: list[tuple[int, str]]
     """Line and code of what was not merged: ``location.unknown``, ``sku.unknown``, ``stock.out_of_range``."""
 
@@ -133,7 +133,7 @@ _STATEMENTS = {
 
 async def merge_stock(conn: AsyncConnection, rows: Sequence[StockRow], mode: Mode, now: datetime) -> Merged:
     """
-    Set or change what is on hand, in groups too, and note each change with its cause.
+    Set or change what is on hand, in groups too, note each change, and give what has come in to orders that wait.
 
     Rows of one shelf are taken together: of a full merge the last one counts, of a delta their sum. A row that cannot
     be merged is told, and stops none of the others.
@@ -146,8 +146,9 @@ async def merge_stock(conn: AsyncConnection, rows: Sequence[StockRow], mode: Mod
     for statement in (_ENSURE_STOCK, _LOCK, _ENSURE_GROUPS):
         await conn.execute(statement)
     changes = (await conn.execute(_STATEMENTS[mode], {"now": now})).all()
+    risen = {(row.location_id, row.sku): row.quantity for row in changes if row.possible and row.quantity > 0}
+    await restocked(conn, risen, now=now)
     return Merged(
         changed=sum(row.possible for row in changes),
-        risen={(row.location_id, row.sku): row.quantity for row in changes if row.possible and row.quantity > 0},
         refused=sorted(unknown + [(row.line, "stock.out_of_range") for row in changes if not row.possible]),
     )
