@@ -3,12 +3,14 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 
 from orderloom.contracts.queues import workflow_id
+from orderloom.stack import Options
 from tests.workflows.shop import Shop, secrets_in
 
 JOURNAL = [
@@ -26,6 +28,12 @@ JOURNAL = [
     "payment.captured",
     "payment.updated",
 ]
+
+
+@pytest.fixture
+def options() -> Options:
+    """Let the webhook come well after the answer: one that is first, or that waits for it, changes what is sent."""
+    return Options(webhook_lag=1.5, patience=20.0)
 
 
 async def _fulfilled(shop: Shop) -> str:
@@ -54,7 +62,7 @@ async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
 
 
 async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
-    """31 events, 3 workflow tasks, 8 state transitions, not above 20 KB: one more is a defect or a decision."""
+    """31 events, 3 workflow tasks, 8 state transitions, not above 21 KB: one more is a defect or a decision."""
     order = await _fulfilled(shop)
 
     described = (await shop.describe(order)).raw_description.workflow_execution_info
@@ -62,7 +70,7 @@ async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
     tasks = events[EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
     measured = (described.history_length, tasks, described.state_transition_count, described.history_size_bytes)
     assert measured[:3] == (31, 3, 8), measured
-    assert measured[3] <= 20_000, measured
+    assert measured[3] <= 21_000, measured
     assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
 
 
@@ -82,9 +90,8 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
         event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
 
     locks = [one for one in sent if "FOR UPDATE OF o" in one]
-    # A webhook that is recorded before the answer is settled leaves two statements less to settle it with.
-    webhook_first = (await shop.journal(order))[-1] == "payment.captured"
-    assert (len(locks), len(sent)) == (13, 67 if webhook_first else 69)
+    assert (await shop.journal(order))[-1] == "payment.updated", "the webhook came before the answer was settled"
+    assert (len(locks), len(sent)) == (13, 69)
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:
