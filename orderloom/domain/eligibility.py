@@ -188,7 +188,7 @@ def _distance(order: OrderFacts, location: LocationFacts) -> float | None:
 
 def _charge(objective: Objective, location: LocationFacts, away: float | None, whole: Mapping[str, int]) -> Charge:
     """Return what a location adds to *objective*, in whole numbers: metres, minor units, grams, ranks."""
-    traits, km = location.traits, away or 0.0
+    traits, km = location.traits, UNKNOWN_METRES / 1000 if away is None else away
     opening = per_unit = 0
     match objective:
         case "fewest_splits":

@@ -121,6 +121,16 @@ def test_objectives_are_charged_in_their_order() -> None:
     }
 
 
+def test_a_place_that_is_not_known_is_never_near() -> None:
+    """By cost and carbon it counts as farther than anything, where either goes by distance."""
+    traits = LocationTraits.model_validate({"shipping": {"per_km": 2}, "carbon": {"grams_per_unit_km": 0.5}})
+    policy = RoutingPolicy(objectives=("shipping_cost", "carbon"))
+
+    [fate] = fates(policy, ORDER, [_location(traits=traits)], _never)
+
+    assert [(it.opening, it.per_unit) for it in fate.charges] == [(80_000, 0), (0, 20_000)]
+
+
 @given(
     st.lists(st.integers(0, 50), min_size=1, max_size=6),
     st.permutations(["fewest_splits", "distance", "priority", "stock_balance"]),
