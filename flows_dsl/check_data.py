@@ -12,7 +12,7 @@ from flows_dsl.compiled import CONTINUE, DIRECTIVES, EXIT
 from flows_dsl.compiler import Items
 from flows_dsl.expressions import unwrap
 from flows_dsl.findings import escape
-from flows_dsl.shapes import ANY, Shape, join, list_of, obj, of_model, of_value
+from flows_dsl.shapes import ANY, Shape, join, list_of, obj, of_model, of_schema, of_value
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.events import ENVELOPE, EVENTS
 from orderloom.domain.errors import Problem
@@ -87,7 +87,7 @@ class DataFlow:
         return self.scopes
 
     def _through(self, variables: Mapping[str, Shape]) -> None:
-        given = self._started_with()
+        given = _demanded(self._started_with(), self._document.input)
         known = {**variables, "order": self._order, "workflow": _workflow(given)}
         self.scopes, self._exports = {}, []
         start = Scope(given, given, ANY, ANY, known)
@@ -162,6 +162,7 @@ class DataFlow:
     ) -> Shape | None:
         if isinstance(task, model.RefusedTask):
             return ANY
+        raw = _demanded(raw, task.input)
         scope = Scope(raw, raw, ANY, ANY, variables)
         if task.input is not None and task.input.from_ is not None:
             scope = replace(scope, input=self.template(task.input.from_, scope, "/input/from"))
@@ -172,8 +173,9 @@ class DataFlow:
         scope = replace(scope, output=output, result=output)
         if task.output is not None and task.output.as_ is not None:
             scope = replace(scope, result=self.template(task.output.as_, scope, "/output/as"))
+        scope = replace(scope, result=_demanded(scope.result, task.output))
         if task.export is not None and task.export.as_ is not None:
-            self._exports.append(self.template(task.export.as_, scope, "/export/as"))
+            self._exports.append(_demanded(self.template(task.export.as_, scope, "/export/as"), task.export))
         self.scopes[pointer] = scope
         if isinstance(task, model.TryTask):
             known = {**scope.variables, task.catch.as_: of_model(Problem)}
@@ -236,6 +238,13 @@ class DataFlow:
             inner = {**scope.variables, each.item: read, each.at: of_value(0)}
             self._list(f"{pointer}/foreach/do", each.do, scope.input, inner, ends)
         return list_of(ANY)
+
+
+def _demanded(known: Shape, edge: parts.Input | parts.Output | None) -> Shape:
+    """Return *known*, or where nothing is known what the schema at the edge demands."""
+    if known != ANY or edge is None or edge.schema_ is None:
+        return known
+    return of_schema(edge.schema_.document)
 
 
 def _filters(to: parts.Listen) -> list[parts.EventFilter]:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
+from orderloom.domain.model import Json, JsonObject
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -19,6 +21,8 @@ class Shape:
     """``BOOL``, ``INT``, ``DOUBLE``, ``STRING``, ``LIST``, ``MAP`` or ``DYN``."""
     fields: Mapping[str, "Shape"] | None = field(default=None, hash=False)
     """All fields of an object; None when they are not known."""
+    open: bool = False
+    """An object may have more fields than the known ones."""
     item: "Shape | None" = None
     choices: tuple["Shape", ...] = ()
 
@@ -30,7 +34,7 @@ class Shape:
         if part.startswith("["):
             return self.item or (ANY if self.type in {"DYN", "LIST"} else None)
         if self.fields is not None:
-            return self.fields.get(part)
+            return self.fields.get(part, ANY if self.open else None)
         return ANY if self.type in {"DYN", "MAP"} else None
 
     def names(self) -> list[str]:
@@ -49,6 +53,35 @@ def obj(fields: Mapping[str, Shape]) -> Shape:
 def list_of(item: Shape) -> Shape:
     """Return the shape of a list."""
     return Shape("LIST", item=item)
+
+
+def of_schema(schema: Json) -> Shape:
+    """Return the shape that a JSON Schema demands, as far as that is plain; what may be missing may be anything."""
+    found = ANY
+    match schema:
+        case {"anyOf": list() as choices} | {"oneOf": list() as choices}:
+            found = join(map(of_schema, choices))
+        case {"enum": list() as values}:
+            found = join(map(of_value, values))
+        case {"const": value}:
+            found = of_value(value)
+        case {"type": "object"}:
+            found = _of_object(schema)
+        case {"type": "array"}:
+            found = list_of(of_schema(schema.get("items")))
+        case {"type": str() as name}:
+            found = _OF_JSON.get(name, ANY)
+        case _:
+            pass
+    return found
+
+
+def _of_object(schema: JsonObject) -> Shape:
+    properties, required = schema.get("properties"), schema.get("required")
+    known = properties if isinstance(properties, dict) else {}
+    needed = required if isinstance(required, list) else []
+    fields = {name: of_schema(each) if name in needed else ANY for name, each in known.items()}
+    return Shape("MAP", fields, open=schema.get("additionalProperties") is not False)
 
 
 def join(shapes: Iterable[Shape]) -> Shape:
@@ -100,6 +133,10 @@ def _of_class(class_: type[Any]) -> Shape:
 
 
 _SHAPES: dict[type[Any], Shape] = {simple: Shape(name) for simple, name in _SIMPLE.items()}
+
+
+_OF_JSON = {"boolean": Shape("BOOL"), "integer": Shape("INT"), "string": Shape("STRING")}
+"""A JSON number may be either of CEL's."""
 
 
 def of_value(value: object) -> Shape:
