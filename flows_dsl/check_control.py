@@ -127,6 +127,11 @@ class ControlCheck:
             for at, each in enumerate(filters or []):
                 self._filter(f"{pointer}/{mode}/{at}", each, names, starts=starts, all_=mode == "all")
 
+    def _of_ours(self, type_: str) -> bool:
+        """Return whether a type looks like one of ours, by its first part or as a whole; others are their authors'."""
+        family = type_.partition(".")[0]
+        return close(type_, self._events, ALIKE) is not None or any(it.startswith(f"{family}.") for it in EVENTS)
+
     def _filter(
         self, pointer: str, wanted: parts.EventFilter, names: tuple[str, ...], *, starts: bool, all_: bool = False
     ) -> None:
@@ -134,7 +139,7 @@ class ControlCheck:
         self._correlate(f"{pointer}/correlate", wanted, names, starts=starts, all_=all_)
         if not isinstance(given.get("type"), str) or unwrap(str(given["type"])) is not None:
             notes.add(f"{pointer}/with", "listen.type", "An event filter needs a literal type.", "Add type.")
-        elif (type_ := str(given["type"])) not in self._events and close(type_, self._events, ALIKE):
+        elif (type_ := str(given["type"])) not in self._events and self._of_ours(type_):
             message, remedy = f"No event of the type {type_!r} is known.", did_you_mean(type_, self._events)
             notes.add(f"{pointer}/with/type", "event.unknown", message, remedy)
         for name in sorted(given):

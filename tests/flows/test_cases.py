@@ -29,7 +29,7 @@ do:
         do:
           - give-back: {call: release-reservation, then: end}
   - await-approval:
-      listen: {to: {one: {with: {type: order.approved}}}}
+      listen: {to: {one: {with: {type: shop.approved}}}}
       timeout: {after: P1D}
   - tell:
       emit: {event: {with: {type: order.released, data: {by: "${ input[0].who }"}}}}
@@ -72,13 +72,13 @@ def test_events_come_in_virtual_time(tmp_path: Path, capsys: pytest.CaptureFixtu
 actions: {authorize-payment: {returns: {amount: 1}}}
 cases:
   - case: In time
-    events: [{type: order.approved, after: PT23H, data: {who: Ada}}]
+    events: [{type: shop.approved, after: PT23H, data: {who: Ada}}]
     expect:
       path: [secure, secure/ask, await-approval, tell]
       emits: [{type: order.released, with: {by: Ada}}]
       takes: PT23H
   - case: Too late
-    events: [{type: order.approved, after: P2D, data: {who: Ada}}]
+    events: [{type: shop.approved, after: P2D, data: {who: Ada}}]
     expect: {emits: [], takes: P1D, faulted: {type: timeout, task: await-approval}}
 """,
     )

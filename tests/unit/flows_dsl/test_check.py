@@ -107,6 +107,10 @@ do:
         pytest.param("call: find-routes@2", "action.unknown_major", 15, 13, id="major"),
         pytest.param("listen: {to: {one: {with: {type: a}}}}", "listen.no_timeout", 15, 7, id="listen-for-ever"),
         pytest.param(
+            "listen: {to: {one: {with: {type: order.approved}}}}\n      timeout: {after: P1D}",
+            "event.unknown", 15, 40, id="event",
+        ),
+        pytest.param(
             "listen: {to: {one: {with: {type: a}}, until: 'true'}}\n      timeout: {after: P1D}",
             "listen.until", 15, 45, id="until-one",
         ),
