@@ -125,12 +125,12 @@ class _Check:
         for note in notes:
             self._notes.add(note.pointer, note.code, note.message, note.remedy, key=note.key)
 
-    def _unread(self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]]) -> None:
+    def _unread(self, pointer: str, items: Sequence[Mapping[str, model.Task | model.BrokenTask]]) -> None:
         """Tell what is made and never read, once all expressions are known."""
         if not pointer.endswith("/fork/branches"):
             self._add(set_findings(pointer, items, self._expressions.reads))
         for at, (name, task) in enumerate(_named(items)):
-            if isinstance(task, model.RefusedTask):
+            if isinstance(task, model.BrokenTask):
                 continue
             here = f"{pointer}/{at}/{escape(name)}"
             self._add(export_findings(here, task, self._expressions.reads))
@@ -170,12 +170,12 @@ class _Check:
         self._add(action_findings(pointer, function, self._actions, types))
 
     def _list(
-        self, pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], names: tuple[str, ...]
+        self, pointer: str, items: Sequence[Mapping[str, model.Task | model.BrokenTask]], names: tuple[str, ...]
     ) -> None:
         self._add(jump_findings(pointer, items, branches=pointer.endswith("/fork/branches")))
         for at, (name, task) in enumerate(_named(items)):
             here = f"{pointer}/{at}/{escape(name)}"
-            if isinstance(task, model.RefusedTask):
+            if isinstance(task, model.BrokenTask):
                 self._broken = True  # its shape was told already
                 continue
             self._tasks.common(here, task, names)
@@ -191,15 +191,15 @@ class _Check:
 
 
 def _named(
-    items: Sequence[Mapping[str, model.Task | model.RefusedTask]],
-) -> Iterator[tuple[str, model.Task | model.RefusedTask]]:
+    items: Sequence[Mapping[str, model.Task | model.BrokenTask]],
+) -> Iterator[tuple[str, model.Task | model.BrokenTask]]:
     for item in items:
         yield from item.items()
 
 
 def _blocks(
     pointer: str, task: model.Task
-) -> Iterator[tuple[str, Sequence[Mapping[str, model.Task | model.RefusedTask]], tuple[str, ...]]]:
+) -> Iterator[tuple[str, Sequence[Mapping[str, model.Task | model.BrokenTask]], tuple[str, ...]]]:
     """Yield the lists of tasks inside *task*, each with the variables that it adds."""
     match task:
         case model.DoTask():

@@ -155,12 +155,12 @@ class DataFlow:
     def _task(
         self,
         pointer: str,
-        task: model.Task | model.RefusedTask,
+        task: model.Task | model.BrokenTask,
         raw: Shape,
         variables: Mapping[str, Shape],
         ends: list[Shape],
     ) -> Shape | None:
-        if isinstance(task, model.RefusedTask):
+        if isinstance(task, model.BrokenTask):
             return ANY
         raw = _demanded(raw, task.input)
         scope = Scope(raw, raw, ANY, ANY, variables)

@@ -46,7 +46,7 @@ def _takes(catch: model.Catch, error: type[OrderloomError]) -> bool:
     )
 
 
-def _parts(task: model.Task | model.RefusedTask) -> list[str]:
+def _parts(task: model.Task | model.BrokenTask) -> list[str]:
     """Return where the lists of tasks stand in *task*, in the order of ``blocks``."""
     match task:
         case model.TryTask():

@@ -11,7 +11,7 @@ from flows_dsl.notes import Note
 
 
 def jump_findings(
-    pointer: str, items: Sequence[Mapping[str, model.Task | model.RefusedTask]], *, branches: bool = False
+    pointer: str, items: Sequence[Mapping[str, model.Task | model.BrokenTask]], *, branches: bool = False
 ) -> Iterator[Note]:
     """Yield what is wrong with the names and jumps of the list at *pointer*; nothing jumps between *branches*."""
     tasks = [(name, task) for item in items for name, task in item.items()]
@@ -35,8 +35,8 @@ def jump_findings(
         yield Note(f"{pointer}/{at}/{escape(name)}", "task.unreachable", message, remedy, key=True)
 
 
-def _targets(pointer: str, task: model.Task | model.RefusedTask, index: Mapping[str, int]) -> Iterator[Note]:
-    if isinstance(task, model.RefusedTask):
+def _targets(pointer: str, task: model.Task | model.BrokenTask, index: Mapping[str, int]) -> Iterator[Note]:
+    if isinstance(task, model.BrokenTask):
         return
     if task.then is not None:
         yield from _target(f"{pointer}/then", task.then, index)
@@ -71,9 +71,9 @@ class Way:
     skipped: bool = False
 
 
-def ways(task: model.Task | model.RefusedTask) -> list[Way]:
+def ways(task: model.Task | model.BrokenTask) -> list[Way]:
     """Return the ways out of *task*: names of tasks and flow directives."""
-    if isinstance(task, model.RefusedTask):
+    if isinstance(task, model.BrokenTask):
         return [Way(CONTINUE)]
     skipped = [Way(CONTINUE, skipped=True)] if task.if_ is not None else []
     if isinstance(task, model.RaiseTask):
@@ -85,7 +85,7 @@ def ways(task: model.Task | model.RefusedTask) -> list[Way]:
     return [*skipped, *map(Way, found)]
 
 
-def _reached(tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], index: Mapping[str, int]) -> set[int]:
+def _reached(tasks: Sequence[tuple[str, model.Task | model.BrokenTask]], index: Mapping[str, int]) -> set[int]:
     reached: set[int] = set()
     todo = [0]
     while todo:

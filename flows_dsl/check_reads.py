@@ -35,7 +35,7 @@ def set_findings(pointer: str, items: Items, reads: Reads) -> Iterator[Note]:
 
 
 def _read(
-    start: int, tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], places: Sequence[str], reads: Reads
+    start: int, tasks: Sequence[tuple[str, model.Task | model.BrokenTask]], places: Sequence[str], reads: Reads
 ) -> bool:
     index = {name: at for at, (name, _) in reversed(list(enumerate(tasks)))}
     seen: set[int] = set()
@@ -50,7 +50,7 @@ def _read(
         task = tasks[at][1]
         if any(path[0] == "input" for path in reads.get(places[at], ())):
             return True
-        if isinstance(task, model.RefusedTask) or not isinstance(task, (*_PASS_ON, *_FORGET)):
+        if isinstance(task, model.BrokenTask) or not isinstance(task, (*_PASS_ON, *_FORGET)):
             return True  # tasks inside may read it
         if isinstance(task, _PASS_ON):
             todo += _next(at, tasks, index)
@@ -60,7 +60,7 @@ def _read(
 
 
 def _next(
-    at: int, tasks: Sequence[tuple[str, model.Task | model.RefusedTask]], index: Mapping[str, int]
+    at: int, tasks: Sequence[tuple[str, model.Task | model.BrokenTask]], index: Mapping[str, int]
 ) -> list[int | None]:
     """Return where the output of a task goes; None stands for the end of the list."""
     found: list[int | None] = []

@@ -42,7 +42,7 @@ from flows_dsl.runner import Retry
 from flows_dsl.schemas import schema_of
 from orderloom.domain.model import Json
 
-type Items = Sequence[Mapping[str, model.Task | model.RefusedTask]]
+type Items = Sequence[Mapping[str, model.Task | model.BrokenTask]]
 
 
 def compile_flow(document: model.FlowDocument, flows: Sequence[model.FlowDocument] = ()) -> CompiledFlow:
@@ -82,7 +82,7 @@ def listens(items: Items) -> bool:
     )
 
 
-def blocks(task: model.Task | model.RefusedTask) -> list[Items]:
+def blocks(task: model.Task | model.BrokenTask) -> list[Items]:
     """Return the lists of tasks inside *task*."""
     match task:
         case model.DoTask():
@@ -99,15 +99,15 @@ def blocks(task: model.Task | model.RefusedTask) -> list[Items]:
             return []
 
 
-def targets(task: model.Task | model.RefusedTask) -> list[str]:
+def targets(task: model.Task | model.BrokenTask) -> list[str]:
     """Return where *task* may go next, as its author wrote it."""
-    if isinstance(task, model.RefusedTask):
+    if isinstance(task, model.BrokenTask):
         return []
     cases = [case.then for item in task.switch for case in item.values()] if isinstance(task, model.SwitchTask) else []
     return [*cases, task.then or CONTINUE]
 
 
-def _each(items: Items) -> list[model.Task | model.RefusedTask]:
+def _each(items: Items) -> list[model.Task | model.BrokenTask]:
     return [task for item in items for task in item.values()]
 
 
@@ -193,8 +193,8 @@ class _Compiler:
         index = {task.name: at for at, task in enumerate(tasks)}
         self._lists[place.path] = CompiledList(place.path, tuple(tasks), index)
 
-    def _task(self, name: str, task: model.Task | model.RefusedTask, place: _Place) -> CompiledTask:
-        if isinstance(task, model.RefusedTask):
+    def _task(self, name: str, task: model.Task | model.BrokenTask, place: _Place) -> CompiledTask:
+        if isinstance(task, model.BrokenTask):
             raise NotImplementedError(place.reference)
         names = place.names
         return CompiledTask(

@@ -26,7 +26,7 @@ def flow_schema(actions: Iterable[ActionContract[Frozen, Frozen]]) -> Schema:
     """Return the schema of flows that may call *actions*, and the outside."""
     schema: Schema = _plain(FlowDocument.model_json_schema(by_alias=True))
     parts: Schema = schema["$defs"]
-    del parts["RefusedTask"]
+    del parts["BrokenTask"]
     parts["AnyTask"] = _task()
     parts["CallTask"] |= _calls(parts, [*actions, *OUTSIDE_CALLS.values()])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Flow"}

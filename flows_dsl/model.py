@@ -158,7 +158,7 @@ class WaitTask(Task):
     wait: Json
 
 
-class RefusedTask(BaseModel):
+class BrokenTask(BaseModel):
     """A task that is broken in a way that was reported already."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -167,15 +167,15 @@ class RefusedTask(BaseModel):
 
 
 def kind_of(task: Any) -> str:
-    """Return the key that says what kind of task it is: ``refused`` for a broken one, ``unknown`` for none."""
-    if isinstance(task, RefusedTask):
-        return "refused"
+    """Return the key that says what kind of task it is: ``broken`` for a broken one, ``unknown`` for none."""
+    if isinstance(task, BrokenTask):
+        return "broken"
     if isinstance(task, Task):
         return next(kind for kind, model in MODELS.items() if isinstance(task, model))
     if not isinstance(task, Mapping):
         return "unknown"
     if "broken" in task:
-        return "refused"
+        return "broken"
     # `do` may stand beside another kind only where the other is a mistake: the more telling key names the task.
     return next((kind for kind in (*(it for it in TASKS if it != "do"), "do") if kind in task), "unknown")
 
@@ -193,7 +193,7 @@ type AnyTask = Annotated[
     | Annotated[SwitchTask, Tag("switch")]
     | Annotated[TryTask, Tag("try")]
     | Annotated[WaitTask, Tag("wait")]
-    | Annotated[RefusedTask, Tag("refused")],
+    | Annotated[BrokenTask, Tag("broken")],
     Discriminator(
         kind_of,
         custom_error_type="task_kind",
