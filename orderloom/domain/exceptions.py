@@ -108,6 +108,7 @@ CATEGORIES = (
     ("order", "Order Activation"),
     ("change", "Fulfillment"),
     ("fulfillment", "Fulfillment"),
+    ("capacity", "Fulfillment"),
     ("not_found", "Fulfillment"),
     ("stock", "Fulfillment"),
 )
