@@ -42,6 +42,7 @@ async def run_together(
     try:
         done = await tried(transaction)
     except Exception as error:
+        # Whatever one order did wrong has rolled all of them back: each is run alone and meets its own error there.
         if not is_at_fault(error):
             raise
         return [None for _ in requests]

@@ -73,8 +73,14 @@ def shadow(active: RoutingPolicy, draft: RoutingPolicy, past: PastAttempt, holds
     seen = past.situation
     was = past.routing if past.policy == active.label else attempt(active, seen, holds, solve).routing
     before, after = figures(seen, was), figures(seen, attempt(draft, seen, holds, solve).routing)
-    found = {"active": before, "draft": after, "changes": changes(before, after)}
-    return Shadowed(order=past.order, attempt=past.number, at=past.at, **found)  # type: ignore[arg-type]
+    return Shadowed(
+        order=past.order,
+        attempt=past.number,
+        at=past.at,
+        active=before,
+        draft=after,
+        changes=changes(before, after),
+    )
 
 
 @dataclass
