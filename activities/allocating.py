@@ -8,7 +8,7 @@ from datetime import date
 from sqlalchemy import Boolean, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from activities.awaiting import held_for, use
+from activities.awaiting import held_for, take_capacity, use
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
 from activities.unit import Unit
@@ -22,7 +22,6 @@ from orderloom.domain.model import JsonObject
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.parts import FulfillmentKind, RoutedPart, Routing
 from orderloom.domain.units import Account, Movement, Pool, UnitState, apply, move
-from orderloom.persistence.capacity import assign
 from orderloom.persistence.proposals import Proposal
 from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
@@ -79,11 +78,10 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     await _move_reservations(unit, drafts, slices)
     _write(unit, drafts, command.attempt, days)
     await unit.move_units([movement for draft in drafts for movement in draft.movements])
-    await _hold_stock(unit, slices, await held_for(unit) if proposed else None)
-    if days:
-        counted = [draft for draft in drafts if draft.stocked and draft.location in days]
-        taken = Counter((draft.location, days[draft.location]) for draft in counted)
-        await assign(await unit.connection(), taken)
+    proposal = await held_for(unit) if proposed else None
+    await _hold_stock(unit, slices, proposal)
+    counted = [draft for draft in drafts if draft.stocked and draft.location in days]
+    await take_capacity(unit, Counter((draft.location, days[draft.location]) for draft in counted), proposal)
     return FulfillmentOrdersCreated(fulfillment_orders=[draft.id for draft in drafts[:NAMED]], count=len(drafts))
 
 

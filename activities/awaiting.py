@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, delete, insert
 
 from activities.unit import Unit
+from orderloom.domain.capacity import Day
 from orderloom.domain.parts import Routing
+from orderloom.domain.router import Attempted
 from orderloom.domain.routing import RoutingOutcome
-from orderloom.persistence.proposals import Proposal, accept, proposal_of, release
+from orderloom.domain.situation import Situation
+from orderloom.persistence.capacity import assign, confirm
+from orderloom.persistence.capacity import release as release_capacity
+from orderloom.persistence.proposals import Proposal, accept, answer_of, proposal_of, release
+from orderloom.persistence.situation import open_units
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held
 from orderloom.persistence.tables.waiting import stock_waits
 from orderloom.persistence.waiting import Waiting
@@ -20,6 +26,22 @@ _FORGET = delete(stock_waits).where(stock_waits.c.order_id == bindparam("of_orde
 async def held_for(unit: Unit) -> Proposal | None:
     """Return what is held for the order until it answers."""
     return await proposal_of(await unit.written(), unit.order.id)
+
+
+async def found_by_wave(unit: Unit, waiting: Waiting) -> tuple[Situation, Attempted] | None:
+    """
+    Return what a wave found for what waits, as if the order had found it itself; None: it searches itself.
+
+    An order that has changed since the wave looked at it releases what the wave holds for it.
+    """
+    proposal = await held_for(unit)
+    if proposal is None:
+        return None
+    answer = await answer_of(await unit.written(), unit.order.id)
+    if answer is not None and answer.answers(waiting.by_group, open_units(waiting)):
+        return answer.seen, Attempted(routing=answer.routing, fates=answer.fates)
+    await give_back(unit, proposal)
+    return None
 
 
 async def give_back(unit: Unit, proposal: Proposal) -> None:
@@ -63,6 +85,20 @@ async def use(unit: Unit, proposal: Proposal, held: Mapping[Key, int], unreserve
     await change_groups(conn, {key: Change(reserved=q, needed=q if q > 0 else None) for key, q in alone.items()})
     spare = {key for key, quantity in alone.items() if quantity < 0}
     await offer(conn, spare, now=unit.now)
+
+
+async def take_capacity(unit: Unit, taken: Counter[Day], proposal: Proposal | None) -> None:
+    """
+    Assign the capacity that fulfillment orders take: what is held for the order is confirmed, or given back.
+
+    Raises:
+        CapacityTaken: a day is full of which not enough is held.
+    """
+    held: Counter[Day] = Counter({} if proposal is None else proposal.capacity)
+    conn = await unit.connection()
+    await confirm(conn, taken & held)
+    await assign(conn, taken - held)
+    await release_capacity(conn, held - taken)
 
 
 async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 
 from activities.arrivals import Arrival, body_as
-from activities.scheduling import planned
+from activities.scheduling import in_pool, planned
 from activities.unit import Unit
 from orderloom.domain.errors import NotFound
 from orderloom.domain.model import JsonObject
@@ -57,11 +57,12 @@ async def record_request(unit: Unit, arrival: Arrival) -> int:
 
 
 def _move(unit: Unit, arrival: Arrival, number: int, due: datetime) -> int:
-    unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"scheduled_at": due})
+    pooled = in_pool(unit.order.policy.routing, due)
+    unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"scheduled_at": due, **pooled})
     data: JsonObject = {"schedule": number, "due": due.isoformat()}
     return unit.journal(RESCHEDULED, data, id=arrival.id, source=arrival.source, cause=arrival.id)
 
 
-async def record_restock(unit: Unit, arrival: Arrival) -> int:
-    """Journal that stock is held for the order: the number of the proposal."""
+async def record_proposal(unit: Unit, arrival: Arrival) -> int:
+    """Journal that stock is held for the order, or what a wave came to: the number of the proposal."""
     return arrival.enter(unit, arrival.body)

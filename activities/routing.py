@@ -1,12 +1,13 @@
 """Routing: what an attempt finds."""
 
-from activities.awaiting import give_back, held_for, stop_waiting, wait_for_stock
+from activities.awaiting import found_by_wave, give_back, held_for, stop_waiting, wait_for_stock
 from activities.registry import implements
 from activities.scheduling import end, may_retry, note_attempt, require_planned
 from activities.searching import search
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import FindRoutes, RouteFound
+from orderloom.domain.model import JsonObject
 from orderloom.domain.routing import RoutingOutcome
 from orderloom.persistence.tables.fulfillment import routing_attempts
 from orderloom.persistence.waiting import read_waiting
@@ -25,7 +26,8 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
             await stop_waiting(unit)
         end(unit, command.schedule, "completed", unit.now)
         return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
-    situation, attempted = await search(unit, waiting)
+    found = await found_by_wave(unit, waiting) if schedule.wave else None
+    situation, attempted = await search(unit, waiting) if found is None else found
     routing = attempted.routing
     if schedule.proposed and not routing.carried_out and (held := await held_for(unit)) is not None:
         await give_back(unit, held)
@@ -35,7 +37,9 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)
-    note_attempt(unit, schedule, attempt, routing.outcome.value)
+    wave = schedule.wave if found else None
+    made: JsonObject = {"attempt": attempt, "outcome": routing.outcome.value}
+    note_attempt(unit, schedule, made if wave is None else {**made, "wave": wave})
     unit.enter(
         routing_attempts,
         {
@@ -50,6 +54,7 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
                 [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in attempted.fates
             ],
             "at": unit.now,
+            "wave_id": wave,
         },
     )
     return RouteFound(

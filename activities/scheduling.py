@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import DateTime, text
+from sqlalchemy import DateTime, Row, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from activities.awaiting import stop_waiting
 from activities.header import duration
@@ -16,18 +18,20 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.routing_policy import RoutingPolicy
+from orderloom.persistence.pools import PATIENCE
 from orderloom.persistence.tables.fulfillment import routing_schedules
+from orderloom.persistence.writes import Values
 
-_STANDING = text(
-    """
+_STANDING = (
+    text(
+        """
     SELECT
         (SELECT COUNT(*) FROM routing_schedules WHERE order_id = :order_id) AS schedules,
-        p.number, p.scheduled_at,
-        EXISTS (
-            SELECT 1 FROM journal w
-            WHERE w.order_id = :order_id AND w.type IN ('stock.restocked', 'order.routing.requested', 'items.cancelled')
-                AND w.seq > (SELECT MAX(s.seq) FROM journal s
-                             WHERE s.order_id = :order_id AND s.type = 'routing.scheduled')) AS woken,
+        p.number, p.scheduled_at, p.due_at, p.wave_by,
+        (SELECT array_agg(DISTINCT w.type) FROM journal w
+         WHERE w.order_id = :order_id AND w.type = ANY(:waking)
+             AND w.seq > (SELECT MAX(s.seq) FROM journal s
+                          WHERE s.order_id = :order_id AND s.type = 'routing.scheduled')) AS woken_by,
         (SELECT COUNT(*) FROM journal j
          WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
              AND NOT jsonb_exists(j.data, 'woken')
@@ -36,7 +40,15 @@ _STANDING = text(
     FROM (SELECT 1) one
     LEFT JOIN routing_schedules p ON p.order_id = :order_id AND p.status = 'scheduled'
     """
-).columns(scheduled_at=DateTime(timezone=True))
+    )
+    .bindparams(bindparam("waking", type_=ARRAY(Text)))
+    .columns(scheduled_at=DateTime(timezone=True), due_at=DateTime(timezone=True), wave_by=DateTime(timezone=True))
+)
+_HELD = frozenset({"stock.restocked", "routing.proposed"})
+"""Something is held for the order, or a wave has found nothing for it: it answers at once."""
+_CHANGED = frozenset({"order.routing.requested", "items.cancelled"})
+"""Something has changed that may make an attempt succeed."""
+_WAKING = sorted(_HELD | _CHANGED)
 
 
 @implements(actions.schedule_routing)
@@ -45,19 +57,42 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
     Plan a routing attempt: at once after what asked for it, later after attempts that found nothing.
 
     What asked for it is the last event whose type is the reason; attempts before it do not count. A planned attempt is
-    due when its date has come, or when something has happened since that may make it succeed.
+    due when its date has come, or when something has happened since that may make it succeed. In a routing pool it is
+    then due for the next wave, and by itself only when that does not come.
     """
-    values = {"order_id": unit.order.id, "reason": command.reason}
+    values = {"order_id": unit.order.id, "reason": command.reason, "waking": _WAKING}
     standing = (await unit.read(_STANDING, values)).one()
     if standing.number is not None:
-        due = unit.now if standing.woken else standing.scheduled_at
-        return _scheduled(standing.number, due, unit.now)
+        return _scheduled(standing.number, _due_again(unit, standing), unit.now)
     due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
     number = standing.schedules + 1
     unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})
-    row = {"order_id": unit.order.id, "number": number, "status": "scheduled"}
-    unit.enter(routing_schedules, {**row, "reason": command.reason, "scheduled_at": due})
-    return _scheduled(number, due, unit.now)
+    row = {"order_id": unit.order.id, "number": number, "status": "scheduled", "reason": command.reason}
+    pooled = in_pool(unit.order.policy.routing, due)
+    unit.enter(routing_schedules, {**row, "scheduled_at": due, **pooled})
+    return _scheduled(number, pooled["wave_by"] + PATIENCE if pooled else due, unit.now)
+
+
+def in_pool(policy: RoutingPolicy, due: datetime) -> Values:
+    """Return what a schedule says of its routing pool when it is due then; nothing if the order is routed by itself."""
+    if policy.wave is None:
+        return {}
+    return {"pool": policy.wave.pool, "due_at": due, "wave_by": due + timedelta(seconds=policy.wave.interval)}
+
+
+def _due_again(unit: Unit, standing: Row[*tuple[Any, ...]]) -> datetime:
+    """Return when a planned attempt is made; what has changed since it was planned brings its wave forward."""
+    woken = set(standing.woken_by or ())
+    if woken & _HELD or (woken and standing.due_at is None):
+        return unit.now
+    if standing.due_at is None:
+        return standing.scheduled_at
+    wave_by: datetime = standing.wave_by
+    if woken and unit.now < standing.due_at:
+        pooled = in_pool(unit.order.policy.routing, unit.now)
+        unit.change(routing_schedules, {"order_id": unit.order.id, "number": standing.number}, pooled)
+        wave_by = pooled["wave_by"]
+    return wave_by + PATIENCE
 
 
 def backoff(policy: RoutingPolicy, failed: int) -> float:
@@ -78,9 +113,10 @@ EARLY = timedelta(seconds=1)
 _PLANNED = text(
     """
     SELECT s.status, s.scheduled_at, s.ended_at,
-           EXISTS (SELECT 1 FROM proposals p WHERE p.order_id = s.order_id AND p.status = 'open') AS proposed,
+           p.id IS NOT NULL AS proposed, p.wave_id AS wave,
            EXISTS (SELECT 1 FROM stock_waits w WHERE w.order_id = s.order_id) AS waits
-    FROM routing_schedules s WHERE s.order_id = :order_id AND s.number = :number
+    FROM routing_schedules s LEFT JOIN proposals p ON p.order_id = s.order_id AND p.status = 'open'
+    WHERE s.order_id = :order_id AND s.number = :number
     """
 ).columns(scheduled_at=DateTime(timezone=True), ended_at=DateTime(timezone=True))
 
@@ -94,6 +130,8 @@ class Planned:
     ended_at: datetime | None
     proposed: bool
     """Stock is held for the order until it answers."""
+    wave: int | None
+    """The wave that holds it."""
     waits: bool
     """The order stands in the queue for stock."""
 
@@ -108,6 +146,7 @@ async def planned(unit: Unit, number: int) -> Planned | None:
         scheduled_at=row.scheduled_at,
         ended_at=row.ended_at,
         proposed=row.proposed,
+        wave=row.wave,
         waits=row.waits,
     )
 
@@ -133,11 +172,10 @@ _IN_TIME = text(
 )
 
 
-def note_attempt(unit: Unit, schedule: Planned, attempt: int, outcome: str) -> None:
+def note_attempt(unit: Unit, schedule: Planned, made: JsonObject) -> None:
     """Journal a routing attempt. One that something woke before its time neither counts nor lengthens the waits."""
-    data: JsonObject = {"attempt": attempt, "outcome": outcome}
     woken = unit.now + EARLY < schedule.scheduled_at
-    unit.journal("routing.attempted", {**data, "woken": True} if woken else data)
+    unit.journal("routing.attempted", {**made, "woken": True} if woken else made)
 
 
 async def may_retry(unit: Unit) -> bool:

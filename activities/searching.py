@@ -13,7 +13,7 @@ from activities.transaction import SearchWanted
 from activities.unit import Unit
 from flows_dsl.policies import holds
 from orderloom.contracts.searching import SearchRoutes
-from orderloom.domain.router import Attempted, attempt
+from orderloom.domain.router import Attempted, Solve, attempt
 from orderloom.domain.routing import RoutingAnswer, RoutingQuestion
 from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.domain.situation import Situation
@@ -73,6 +73,11 @@ def small(situation: Situation) -> bool:
 
 def searched(policy: RoutingPolicy, situation: Situation, at_most: float | None = None) -> Attempted:
     """Return what *policy* finds; each part takes as long as its question says, or *at_most* so many seconds."""
+    return attempt(policy, situation, holds, solver(at_most))
+
+
+def solver(at_most: float | None = None) -> Solve:
+    """Return what answers a question, in the time that it says, or in *at_most* so many seconds."""
 
     def solve(question: RoutingQuestion) -> RoutingAnswer:
         begun = monotonic()
@@ -80,4 +85,4 @@ def searched(policy: RoutingPolicy, situation: Situation, at_most: float | None 
             question = question.model_copy(update={"seconds": at_most})
         return find_routes(question, lambda: monotonic() - begun)
 
-    return attempt(policy, situation, holds, solve)
+    return solve

@@ -15,9 +15,14 @@ from flows_dsl.yaml_reader import YamlRefused, read
 from orderloom.domain.eligibility import LocationFacts, OrderFacts, as_location, as_order
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen, Json, JsonObject
-from orderloom.domain.routing_policy import Eligibility, Objective, RoutingPolicy, ValueStep
+from orderloom.domain.routing_policy import Eligibility, Objective, RoutingPolicy, ValueStep, Wave
 
-_PARTS: dict[str, type[Frozen]] = {"": RoutingPolicy, "eligible": Eligibility, "by_value": ValueStep}
+_PARTS: dict[str, type[Frozen]] = {
+    "": RoutingPolicy,
+    "eligible": Eligibility,
+    "by_value": ValueStep,
+    "wave": Wave,
+}
 """The models of a policy by the key under which they stand."""
 
 

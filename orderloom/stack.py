@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import registry
-from activities.searches import Searches
+from activities.processors import Processors
 from api.app import create_app
 from api.dependencies import PATIENCE, ApiDependencies
 from orderloom.bootstrap import servers
@@ -242,8 +242,8 @@ async def _make_workers(
         sandbox = observers.gateway(HttpGateway(http))
         workers.append(outside_worker(connected.client, {SANDBOX: sandbox}, settings))
     if Part.ROUTING in options.parts:
-        searches = stack.enter_context(Searches(connected.engine))
-        workers.append(routing_worker(connected.client, searches, settings))
+        processors = stack.enter_context(Processors())
+        workers.append(routing_worker(connected.client, connected.engine, processors, settings))
     if Part.ORDERS in options.parts:
         activities = options.wrap(registry.activities(connected.engine, connected.vault))
         workers.append(order_worker(connected.client, activities, settings, options.workflows))

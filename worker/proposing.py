@@ -1,4 +1,4 @@
-"""Tells orders of the stock that is held for them, and lets go of what they do not answer in time."""
+"""Tells orders of what is held for them, and lets go of what they do not answer in time."""
 
 import asyncio
 
@@ -58,9 +58,11 @@ class Proposals:
 
     async def _tell(self, one: Due) -> None:
         body: JsonObject = {"proposal": one.id}
+        if one.wave is not None:
+            body["wave"] = one.wave
         event = Submission(
             kind="event",
-            type="stock.restocked",
+            type="stock.restocked" if one.wave is None else "routing.proposed",
             source=SOURCE,
             external_id=str(one.id),
             order_id=one.order,

@@ -29,6 +29,7 @@ from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
 from orderloom.telemetry.logs import bind_order
+from worker.pooling import RoutingPools
 from worker.proposing import Proposals
 from worker.timers import Timers
 
@@ -90,6 +91,7 @@ class Relay:
         self._clock = clock
         self._timers = Timers(engine, vault, clock)
         self._proposals = Proposals(engine, vault, clock)
+        self._pools = RoutingPools(engine, courier, clock)
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._repeating = asyncio.Semaphore(AT_ONCE)
@@ -185,7 +187,7 @@ class Relay:
 
     def _works(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return what the leader does beside delivering."""
-        return self._keep_repeating(), self._timers.run(), self._proposals.run()
+        return self._keep_repeating(), self._timers.run(), self._proposals.run(), self._pools.run()
 
     async def _lead(self, leader: AsyncConnection) -> None:
         beside = [asyncio.create_task(each) for each in self._works()]

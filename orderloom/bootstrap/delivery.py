@@ -1,4 +1,4 @@
-"""Brings accepted intake to an order's workflow, which it starts or revives if need be."""
+"""Brings accepted intake to an order's workflow, which it starts if need be, and starts those of routing pools."""
 
 import asyncio
 from typing import Any, cast
@@ -13,7 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery, OrderInput, Receipt, ReleasePin
 from orderloom.contracts.moving import WHEREABOUTS, Whereabouts
-from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, workflow_id
+from orderloom.contracts.pools import ROUTING_POOL, RouteWave, pool_workflow_id
+from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, ROUTING, workflow_id
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.persistence.single import single
@@ -115,6 +116,17 @@ class Courier:
             await self.start_input(order_id, None),
             id=workflow_id(order_id),
             task_queue=ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+
+    async def begin_wave(self, pool: str, offset: float) -> None:
+        """Start the workflow of a routing pool unless it runs; business time is *offset* seconds ahead."""
+        await self._client.start_workflow(
+            ROUTING_POOL,
+            RouteWave(pool=pool, offset=offset),
+            id=pool_workflow_id(pool),
+            task_queue=ROUTING,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )

@@ -57,6 +57,15 @@ class RoutingAttempted(Frozen):
     outcome: str
     woken: bool = False
     """Something woke it before its time."""
+    wave: int | None = None
+    """The wave that found it; left out, the order did by itself."""
+
+
+class RoutingProposed(Frozen):
+    """A wave has routed the order: its number as a proposal, which holds what goes out for a while."""
+
+    proposal: int
+    wave: int
 
 
 class StockRestocked(Frozen):
@@ -251,6 +260,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "payment.updated": PaymentUpdated,
     "routing.abandoned": RoutingAbandoned,
     "routing.attempted": RoutingAttempted,
+    "routing.proposed": RoutingProposed,
     "routing.rescheduled": RoutingRescheduled,
     "routing.scheduled": RoutingScheduled,
     "routing.withdrawn": RoutingWithdrawn,

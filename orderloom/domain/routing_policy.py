@@ -58,6 +58,15 @@ class ValueStep(Frozen):
     max_splits: Splits
 
 
+class Wave(Frozen):
+    """Orders are routed together with others that compete for the same stock, not each by itself."""
+
+    pool: Identifier
+    """The routing pool: orders of any channel that name it are routed together."""
+    interval: Annotated[float, Field(ge=1, le=3_600)] = 60.0
+    """Seconds that an order waits for others after it has become due."""
+
+
 class RoutingPolicy(Frozen):
     """How routes are looked for, and how often."""
 
@@ -74,6 +83,8 @@ class RoutingPolicy(Frozen):
     """Send what can be sent now and let the rest wait, unless the order is to ship complete."""
     rejections_half_life: Annotated[float, Field(ge=60)] = 7 * 86_400.0
     """Seconds after which a rejection counts half."""
+    wave: Wave | None = None
+    """In which pool orders wait to be routed together; None: each is routed by itself as soon as it is due."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     """Attempts in all, before routing is abandoned."""
     backoff: Annotated[float, Field(ge=0)] = 3600.0
@@ -98,6 +109,11 @@ class RoutingPolicy(Frozen):
     def label(self) -> str:
         """Return the policy's name for people."""
         return f"{self.name}:{self.version}"
+
+    @property
+    def looks_at_rejections(self) -> bool:
+        """Return whether it matters what locations turned down lately."""
+        return "rejections" in self.objectives or "rejections" in (self.eligible.when or "")
 
     def splits_for(self, value: int) -> int | None:
         """Return the split limit for an order of this *value* in minor units; None is no limit."""

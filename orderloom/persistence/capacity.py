@@ -6,8 +6,8 @@ location and day, so that no two transactions wait for each other in a circle. A
 fulfillment order on; a location without a capacity has none.
 
 What must hold, for the doctor: ``assigned`` of a location and day is the number of fulfillment orders with this
-location and ``capacity_day`` that are neither rejected nor cancelled; ``held`` is the number of proposals that wait to
-be answered.
+location and ``capacity_day`` that are neither rejected nor cancelled; ``held`` is the number of those that
+open proposals hold it for (``proposal_capacity``).
 """
 
 from collections.abc import Mapping

@@ -40,7 +40,7 @@ async def _room(unit: Reader, locations: Sequence[LocationFacts]) -> dict[str, i
 
 async def _rejections(unit: Reader, locations: Sequence[LocationFacts], skus: Sequence[str]) -> dict[str, float]:
     policy = unit.order.policy.routing
-    if "rejections" not in policy.objectives and "rejections" not in (policy.eligible.when or ""):
+    if not policy.looks_at_rejections:
         return {}
     since = unit.now - timedelta(seconds=FORGOTTEN * policy.rejections_half_life)
     names = [each.id for each in locations]

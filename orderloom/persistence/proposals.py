@@ -1,15 +1,18 @@
 """Proposals: stock that is held for an order until its own action answers. Ending one lets go of what it holds."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import BigInteger, DateTime, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderloom.domain.capacity import Day
 from orderloom.domain.model import Frozen
 from orderloom.domain.waiting import AtGroup, Waiting
+from orderloom.domain.waves import Answer
+from orderloom.persistence.capacity import release as release_capacity
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, groups_of
 from orderloom.persistence.waking import offer
 
@@ -24,6 +27,14 @@ class HeldLine(Frozen):
     """Of these, units that count in the group's counter for the first time: the order had them not reserved there."""
 
 
+class HeldDay(Frozen):
+    """Fulfillment orders that a location's day is held for."""
+
+    location: str
+    day: date
+    count: int
+
+
 class Proposal(Frozen):
     """What is held for an order."""
 
@@ -32,6 +43,14 @@ class Proposal(Frozen):
     group: str
     priority: int
     lines: tuple[HeldLine, ...]
+    days: tuple[HeldDay, ...] = ()
+    wave: int | None = None
+    """The wave that made it; None: stock has come in."""
+
+    @property
+    def capacity(self) -> dict[Day, int]:
+        """Return how many fulfillment orders locations' days are held for."""
+        return {(each.location, each.day): each.count for each in self.days}
 
 
 class Due(Frozen):
@@ -39,6 +58,7 @@ class Due(Frozen):
 
     id: int
     order: str
+    wave: int | None
     lapsed: bool
 
 
@@ -46,19 +66,25 @@ _OPEN = """
     SELECT p.id, p.order_id AS "order", p.group_id AS "group", o.priority,
            COALESCE((SELECT jsonb_agg(jsonb_build_object('sku', l.sku, 'location', l.location_id,
                                                          'quantity', l.quantity, 'own', l.own) ORDER BY l.place, l.sku)
-                     FROM proposal_lines l WHERE l.proposal_id = p.id), '[]') AS lines
+                     FROM proposal_lines l WHERE l.proposal_id = p.id), '[]') AS lines,
+           COALESCE((SELECT jsonb_agg(jsonb_build_object('location', c.location_id, 'day', c.day, 'count', c.count))
+                     FROM proposal_capacity c WHERE c.proposal_id = p.id), '[]') AS days,
+           p.wave_id AS wave
     FROM proposals p JOIN orders o ON o.id = p.order_id
     WHERE p.status = 'open' AND {which}
     FOR UPDATE OF p
 """
-_OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(lines=JSONB)
-_BY_ID = text(_OPEN.format(which="p.id = :id")).columns(lines=JSONB)
-_END = text("UPDATE proposals SET status = :status, ended_at = :now WHERE id = :id").bindparams(
+_OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(lines=JSONB, days=JSONB)
+_BY_ID = text(_OPEN.format(which="p.id = :id")).columns(lines=JSONB, days=JSONB)
+_ANSWER = text("SELECT answer FROM proposals WHERE order_id = :order AND status = 'open' FOR UPDATE").columns(
+    answer=JSONB
+)
+_END = text("UPDATE proposals SET status = :status, ended_at = :now, answer = NULL WHERE id = :id").bindparams(
     bindparam("now", type_=DateTime(timezone=True))
 )
 _DUE = text(
     """
-    SELECT id, order_id AS "order", expires_at <= :now AS lapsed
+    SELECT id, order_id AS "order", wave_id AS wave, expires_at <= :now AS lapsed
     FROM proposals WHERE status = 'open' AND (NOT told OR expires_at <= :now)
     ORDER BY id LIMIT :limit
     """
@@ -71,6 +97,12 @@ _TOLD = text("UPDATE proposals SET told = true WHERE id = ANY(:ids)").bindparams
 async def proposal_of(conn: AsyncConnection, order: str) -> Proposal | None:
     """Return the order's open proposal, locked, or None."""
     return _proposal((await conn.execute(_OF_ORDER, {"order": order})).one_or_none())
+
+
+async def answer_of(conn: AsyncConnection, order: str) -> Answer | None:
+    """Return what a wave found for the order, if its proposal is open, which is locked; None: it found nothing out."""
+    answer = (await conn.execute(_ANSWER, {"order": order})).scalar_one_or_none()
+    return None if answer is None else Answer.model_validate(answer)
 
 
 async def accept(conn: AsyncConnection, proposal: Proposal, *, now: datetime) -> None:
@@ -121,6 +153,7 @@ async def _let_go(conn: AsyncConnection, proposal: Proposal, now: datetime) -> l
     }
     await change_held(conn, at_locations, own_group=proposal.group)
     await change_groups(conn, {key: Change(reserved=-quantity) for key, quantity in at_group.items()})
+    await release_capacity(conn, proposal.capacity)
     groups = await groups_of(conn, {location for location, _ in at_locations}) if at_locations else {}
     freed = {(group, sku) for location, sku in at_locations for group in groups[location]} | at_group.keys()
     behind = Waiting(order=proposal.order, group=proposal.group, priority=proposal.priority, quantities={})

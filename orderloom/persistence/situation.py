@@ -1,8 +1,10 @@
 """What a routing attempt sees: the order's parts, where they go, and the locations of the channel's group."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -10,12 +12,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from orderloom.domain.eligibility import LocationFacts
 from orderloom.domain.geo import Position
 from orderloom.domain.locations import LocationTraits
+from orderloom.domain.order import Line
 from orderloom.domain.parts import kind_of, parts_of
 from orderloom.domain.situation import Destination, Situation
 from orderloom.domain.units import UnitState
 from orderloom.persistence.location_work import with_work
 from orderloom.persistence.tables.orders import delivery_groups
-from orderloom.persistence.waiting import Reader, Waiting
+from orderloom.persistence.waiting import Order, Reader, Waiting
 
 _to = delivery_groups.c
 _DESTINATIONS = (
@@ -69,41 +72,83 @@ _GROUP_FREE = text(
 
 async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
     """Return what waits as parts, and what they can be routed with; suppliers are those of now."""
-    destinations = await _destinations(unit)
-    suppliers = await _suppliers(unit, waiting)
-    pickups = {group: destination.pickup for group, destination in destinations.items()}
-    parts = parts_of(waiting.products, waiting.pools, pickups, {row.sku: row.supplier_id for row in suppliers})
-    stocked = sorted({sku for part in parts if part.stocked for sku in part.demand})
-    open_ = _open(waiting)
-    return Situation(
-        now=unit.now,
-        channel=unit.order.channel_id,
-        priority=unit.order.priority,
-        value=sum(line.total for line in await unit.lines()),
-        complete=unit.order.ship_complete,
-        parts=parts,
-        destinations=destinations,
-        unavailable=tuple(sorted({row.supplier_id for row in suppliers if not row.available})),
-        open={group: dict(counted) for group, counted in open_.items()},
-        free=await _group_free(unit, sorted({sku for counted in open_.values() for sku in counted})),
-        locations=await with_work(unit, await _locations(unit, stocked), stocked) if stocked else (),
+    order = Facts(order=unit.order, now=unit.now, lines=await unit.lines(), waiting=waiting)
+    bare = bare_situation(order, await _destinations(unit), await _suppliers(unit, waiting))
+    stocked = stocked_skus(bare)
+    opens = sorted({sku for counted in bare.open.values() for sku in counted})
+    return bare.model_copy(
+        update={
+            "free": await _group_free(unit, opens),
+            "locations": await with_work(unit, await _locations(unit, stocked), stocked) if stocked else (),
+        }
     )
+
+
+class Supplier(NamedTuple):
+    """Who sends a SKU for us."""
+
+    sku: str
+    supplier_id: str
+    available: bool
+    """It is open, and has turned down nothing of the order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """An order, and what of it waits."""
+
+    order: Order
+    now: datetime
+    lines: Sequence[Line]
+    waiting: Waiting
+
+
+def bare_situation(facts: Facts, destinations: Mapping[str, Destination], suppliers: Sequence[Supplier]) -> Situation:
+    """Return an order's situation without locations, and without what its group has free."""
+    order, waiting = facts.order, facts.waiting
+    pickups = {group: destination.pickup for group, destination in destinations.items()}
+    parts = parts_of(waiting.products, waiting.pools, pickups, {each.sku: each.supplier_id for each in suppliers})
+    return Situation(
+        now=facts.now,
+        channel=order.channel_id,
+        priority=order.priority,
+        value=sum(line.total for line in facts.lines),
+        complete=order.ship_complete,
+        parts=parts,
+        destinations=dict(destinations),
+        unavailable=tuple(sorted({each.supplier_id for each in suppliers if not each.available})),
+        open={group: dict(counted) for group, counted in open_units(waiting).items()},
+    )
+
+
+def stocked_skus(situation: Situation) -> list[str]:
+    """Return what of the order comes from stock of ours, sorted."""
+    return sorted({sku for part in situation.parts if part.stocked for sku in part.demand})
 
 
 async def _destinations(unit: Reader) -> dict[str, Destination]:
     rows = await unit.read(_DESTINATIONS, {"of_order": unit.order.id})
-    return {
-        row.id: Destination(country=row.country, position=_position(row), pickup=row.pickup_location_id) for row in rows
-    }
+    return {row.id: destination_of(row) for row in rows}
 
 
-async def _suppliers(unit: Reader, waiting: Waiting) -> Sequence[Row[*tuple[Any, ...]]]:
+def destination_of(row: Row[*tuple[Any, ...]]) -> Destination:
+    """Return where the delivery group of a row goes."""
+    return Destination(country=row.country, position=_position(row), pickup=row.pickup_location_id)
+
+
+async def _suppliers(unit: Reader, waiting: Waiting) -> list[Supplier]:
+    sent = sent_by_suppliers(waiting)
+    rows = await unit.read(_SUPPLIERS, {"order_id": unit.order.id, "skus": sent}) if sent else ()
+    return [Supplier(row.sku, row.supplier_id, row.available) for row in rows]
+
+
+def sent_by_suppliers(waiting: Waiting) -> list[str]:
+    """Return the SKUs among what waits that suppliers send, sorted."""
     lines = [waiting.products[pool.line_id] for pool in waiting.pools]
-    sent = sorted({line.sku for line in lines if line.sku is not None and kind_of(line, None) == "dropship"})
-    return (await unit.read(_SUPPLIERS, {"order_id": unit.order.id, "skus": sent})).all() if sent else ()
+    return sorted({line.sku for line in lines if line.sku is not None and kind_of(line, None) == "dropship"})
 
 
-def _open(waiting: Waiting) -> dict[str, Counter[str]]:
+def open_units(waiting: Waiting) -> dict[str, Counter[str]]:
     """Return by delivery group and SKU the units from stock of ours that are reserved nowhere."""
     open_: dict[str, Counter[str]] = {}
     for pool in waiting.pools:
@@ -127,17 +172,20 @@ async def _group_free(unit: Reader, skus: Sequence[str]) -> dict[str, int]:
 async def _locations(unit: Reader, skus: Sequence[str]) -> tuple[LocationFacts, ...]:
     values = {"group_id": unit.order.policy.location_group, "order_id": unit.order.id, "skus": list(skus)}
     return tuple(
-        LocationFacts(
-            id=row.id,
-            kind=row.kind,
-            country=row.country,
-            position=_position(row),
-            traits=LocationTraits.model_validate(row.traits),
-            groups=tuple(row.groups),
-            stock=row.stock or {},
-            turned_down=row.turned_down,
-        )
+        location_of(row).model_copy(update={"stock": row.stock or {}, "turned_down": row.turned_down})
         for row in await unit.read(_LOCATIONS, values)
+    )
+
+
+def location_of(row: Row[*tuple[Any, ...]]) -> LocationFacts:
+    """Return the location of a row, without stock."""
+    return LocationFacts(
+        id=row.id,
+        kind=row.kind,
+        country=row.country,
+        position=_position(row),
+        traits=LocationTraits.model_validate(row.traits),
+        groups=tuple(row.groups),
     )
 
 

@@ -1,7 +1,7 @@
 """The units of an order that wait for a location."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -100,16 +100,19 @@ class Waiting:
 
 async def read_waiting(unit: Reader) -> Waiting:
     """Return the order's product units that are open or reserved at the group."""
-    products = {line.id: line for line in await unit.lines() if line.kind == "product"}
-    pools = [
-        pool
-        for pool in await unit.pools(UnitState.RESERVED, UnitState.OPEN)
-        if pool.line_id in products and pool.quantity > 0
-    ]
+    return waiting_of(await unit.lines(), await unit.pools(UnitState.RESERVED, UnitState.OPEN))
+
+
+def waiting_of(lines: Iterable[Line], pools: Iterable[Pool]) -> Waiting:
+    """Return the product units among *pools* that are open or reserved at the group."""
+    products = {line.id: line for line in lines if line.kind == "product"}
     counted: dict[UnitState, Counter[str]] = {UnitState.RESERVED: Counter(), UnitState.OPEN: Counter()}
-    for pool in pools:
+    waiting = [
+        pool for pool in pools if pool.account.state in counted and pool.line_id in products and pool.quantity > 0
+    ]
+    for pool in waiting:
         counted[pool.account.state][_sku(products[pool.line_id])] += pool.quantity
-    ranked = sorted(pools, key=lambda pool: (pool.account.state is UnitState.OPEN, products[pool.line_id].position))
+    ranked = sorted(waiting, key=lambda pool: (pool.account.state is UnitState.OPEN, products[pool.line_id].position))
     return Waiting(products=products, pools=ranked, reserved=counted[UnitState.RESERVED], open=counted[UnitState.OPEN])
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from orderloom.bootstrap.clock import VirtualClock
+from orderloom.bootstrap.delivery import Courier
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen
 from orderloom.persistence.vault import Vault
@@ -25,7 +26,8 @@ from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
 from orderloom.scenarios.steps import Attend, Change, Place, Reschedule, Resolve, Route, Step, Work
 from orderloom.scenarios.stock_clerk import StockClerk
-from orderloom.scenarios.timeline import IN_FLIGHT, Timeline
+from orderloom.scenarios.timeline import IN_FLIGHT, Beside, Timeline
+from worker.pooling import RoutingPools
 from worker.proposing import Proposals
 from worker.timers import Timers
 
@@ -81,9 +83,12 @@ class Session:
         self._names = names
         self._servers = servers
         self._clerk = clerk
-        timers = Timers(servers.engine, servers.vault, servers.clock)
-        held = Proposals(servers.engine, servers.vault, servers.clock)
-        self._timeline = Timeline(servers.client, servers.engine, servers.clock, timers, held)
+        beside = Beside(
+            timers=Timers(servers.engine, servers.vault, servers.clock),
+            proposals=Proposals(servers.engine, servers.vault, servers.clock),
+            pools=RoutingPools(servers.engine, Courier(servers.client, servers.engine, servers.clock), servers.clock),
+        )
+        self._timeline = Timeline(servers.client, servers.engine, servers.clock, beside)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._start: datetime = servers.clock.now()
         self._stock = StockClerk(clerk, case.world, names, self._start)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
-from orderloom.domain.routing_policy import Eligibility, RoutingPolicy
+from orderloom.domain.routing_policy import Eligibility, RoutingPolicy, Wave
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
 from orderloom.persistence.world import World as StoredWorld
 from orderloom.scenarios.base import seconds
@@ -79,6 +79,7 @@ def policy(world: World, group: str, names: Namespace) -> ChannelPolicy:
             objectives=given.routing.objectives,
             by_value=given.routing.by_value,
             rejections_half_life=seconds(given.routing.rejections_half_life),
+            wave=_wave(given.routing.wave, names),
             max_attempts=given.routing.max_attempts,
             backoff=seconds(given.routing.backoff),
             backoff_factor=given.routing.backoff_factor,
@@ -99,6 +100,11 @@ def _eligible(given: Eligibility, names: Namespace) -> Eligibility:
         "ship_from": {country: tuple(map(inside, only)) for country, only in given.ship_from.items()},
     }
     return given.model_copy(update=changed)
+
+
+def _wave(given: Wave | None, names: Namespace) -> Wave | None:
+    """Return the routing pool by its id: pools of the same name in two cases are two."""
+    return None if given is None else given.model_copy(update={"pool": names.inside(given.pool)})
 
 
 def _group(world: World, groups: dict[str, list[str]]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -11,14 +12,17 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from orderloom.bootstrap.clock import VirtualClock
+from orderloom.contracts.pools import pool_workflow_id
 from orderloom.contracts.queues import workflow_id
 from orderloom.domain.exception_status import ACTIVE
+from orderloom.persistence.tables.fulfillment import routing_schedules
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.inventory import reservation_requests
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders
 from orderloom.persistence.tables.waiting import proposals
 from orderloom.scenarios.clerk import StepFailed
+from worker.pooling import RoutingPools
 from worker.proposing import Proposals
 from worker.timers import Timers
 
@@ -35,17 +39,26 @@ _held = reservation_requests.c
 _PAST = timedelta(milliseconds=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What the relay looks at by itself, and a case at its own deadlines."""
+
+    timers: Timers
+    proposals: Proposals
+    pools: RoutingPools
+
+
 class Timeline:
     """The clock that all orders of a case share."""
 
-    def __init__(  # the system that it keeps time for
-        self, client: Client, engine: AsyncEngine, clock: VirtualClock, timers: Timers, held: Proposals
-    ) -> None:
+    def __init__(self, client: Client, engine: AsyncEngine, clock: VirtualClock, beside: Beside) -> None:
+        """Take the system that it keeps time for."""
         self._client = client
         self._engine = engine
         self._clock = clock
-        self._timers = timers
-        self._proposals = held
+        self._timers = beside.timers
+        self._proposals = beside.proposals
+        self._pools = beside.pools
         self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     def now(self) -> datetime:
@@ -63,6 +76,7 @@ class Timeline:
             async with asyncio.timeout(PATIENCE):
                 # An order rests from what it had been given when it was asked; later intake is asked about anew.
                 while True:
+                    await self._route_waves()
                     await self._proposals.turn()
                     while await self._undelivered(order_ids):  # noqa: ASYNC110  # it changes in the database
                         await asyncio.sleep(POLL)
@@ -71,6 +85,12 @@ class Timeline:
                         return
         except TimeoutError:
             raise StepFailed(f"the orders do not come to rest in {PATIENCE:.0f} s") from None
+
+    async def _route_waves(self) -> None:
+        """Have the waves routed that are due, and wait until they have been."""
+        for pool in await self._pools.turn():
+            handle: Any = self._client.get_workflow_handle(pool_workflow_id(pool))
+            await handle.result()
 
     async def advance(self, order_ids: Sequence[str], seconds: float) -> None:
         """Let *seconds* pass for all orders together, and meet every deadline on the way in its order."""
@@ -113,6 +133,11 @@ class Timeline:
                 exception.order_id.in_(order_ids), exception.status.in_(ACTIVE), exception.escalated_at.is_(None)
             ),
             select(_held.expires_at).where(_held.status == "active"),
+            select(routing_schedules.c.wave_by).where(
+                routing_schedules.c.order_id.in_(order_ids),
+                routing_schedules.c.status == "scheduled",
+                routing_schedules.c.wave_by > self.now(),
+            ),
             select(proposals.c.expires_at).where(proposals.c.order_id.in_(order_ids), proposals.c.status == "open"),
         ).subquery()
         async with self._engine.connect() as conn:

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from orderloom.domain.exception_policy import ExceptionPolicy
 from orderloom.domain.locations import LocationTraits
-from orderloom.domain.routing_policy import Eligibility, Objective, ValueStep
+from orderloom.domain.routing_policy import Eligibility, Objective, ValueStep, Wave
 from orderloom.scenarios.base import Amount, Duration, Name, Part, Rate
 
 Quantity = Annotated[int, Field(strict=True, ge=0)]
@@ -76,6 +76,8 @@ class Routing(Part):
     """Split limits for orders below a value in minor units."""
     rejections_half_life: Duration = "7d"
     """After this time a rejection counts half."""
+    wave: Wave | None = None
+    """The routing pool in which orders wait to be routed together, and for how many seconds."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     backoff: Duration = "1h"
     """Wait before the second attempt."""

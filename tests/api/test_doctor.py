@@ -233,6 +233,11 @@ CORRUPTIONS = [
         id="work that nobody counted",
     ),
     pytest.param(
+        "UPDATE location_capacity SET held = held + 2",
+        [finding("capacity.held", None, "PAR on 2026-03-01 held", 0, 2)],
+        id="capacity that is held for nobody",
+    ),
+    pytest.param(
         f"UPDATE routing_schedules SET ended_at = NULL WHERE order_id = '{RESERVED}'; "
         f"UPDATE routing_schedules SET ended_at = now() WHERE order_id = '{RESERVED}' AND number = 2",
         [

@@ -1,6 +1,6 @@
 """Routing schedules and attempts, fulfillment orders and their lines."""
 
-from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Date, ForeignKey, Index, Integer, Table, Text
 
 from orderloom.persistence.tables.base import Document, Id, Instant, metadata
 
@@ -13,7 +13,16 @@ routing_schedules = Table(
     Column("reason", Text, nullable=False),
     Column("scheduled_at", Instant, nullable=False),  # frozen once the status is not scheduled
     Column("ended_at", Instant),
+    Column("pool", Id),  # the routing pool that it waits in; null: the order is routed by itself
+    Column("due_at", Instant),  # with a pool: when a wave may take it, the date or when something woke the order
+    Column("wave_by", Instant),  # with a pool: when the wave is due that takes it
     Index("ix_routing_schedules_due", "scheduled_at", postgresql_where="status = 'scheduled'"),
+    Index(
+        "ix_routing_schedules_pool",
+        "pool",
+        "due_at",
+        postgresql_where="status = 'scheduled' AND pool IS NOT NULL",
+    ),
 )
 
 routing_attempts = Table(
@@ -28,6 +37,7 @@ routing_attempts = Table(
     Column("policy", Text, nullable=False, server_default="default:1.0.0"),  # name:version that it followed
     Column("seen", Document),  # domain.situation.Situation; null of attempts before there were policies
     Column("fates", Document),  # domain.router.Attempted.fates: what became of each location, by part
+    Column("wave_id", BigInteger, ForeignKey("waves.id")),  # the wave that found it; null: the order itself
     Index("ix_routing_attempts_at", "at", "order_id", "number"),
 )
 

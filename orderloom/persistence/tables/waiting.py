@@ -1,8 +1,20 @@
 """What orders wait for, and the stock that is held for an order until its own action answers."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Identity, Index, Integer, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
 
-from orderloom.persistence.tables.base import Id, Instant, metadata
+from orderloom.persistence.tables.base import Document, Id, Instant, metadata
 
 stock_waits = Table(
     "stock_waits",
@@ -19,6 +31,22 @@ stock_waits = Table(
     Index("ix_stock_waits_missing", "sku", "group_id", postgresql_where="missing"),
 )
 
+waves = Table(
+    "waves",
+    metadata,
+    # One pass over the due orders of a routing pool. What it came to is null until it is over.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("pool", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("orders", Integer, nullable=False),  # that were due
+    Column("routed", Integer),
+    Column("partial", Integer),
+    Column("unrouted", Integer),
+    Column("left_over", Integer),  # got no proposal, since they were busy or stock had moved: for the next wave
+    Column("splits", Integer),
+    Index("ix_waves_pool", "pool", "id"),
+)
+
 proposals = Table(
     "proposals",
     metadata,
@@ -30,6 +58,8 @@ proposals = Table(
     Column("made_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("wave_id", BigInteger, ForeignKey("waves.id")),  # null: stock has come in
+    Column("answer", Document),  # domain.waves.Answer, until it has ended; null: there was nothing to route
     Index("uq_proposals_open", "order_id", unique=True, postgresql_where="status = 'open'"),
 )
 
@@ -45,4 +75,15 @@ proposal_lines = Table(
     Column("own", Integer, nullable=False),  # units that the order had not reserved at its group before
     CheckConstraint("quantity > 0 AND own >= 0 AND own <= quantity", name="positive"),
     Index("ix_proposal_lines_place", "sku", "place"),
+)
+
+proposal_capacity = Table(
+    "proposal_capacity",
+    metadata,
+    # Fulfillment orders that locations' days are held for as long as the proposal is open.
+    Column("proposal_id", BigInteger, ForeignKey("proposals.id"), primary_key=True, autoincrement=False),
+    Column("location_id", Id, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("count", Integer, nullable=False),
+    CheckConstraint("count > 0", name="positive"),
 )

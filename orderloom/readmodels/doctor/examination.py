@@ -157,6 +157,11 @@ CHECKS = (
         broken=routing.capacity_unlike_work(),
     ),
     Check(
+        name="capacity.held",
+        claim="A location's day is held for the fulfillment orders of open proposals, and no others.",
+        broken=routing.capacity_unlike_proposals(),
+    ),
+    Check(
         name="schedules.ended",
         claim="A routing schedule has an end when it is completed or abandoned, and none before.",
         broken=routing.schedules_unended(),

@@ -1,6 +1,6 @@
 """Checks of routing: schedules and attempts, and what fulfillment orders take of stock and capacity."""
 
-from sqlalchemy import ColumnElement, String, and_, case, cast, func, literal, select
+from sqlalchemy import ColumnElement, String, Subquery, and_, case, cast, func, literal, select
 
 from orderloom.domain.units import UnitState
 from orderloom.persistence.tables.fulfillment import fulfillment_orders, routing_attempts, routing_schedules
@@ -8,6 +8,7 @@ from orderloom.persistence.tables.inventory import stock_changes
 from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import order_lines, orders
 from orderloom.persistence.tables.places import location_capacity
+from orderloom.persistence.tables.waiting import proposal_capacity, proposals
 from orderloom.readmodels.doctor.rows import Broken, broken, named
 from orderloom.readmodels.doctor.stocks import is_busy
 
@@ -73,25 +74,43 @@ def attempts_uncounted() -> Broken:
 
 def capacity_unlike_work() -> Broken:
     """Find locations whose day counts other fulfillment orders than it has: capacity that leaked, or was not taken."""
-    of_order, day = fulfillment_orders.c, location_capacity.c
+    of_order = fulfillment_orders.c
     taken = (
         select(of_order.location_id, of_order.capacity_day.label("day"), func.count().label("count"))
         .where(of_order.capacity_day.is_not(None), of_order.status.not_in(_GIVEN_BACK))
         .group_by(of_order.location_id, of_order.capacity_day)
         .subquery()
     )
-    same = and_(taken.c.location_id == day.location_id, taken.c.day == day.day)
+    return _capacity_unlike(taken, "assigned")
+
+
+def capacity_unlike_proposals() -> Broken:
+    """Find locations whose day is held for other fulfillment orders than open proposals say: capacity that leaked."""
+    held = proposal_capacity.c
+    proposed = (
+        select(held.location_id, held.day, func.sum(held["count"]).label("count"))
+        .join_from(proposal_capacity, proposals, proposals.c.id == held.proposal_id)
+        .where(proposals.c.status == "open")
+        .group_by(held.location_id, held.day)
+        .subquery()
+    )
+    return _capacity_unlike(proposed, "held")
+
+
+def _capacity_unlike(counted: Subquery, counter: str) -> Broken:
+    """Find days whose *counter* is not what was *counted* by location and day."""
+    day, same = location_capacity.c, counted.c
     return broken(
-        location_capacity.join(taken, same, full=True),
+        location_capacity.join(counted, and_(same.location_id == day.location_id, same.day == day.day), full=True),
         order=None,
         subject=named(
-            func.coalesce(day.location_id, taken.c.location_id),
+            func.coalesce(day.location_id, same.location_id),
             "on",
-            cast(func.coalesce(day.day, taken.c.day), String),
-            "assigned",
+            cast(func.coalesce(day.day, same.day), String),
+            counter,
         ),
-        expected=func.coalesce(taken.c.count, 0),
-        found=func.coalesce(day.assigned, 0),
+        expected=func.coalesce(same["count"], 0),
+        found=func.coalesce(day[counter], 0),
     )
 
 

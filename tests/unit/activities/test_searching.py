@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from activities.searches import Searches
+from activities.processors import Processors
+from activities.searches import _search
 from activities.searching import searched, small
 from orderloom.domain.eligibility import LocationFacts
 from orderloom.domain.parts import Part
@@ -46,9 +46,9 @@ async def test_another_process_finds_the_same_and_ends_with_its_owner() -> None:
     """The answer is that of a search here; the process is another one, and gone when its owner is done."""
     policy, asked = RoutingPolicy(), situation(3)
 
-    with Searches(create_async_engine("postgresql+asyncpg://nobody@nowhere/nothing")) as searches:
-        found = await searches._elsewhere(policy, asked)
-        [pid] = list(searches._pool._processes)
+    with Processors() as processors:
+        found = await processors.run(_search, policy, asked)
+        [pid] = list(processors._pool._processes)
 
     here = searched(policy, asked).model_dump(mode="json")
     assert _timeless(found) == _timeless(here)
@@ -60,18 +60,18 @@ async def test_another_process_finds_the_same_and_ends_with_its_owner() -> None:
 async def test_a_killed_process_is_replaced() -> None:
     """The search that it was at fails, to be tried again; the next one is answered by a new process."""
     policy, asked = RoutingPolicy(), situation(3)
-    with Searches(create_async_engine("postgresql+asyncpg://nobody@nowhere/nothing")) as searches:
-        first = await searches._elsewhere(policy, asked)
-        [pid] = list(searches._pool._processes)
+    with Processors() as processors:
+        first = await processors.run(_search, policy, asked)
+        [pid] = list(processors._pool._processes)
         os.kill(pid, signal.SIGKILL)
         async with asyncio.timeout(20):
             with pytest.raises(BrokenProcessPool):
-                await searches._elsewhere(policy, asked)
+                await processors.run(_search, policy, asked)
 
-        again = await searches._elsewhere(policy, asked)
+        again = await processors.run(_search, policy, asked)
 
         assert _timeless(again) == _timeless(first)
-        assert list(searches._pool._processes) != [pid]
+        assert list(processors._pool._processes) != [pid]
 
 
 def _timeless(attempted: object) -> object:
@@ -87,15 +87,15 @@ def _timeless(attempted: object) -> object:
 
 _OWNER = """
 import asyncio
-from sqlalchemy.ext.asyncio import create_async_engine
-from activities.searches import Searches
+from activities.processors import Processors
+from activities.searches import _search
 from orderloom.domain.routing_policy import RoutingPolicy
 from tests.unit.activities.test_searching import situation
 
 async def main():
-    searches = Searches(create_async_engine("postgresql+asyncpg://nobody@nowhere/nothing"))
-    await searches._elsewhere(RoutingPolicy(), situation(3))
-    print(*searches._pool._processes, flush=True)
+    processors = Processors()
+    await processors.run(_search, RoutingPolicy(), situation(3))
+    print(*processors._pool._processes, flush=True)
     await asyncio.Event().wait()
 
 if __name__ == "__main__":
