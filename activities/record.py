@@ -285,6 +285,7 @@ _HANDLERS: dict[str, Handler] = {
     "order.cancel.requested": _cancel_requested,
     "order.return.requested": _return_requested,
     "order.routing.requested": rescheduling.record_request,
+    "routing.abandon.requested": rescheduling.record_abandonment,
     "routing.reschedule.requested": rescheduling.record_rescheduling,
     "routing.proposed": rescheduling.record_proposal,
     "stock.restocked": rescheduling.record_proposal,

@@ -1,4 +1,4 @@
-"""What people say about routing schedules: another date, or now."""
+"""What people say about routing schedules: another date, now, or never."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from activities.unit import Unit
 from orderloom.domain.errors import NotFound
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
-from orderloom.domain.scheduling import RescheduleRouting, RoutingScheduleFrozen
+from orderloom.domain.scheduling import AbandonSchedule, RescheduleRouting, RoutingNotAwaited, RoutingScheduleFrozen
 from orderloom.persistence.tables.fulfillment import routing_schedules
 from orderloom.persistence.waiting import read_waiting
 
@@ -30,13 +30,34 @@ async def record_rescheduling(unit: Unit, arrival: Arrival) -> int:
         RoutingScheduleFrozen: it is no longer planned.
     """
     command = body_as(arrival, RescheduleRouting)
-    schedule = await planned(unit, command.schedule)
-    if schedule is None:
-        raise NotFound(f"order {unit.order.id} has no routing schedule {command.schedule}", schedule=command.schedule)
-    if schedule.status != "scheduled":
-        detail = f"routing schedule {command.schedule} of order {unit.order.id} is {schedule.status}"
-        raise RoutingScheduleFrozen(detail, schedule=command.schedule, status=schedule.status)
+    await _refuse_frozen(unit, command.schedule)
     return _move(unit, arrival, command.schedule, max(command.scheduled_at, unit.now))
+
+
+async def record_abandonment(unit: Unit, arrival: Arrival) -> int:
+    """
+    Ask the flow that waits for a planned routing schedule to give it up.
+
+    Raises:
+        NotFound: the order has no such schedule.
+        RoutingScheduleFrozen: it is no longer planned.
+        RoutingNotAwaited: no flow listens to that.
+    """
+    command = body_as(arrival, AbandonSchedule)
+    await _refuse_frozen(unit, command.schedule)
+    if arrival.type not in unit.order.wanted:
+        detail = f"no flow of order {unit.order.id} listens whether routing schedule {command.schedule} is given up"
+        raise RoutingNotAwaited(detail, schedule=command.schedule)
+    return arrival.enter(unit, {"schedule": command.schedule})
+
+
+async def _refuse_frozen(unit: Unit, number: int) -> None:
+    schedule = await planned(unit, number)
+    if schedule is None:
+        raise NotFound(f"order {unit.order.id} has no routing schedule {number}", schedule=number)
+    if schedule.status != "scheduled":
+        detail = f"routing schedule {number} of order {unit.order.id} is {schedule.status}"
+        raise RoutingScheduleFrozen(detail, schedule=number, status=schedule.status)
 
 
 async def record_request(unit: Unit, arrival: Arrival) -> int:

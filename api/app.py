@@ -83,4 +83,5 @@ def build(tracer_provider: TracerProvider | None = None) -> DocumentedApi:
     for area in _ROUTERS:
         app.include_router(area.router)
     app.include_router(stock_changes.feeds)
+    app.include_router(scheduling.all_schedules)
     return app

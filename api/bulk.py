@@ -1,5 +1,5 @@
 """
-Decisions about many process exceptions: seen in a preview, then done one by one at a rate, with a result for each.
+Many process exceptions decided about or changed: seen in a preview, then done one by one at a rate, with a result each.
 
 Nothing is stored between the two. The token holds what was seen, and each exception's command has a key that is made of
 the token: sent again, what was done is answered as before, and the rest is done.
@@ -14,22 +14,21 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from itertools import batched
 from time import monotonic
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from sqlalchemy import select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.deciding import OPERATORS, decision_command, foreseen
+from api.deciding import OPERATORS, Wanted, command_of, foreseen, settle
 from api.dependencies import ApiDependencies
 from api.intaking import carry_out
 from api.schemas import ResolveException
 from orderloom.domain.errors import OrderloomError, Problem
-from orderloom.domain.exception_status import TRANSITIONS, ExceptionStatus
+from orderloom.domain.exception_status import TRANSITIONS, ChangeException, ExceptionStatus
 from orderloom.domain.exceptions import ExceptionClosed
 from orderloom.domain.model import Frozen
 from orderloom.persistence.digest import digest
-from orderloom.persistence.exceptions import resolve_without_order
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import exception_changes
 from orderloom.readmodels.exception_list import ExceptionFilter, count_others, exceptions_by_id, exceptions_page
@@ -53,16 +52,33 @@ class TokenUnreadable(OrderloomError):
     status = 422
 
 
-class BulkAsk(Frozen):
-    """A decision, and which process exceptions it is about."""
-
+class _Asked(Frozen):
     where: ExceptionFilter
-    decision: ResolveException
+    decision: Annotated[ResolveException | None, Field(description="What is decided about each; or a change.")] = None
+    change: Annotated[ChangeException | None, Field(description="What is changed of each; or a decision.")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.decision is None) == (self.change is None):
+            raise ValueError("give either a decision or a change")
+        return self
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is decided or changed."""
+        wanted = self.decision or self.change
+        assert wanted is not None
+        return wanted
+
+
+class BulkAsk(_Asked):
+    """A decision or a change, and which process exceptions it is about."""
+
     most: Annotated[int, Field(ge=1, le=MOST, description="How many at most, the oldest first.")] = MOST
 
 
 class BulkItem(Frozen):
-    """One process exception, and what the decision would do."""
+    """One process exception, and what would be done."""
 
     exception: str
     order: str | None
@@ -71,15 +87,15 @@ class BulkItem(Frozen):
     task: str | None
     does: str
     refused: Problem | None = None
-    """Why the decision would be refused; it is left out then."""
+    """Why that would be refused; it is left out then."""
 
 
 class BulkPreview(Frozen):
-    """What a decision about many exceptions would do. Nothing was changed or stored."""
+    """What would be done to many exceptions. Nothing was changed or stored."""
 
     items: list[BulkItem]
     would: int
-    """How many would be decided about."""
+    """How many would be decided about, or changed."""
     refused: int
     more: bool
     """There are more than were asked for."""
@@ -102,18 +118,16 @@ class Seen(Frozen):
     version: int
 
 
-class Token(Frozen):
+class Token(_Asked):
     """What a preview has seen."""
 
-    where: ExceptionFilter
-    decision: ResolveException
     seen: list[Seen]
     at: str
     """When; two previews that saw the same are two."""
 
     def key(self, exception: str) -> str:
         """Return the idempotency key of the command for *exception*."""
-        return f"bulk-{digest(self.model_dump(mode='json')).hex()[:24]}-{exception}"
+        return f"bulk-{digest(self.model_dump(mode='json', exclude_unset=True)).hex()[:24]}-{exception}"
 
 
 Outcome = Literal["succeeded", "pending", "refused", "changed", "gone"]
@@ -143,22 +157,22 @@ class BulkSummary(Frozen):
 
 
 async def preview_bulk(conn: AsyncConnection, ask: BulkAsk, now: datetime) -> BulkPreview:
-    """Return what the decision would do to each exception that is meant."""
+    """Return what would be done to each exception that is meant."""
     views = await exceptions_page(conn, ask.where, after=None, limit=ask.most + 1, now=now)
     shown = views[: ask.most]
-    items = [_item(view, ask.decision) for view in shown]
+    items = [_item(view, ask.wanted, now) for view in shown]
     seen = [
         Seen(id=view.id, status=view.status, version=view.version)
         for view, item in zip(shown, items, strict=True)
         if item.refused is None
     ]
-    token = Token(where=ask.where, decision=ask.decision, seen=seen, at=now.isoformat())
+    token = Token(where=ask.where, decision=ask.decision, change=ask.change, seen=seen, at=now.isoformat())
     return BulkPreview(
         items=items,
         would=len(seen),
         refused=len(items) - len(seen),
         more=len(views) > ask.most,
-        token=base64.urlsafe_b64encode(zlib.compress(token.model_dump_json(exclude_defaults=True).encode())).decode(),
+        token=base64.urlsafe_b64encode(zlib.compress(token.model_dump_json(exclude_unset=True).encode())).decode(),
     )
 
 
@@ -178,7 +192,7 @@ def read_token(token: str) -> Token:
 
 
 async def submit_bulk(given: ApiDependencies, token: Token, wanted: BulkSubmit) -> AsyncGenerator[str]:
-    """Decide about all that was seen, no faster than is wanted; give a line of JSON for each, and the sums."""
+    """Do what is wanted to all that was seen, no faster than is wanted; give a line of JSON for each, and the sums."""
     counts: Counter[Outcome] = Counter()
     size = max(1, min(AT_ONCE, int(wanted.rate)))
     for group in batched(token.seen, size, strict=False):
@@ -215,13 +229,12 @@ async def _one(
         return BulkResult(exception=seen.id, outcome="gone", detail="there is no such exception any more")
     if not again and (left := _left_alone(seen, view)) is not None:
         return left
-    key, decision = token.key(seen.id), token.decision
+    key = token.key(seen.id)
     try:
         if view.order is None:
-            by, reason = decision.by or OPERATORS, decision.reason or ""
-            await resolve_without_order(given.engine, seen.id, by, reason, key, given.clock.now())
+            await settle(given, seen.id, token.wanted, key)
             return BulkResult(exception=seen.id, outcome="succeeded")
-        receipt = await carry_out(given, decision_command(view.order, seen.id, decision, key))
+        receipt = await carry_out(given, command_of(view.order, seen.id, token.wanted, key))
     except OrderloomError as error:
         return _refused(seen.id, error.problem())
     if receipt is None:
@@ -251,15 +264,14 @@ def _refused(exception: str, problem: Problem) -> BulkResult:
     return BulkResult(exception=exception, outcome=outcome, detail=problem.detail, problem=problem)
 
 
-def _item(view: ExceptionView, decision: ResolveException) -> BulkItem:
-    name = "resolve" if decision.kind == "resolved" else decision.kind
-    does = next(each.does for each in view.allowed_actions if each.action == name)
+def _item(view: ExceptionView, wanted: Wanted, now: datetime) -> BulkItem:
+    does, refused = foreseen(view, wanted, now)
     return BulkItem(
         exception=view.id,
         order=view.order,
         code=view.code,
         flow=view.flow,
         task=view.task,
-        does=f"the flow goes on at {decision.task}" if decision.kind == "goto" else does,
-        refused=foreseen(view, decision),
+        does=does,
+        refused=refused,
     )

@@ -142,6 +142,11 @@ BULK: JsonObject = {
     "decision": {"kind": "retry", "by": "ines", "reason": "the gateway is back"},
 }
 """Try all declined payments of more than two hours ago again."""
+BULK_CHANGE: JsonObject = {
+    "where": {"category": "Fulfillment", "owner": "-"},
+    "change": {"status": "triaged", "owner": "warehouse", "by": "ines"},
+}
+"""Give all of Fulfillment that nobody has to the warehouse."""
 
 RESERVE: JsonObject = {
     "owner": "cart-77",

@@ -6,6 +6,7 @@ import structlog
 from fastapi import BackgroundTasks, Request, Response
 
 from api.dependencies import ApiDependencies
+from api.errors import OrderUnknown
 from api.problems import problem_response
 from api.schemas import Accepted, EventTaken, IntakeResource, OrderPlaced, intake_links, order_links
 from orderloom.contracts.messages import Delivery, Receipt
@@ -14,6 +15,7 @@ from orderloom.domain.placing import PlaceOrder
 from orderloom.persistence.intake import Submission, Submitted, submit
 from orderloom.readmodels.catalog import ChannelInForce
 from orderloom.readmodels.intake import intake_status
+from orderloom.readmodels.orders import channel_of
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.telemetry.logs import bind_order
 
@@ -66,6 +68,23 @@ async def answer_placement(
 async def answer_command(given: ApiDependencies, request: Request, command: Command) -> Response:
     """Take a command in and answer that it was accepted, why it was refused, or 202."""
     return await _answer(given, request, _submission(given, command), _accepted)
+
+
+async def answer_order_command(
+    given: ApiDependencies, request: Request, order: str, *, key: str, type: str, body: Frozen
+) -> Response:
+    """
+    Take a command of the order's channel in and answer as ``answer_command`` does.
+
+    Raises:
+        OrderUnknown: there is no such order.
+    """
+    async with snapshot(given.engine) as conn:
+        channel = await channel_of(conn, order)
+    if channel is None:
+        raise OrderUnknown(f"there is no order {order}")
+    command = Command(type=type, order_id=order, source=channel, key=key, body=body.model_dump(mode="json"))
+    return await answer_command(given, request, command)
 
 
 async def carry_out(given: ApiDependencies, command: Command) -> Receipt | None:

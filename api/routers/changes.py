@@ -6,15 +6,12 @@ from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Reading
 from api.errors import OrderUnknown
 from api.examples import CANCEL, RETURN
-from api.intaking import Command, answer_command
+from api.intaking import answer_order_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.schemas import Accepted, RouteOrder
 from orderloom.domain.changes import ChangeRefused, QuantityUnavailable
-from orderloom.domain.model import Frozen
 from orderloom.domain.placing import CancelItems, ReturnItems
 from orderloom.readmodels.changes import ChangePreview, preview_cancel, preview_return
-from orderloom.readmodels.orders import channel_of
-from orderloom.readmodels.snapshot import snapshot
 
 router = APIRouter(prefix="/v1/orders/{order}", tags=["changes"], route_class=StrictRoute)
 
@@ -27,7 +24,7 @@ _COMMAND_RESPONSES = {**pending(), **problems(*_CHANGE_PROBLEMS, *COMMAND_PROBLE
 )
 async def cancel_items(given: Given, request: Request, order: str, items: CancelItems, key: IdempotencyKey) -> Response:
     """Cancel items, or as many units of them as can still be stopped."""
-    return await _command(given, request, order, key=key, type="order.cancel.requested", body=items)
+    return await answer_order_command(given, request, order, key=key, type="order.cancel.requested", body=items)
 
 
 @router.post(
@@ -48,7 +45,7 @@ async def preview_cancellation(conn: Reading, order: str, items: CancelItems) ->
 )
 async def return_items(given: Given, request: Request, order: str, items: ReturnItems, key: IdempotencyKey) -> Response:
     """Return shipped items: they are credited and refunded."""
-    return await _command(given, request, order, key=key, type="order.return.requested", body=items)
+    return await answer_order_command(given, request, order, key=key, type="order.return.requested", body=items)
 
 
 @router.post(
@@ -69,16 +66,9 @@ async def route(
     given: Given, request: Request, order: str, key: IdempotencyKey, nothing: RouteOrder | None = None
 ) -> Response:
     """Look for a route now for what is open, without waiting for the next planned attempt."""
-    return await _command(given, request, order, key=key, type="order.routing.requested", body=nothing or RouteOrder())
-
-
-async def _command(given: Given, request: Request, order: str, *, key: str, type: str, body: Frozen) -> Response:
-    async with snapshot(given.engine) as conn:
-        channel = await channel_of(conn, order)
-    if channel is None:
-        raise _unknown(order)
-    command = Command(type=type, order_id=order, source=channel, key=key, body=body.model_dump(mode="json"))
-    return await answer_command(given, request, command)
+    return await answer_order_command(
+        given, request, order, key=key, type="order.routing.requested", body=nothing or RouteOrder()
+    )
 
 
 def _unknown(order: str) -> OrderUnknown:

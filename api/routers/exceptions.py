@@ -1,6 +1,5 @@
 """Process exceptions: what waits for a person, what the person changes of it, and what the person decides."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,9 +7,9 @@ from fastapi.responses import StreamingResponse
 
 from api.bodies import StrictRoute
 from api.bulk import BulkAsk, BulkPreview, BulkSubmit, TokenUnreadable, preview_bulk, read_token, submit_bulk
-from api.deciding import change_command, decision_command, refuse_for_flows
+from api.deciding import Wanted, command_of, settle
 from api.dependencies import ApiDependencies, Given, IdempotencyKey, Limit, Reading
-from api.examples import BULK, CHANGE_EXCEPTION, RESOLVE
+from api.examples import BULK, BULK_CHANGE, CHANGE_EXCEPTION, RESOLVE
 from api.intaking import answer_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.paging import after_path
@@ -18,7 +17,6 @@ from api.schemas import Accepted, ExceptionChanged, Page, ResolveException
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.exception_status import ChangeException, FlowWaits, TransitionRefused
 from orderloom.domain.exceptions import AlreadyUndoing, ExceptionClosed, ExceptionUnknown, NobodyWaits, TaskOutOfReach
-from orderloom.persistence.exceptions import change_without_order, resolve_without_order
 from orderloom.readmodels.exception_list import ExceptionFilter, exceptions_page
 from orderloom.readmodels.exceptions import ExceptionView, exception_by_id
 from orderloom.readmodels.snapshot import snapshot
@@ -65,16 +63,7 @@ async def resolve(
     given: Given, request: Request, exception: str, decision: ResolveException, key: IdempotencyKey
 ) -> Response:
     """Decide about a process exception. What the flow that waits cannot do is refused and changes nothing."""
-    found = await _found(given, exception)
-    if found.order is not None:
-        return await answer_command(given, request, decision_command(found.order, exception, decision, key))
-    refuse_for_flows(exception, decision)
-
-    async def settle() -> None:
-        by, reason = decision.by or "operators", decision.reason or ""
-        await resolve_without_order(given.engine, exception, by, reason, key, given.clock.now())
-
-    return await _changed(given, exception, settle)
+    return await _answer(given, request, exception, decision, key)
 
 
 @router.post(
@@ -87,26 +76,23 @@ async def change(
     given: Given, request: Request, exception: str, wanted: ChangeException, key: IdempotencyKey
 ) -> Response:
     """Change who sees to a process exception, until when, and its status. What may not follow changes nothing."""
-    found = await _found(given, exception)
-    if found.order is not None:
-        return await answer_command(given, request, change_command(found.order, exception, wanted, key))
-
-    async def change() -> None:
-        await change_without_order(given.engine, exception, wanted, key=key, now=given.clock.now())
-
-    return await _changed(given, exception, change)
+    return await _answer(given, request, exception, wanted, key)
 
 
-@router.post("/bulk/preview", responses=problems(InvalidInput, *BODY_PROBLEMS), openapi_extra=body_examples(BULK))
+@router.post(
+    "/bulk/preview",
+    responses=problems(InvalidInput, *BODY_PROBLEMS),
+    openapi_extra=body_examples(BULK, change=BULK_CHANGE),
+)
 async def bulk_preview(given: Given, conn: Reading, ask: BulkAsk) -> BulkPreview:
-    """Say of each exception that is meant what a decision would do, or why it is refused, and change nothing."""
+    """Say of each exception that is meant what would be done, or why it is refused, and change nothing."""
     return await preview_bulk(conn, ask, given.clock.now())
 
 
 @router.post("/bulk", responses=problems(TokenUnreadable, *BODY_PROBLEMS), response_class=StreamingResponse)
 async def bulk(given: Given, wanted: BulkSubmit) -> StreamingResponse:
     """
-    Decide about all that a preview has shown, one JSON line for each as it is done, and a last one with the sums.
+    Do what a preview has shown, one JSON line for each exception as it is done, and a last one with the sums.
 
     Sent again with the same token it goes on where it stopped: what was decided is answered as before.
     """
@@ -122,9 +108,11 @@ async def _found(given: ApiDependencies, exception: str) -> ExceptionView:
     return found
 
 
-async def _changed(given: ApiDependencies, exception: str, change: Callable[[], Awaitable[None]]) -> Response:
-    """Change an exception that belongs to no order, and answer how it stands."""
-    await change()
+async def _answer(given: ApiDependencies, request: Request, exception: str, wanted: Wanted, key: str) -> Response:
+    found = await _found(given, exception)
+    if found.order is not None:
+        return await answer_command(given, request, command_of(found.order, exception, wanted, key))
+    await settle(given, exception, wanted, key)
     found = await _found(given, exception)
     body = ExceptionChanged(exception=exception, status=found.status, links={"self": f"/v1/exceptions/{exception}"})
     return Response(body.model_dump_json(), media_type="application/json")

@@ -6,7 +6,9 @@ from typing import Annotated, Any, NoReturn
 import httpx
 from cyclopts import Parameter
 
+from orderloom.bootstrap.clock import Clock
 from orderloom.domain.errors import OrderloomError
+from orderloom.persistence.ids import uuid7
 from orderloom.settings import Settings
 
 
@@ -45,6 +47,18 @@ def ask(http: httpx.Client, method: str, path: str, **more: Any) -> Any:
     if answer.is_error:
         refuse(body)
     return body
+
+
+def command(http: httpx.Client, path: str, body: Any, key: str | None) -> Any:
+    """Send a command under *key*, by default a new one; return and refuse as ``ask``."""
+    return ask(http, "POST", path, json=body, headers={"Idempotency-Key": key or f"cli-{uuid7(Clock().now())}"})
+
+
+def became(answer: dict[str, Any], what: str) -> str:
+    """Say what became of a command to an order: it is on record, or taken in until a worker answers."""
+    if answer.get("status") == "accepted":
+        return f"{what} is on record, as number {answer['receipt']['seq']} of order {answer['order']}"
+    return f"{what} is taken in and will be done: {answer['links']['self']} tells what became of it"
 
 
 def refuse(problem: dict[str, Any]) -> NoReturn:

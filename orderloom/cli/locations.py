@@ -7,9 +7,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from orderloom.bootstrap.clock import Clock
-from orderloom.cli.calling_api import Api, AsJson, Key, ask, client
-from orderloom.persistence.ids import uuid7
+from orderloom.cli.calling_api import Api, AsJson, Key, ask, client, command
 
 locations_app = App(name="locations", help="The work of locations: capacity and rejections.")
 
@@ -56,8 +54,7 @@ def rejections(
     path = f"/v1/locations/{location}/rejections"
     with client(api) as http:
         if reset:
-            headers = {"Idempotency-Key": key or f"cli-{uuid7(Clock().now())}"}
-            done = ask(http, "POST", f"{path}/reset", json={"sku": sku}, headers=headers)
+            done = command(http, f"{path}/reset", {"sku": sku}, key)
             sys.stderr.write(f"{done['forgotten']} rejections of {location} count no more\n")
         found = ask(http, "GET", path)
     table = Table("sku", "reports", "units", "reasons", "last", "score", box=None, pad_edge=False)

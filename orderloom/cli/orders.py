@@ -11,6 +11,7 @@ from orderloom.bootstrap.servers import Connections
 from orderloom.cli.importing import import_orders
 from orderloom.cli.route_preview import route_preview
 from orderloom.cli.running import run
+from orderloom.cli.schedules import abandon, reschedule, route, schedules
 from orderloom.cli.why import why
 from orderloom.persistence.tables.orders import orders
 from orderloom.settings import Settings
@@ -19,6 +20,10 @@ orders_app = App(name="orders", help="Orders as a whole.")
 orders_app.command(import_orders, name="import")
 orders_app.command(why)
 orders_app.command(route_preview, name="route-preview")
+orders_app.command(schedules)
+orders_app.command(reschedule)
+orders_app.command(route)
+orders_app.command(abandon)
 
 PAGE = 500
 

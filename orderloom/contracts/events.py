@@ -81,6 +81,12 @@ class RoutingRescheduled(Frozen):
     due: AwareDatetime
 
 
+class AbandonmentRequested(Frozen):
+    """A person gives a planned routing attempt up."""
+
+    schedule: int
+
+
 class RoutingAbandoned(Frozen):
     """How often routing was tried in vain."""
 
@@ -258,6 +264,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "payment.refunded": PaymentMoved,
     "payment.reversed": PaymentMoved,
     "payment.updated": PaymentUpdated,
+    "routing.abandon.requested": AbandonmentRequested,
     "routing.abandoned": RoutingAbandoned,
     "routing.attempted": RoutingAttempted,
     "routing.proposed": RoutingProposed,

@@ -18,6 +18,23 @@ class RoutingScheduleFrozen(OrderloomError):
     status = 409
 
 
+class RoutingNotAwaited(OrderloomError):
+    """No flow of the order waits for the routing schedule in a way that lets it be abandoned.
+
+    A search may be under way: try again in a moment. A flow that does not listen to `routing.abandon.requested` cannot
+    be told: move the order to a release whose flow does, or cancel what waits.
+    """
+
+    code = "routing.not_awaited"
+    status = 409
+
+
+class AbandonSchedule(Frozen):
+    """Give a planned routing attempt up."""
+
+    schedule: Annotated[int, Field(strict=True, ge=1)]
+
+
 class RescheduleRouting(Frozen):
     """Another date for a planned routing attempt."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, Text, case, exists, fu
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import Problem
-from orderloom.domain.exception_status import ExceptionStatus
+from orderloom.domain.exception_status import ExceptionStatus, Severity
 from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.domain.remedies import AllowedAction, Situation, Suggestion, allowed_actions, suggestions
 from orderloom.persistence.tables.operations import exception_changes, process_exceptions
@@ -84,8 +84,8 @@ class ExceptionView(Frozen):
     category: str
     code: str
     detail: str
-    severity: str
-    priority: str
+    severity: Severity
+    priority: Severity
     status: ExceptionStatus
     active: bool
     """Whether the order counts it: it waits for somebody."""

@@ -14,7 +14,7 @@ from orderloom.scenarios.base import seconds
 from orderloom.scenarios.commands import Checkout, Writer
 from orderloom.scenarios.compare import Difference
 from orderloom.scenarios.names import Namespace
-from orderloom.scenarios.steps import Attend, Change, Gateway, Report, Reschedule, Resolve, Work
+from orderloom.scenarios.steps import Abandon, Attend, Change, Gateway, Report, Reschedule, Resolve, Work
 from orderloom.scenarios.world import Order
 
 TIMEOUT = 60.0
@@ -87,11 +87,16 @@ class Clerk:
         path = f"{self._order(reschedule.order)}/routing-schedules/{reschedule.schedule}"
         return await self._send(path, {"scheduled_at": at.isoformat()})
 
+    async def abandon(self, abandon: Abandon) -> Answer:
+        """Give a planned routing attempt up."""
+        return await self._send(f"{self._order(abandon.order)}/routing-schedules/{abandon.schedule}/abandon", {})
+
     async def resolve(self, resolve: Resolve) -> Answer:
         """Decide about a process exception."""
         id = exception_id(self.orders[resolve.order], resolve.exception)
         return await self._send(
-            f"/v1/exceptions/{id}/resolve", resolve.model_dump(exclude={"order", "exception"}, exclude_none=True)
+            f"/v1/exceptions/{id}/resolve",
+            resolve.model_dump(exclude={"order", "exception", "refused"}, exclude_none=True),
         )
 
     async def attend(self, attend: Attend) -> Answer:

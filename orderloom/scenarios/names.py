@@ -61,7 +61,8 @@ def _step_problems(case: Case, step: Step, placed: dict[str, str]) -> Iterator[s
             return
         twice = [name for name in placed_names(step.place) if name in placed]
         yield from (f"order {name!r} is placed twice; give it another name with 'as'" for name in twice)
-    for part in (step.cancel, step.return_, step.report, step.work, step.route, step.reschedule, step.resolve):
+    about_orders = (step.cancel, step.return_, step.report, step.work, step.route, step.reschedule, step.abandon)
+    for part in (*about_orders, step.resolve, step.attend):
         if part is not None:
             yield from _unknown("placed order", [part.order], placed)
     for change in (step.cancel, step.return_):

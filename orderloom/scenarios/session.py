@@ -24,7 +24,7 @@ from orderloom.scenarios.expectation import Expectation
 from orderloom.scenarios.names import Namespace, placed_names
 from orderloom.scenarios.previews import balances, balances_tree, unlike_preview
 from orderloom.scenarios.setup import set_up
-from orderloom.scenarios.steps import Attend, Change, Place, Reschedule, Resolve, Route, Step, Work
+from orderloom.scenarios.steps import Abandon, Attend, Change, Place, Reschedule, Resolve, Route, Step, Work
 from orderloom.scenarios.stock_clerk import StockClerk
 from orderloom.scenarios.timeline import IN_FLIGHT, Beside, Timeline
 from worker.pooling import RoutingPools
@@ -127,27 +127,29 @@ class Session:
                 return await self._change("return", change)
             case Step(expect=Expectation() as expectation):
                 return await self._expect(expectation)
-            case Step(reschedule=Reschedule() as reschedule):
-                answer = await self._clerk.reschedule(reschedule, self._start)
-                return answer.unlike(reschedule.refused)
             case _:
                 return await self._other(step)
 
     async def _other(self, step: Step) -> list[Difference]:
         match step:
-            case Step(route=Route() as route):
-                return (await self._clerk.route(route.order)).unlike(None)
-            case Step(attend=Attend() as attend):
-                return (await self._clerk.attend(attend)).unlike(attend.refused)
-            case Step(work=Work() as work):
-                return (await self._clerk.work(work)).unlike(work.refused)
-            case Step(resolve=Resolve() as resolve):
-                return (await self._clerk.resolve(resolve)).unlike(None)
+            case Step(route=Route() as asked):
+                answer = await self._clerk.route(asked.order)
+            case Step(reschedule=Reschedule() as asked):
+                answer = await self._clerk.reschedule(asked, self._start)
+            case Step(abandon=Abandon() as asked):
+                answer = await self._clerk.abandon(asked)
+            case Step(attend=Attend() as asked):
+                answer = await self._clerk.attend(asked)
+            case Step(work=Work() as asked):
+                answer = await self._clerk.work(asked)
+            case Step(resolve=Resolve() as asked):
+                answer = await self._clerk.resolve(asked)
             case Step(stock_step=stock_step) if stock_step is not None:
                 return await self._stock.do(stock_step)
             case _:
                 await self._happen(step)
                 return []
+        return answer.unlike(asked.refused)
 
     async def _happen(self, step: Step) -> None:
         """Let happen what nobody can refuse."""

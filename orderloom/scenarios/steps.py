@@ -95,6 +95,8 @@ class Route(Part):
     """Ask for a routing attempt now. A bare name is enough."""
 
     order: Name
+    refused: str | None = None
+    """Code of the problem that it must be refused with."""
 
     @model_validator(mode="before")
     @classmethod
@@ -114,6 +116,16 @@ class Reschedule(Part):
     """Code of the problem that it must be refused with."""
 
 
+class Abandon(Part):
+    """Give a planned routing attempt up."""
+
+    order: Name
+    schedule: Annotated[int, Field(ge=1)] = 1
+    """Number of the routing schedule within the order."""
+    refused: str | None = None
+    """Code of the problem that it must be refused with."""
+
+
 class Resolve(Part):
     """Decide about a process exception."""
 
@@ -127,6 +139,8 @@ class Resolve(Part):
     """With skip: what the task is taken to have returned."""
     task: str | None = None
     """With goto: the task to go on at."""
+    refused: str | None = None
+    """Code of the problem that it must be refused with."""
 
 
 class Attend(Part):
@@ -163,6 +177,7 @@ class Step(Part):
     work: Work | None = None
     route: Route | None = None
     reschedule: Reschedule | None = None
+    abandon: Abandon | None = None
     resolve: Resolve | None = None
     attend: Attend | None = None
     restock: dict[Name, Units] | None = None

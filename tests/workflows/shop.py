@@ -108,9 +108,9 @@ async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), *, shipped: 
         )
 
 
-def order_body(external_id: str, *, authorised: bool = True) -> JsonObject:
-    """Return the standard order: two lines, one fulfillment order, authorised by the channel."""
-    money: JsonObject = {"amount": 9_500, "currency": "EUR"}
+def order_body(external_id: str, *, authorised: bool = True, lamps: int = 1) -> JsonObject:
+    """Return the standard order: two lines, one fulfillment order, authorised by the channel; or with more lamps."""
+    money: JsonObject = {"amount": 1_500 + lamps * 8_000, "currency": "EUR"}
     payment: JsonObject = {"method": "card", "gateway": "sandbox", "amount": money}
     if authorised:
         payment["authorization"] = {"reference": f"auth-{external_id}", "amount": money}
@@ -137,7 +137,7 @@ def order_body(external_id: str, *, authorised: bool = True) -> JsonObject:
         ],
         "lines": [
             {"id": "a", "sku": "mug", "quantity": 1, "unit_price": {"amount": 1_500, "currency": "EUR"}},
-            {"id": "b", "sku": "lamp", "quantity": 1, "unit_price": {"amount": 8_000, "currency": "EUR"}},
+            {"id": "b", "sku": "lamp", "quantity": lamps, "unit_price": {"amount": 8_000, "currency": "EUR"}},
         ],
         "payments": [payment],
     }
@@ -150,12 +150,12 @@ class Shop:
         """Take a running stack whose shop is open."""
         self.stack = stack
 
-    async def place(self, *, authorised: bool = True) -> str:
-        """Place a standard order and return its id."""
+    async def place(self, *, authorised: bool = True, lamps: int = 1) -> str:
+        """Place a standard order, or one of more lamps, and return its id."""
         external_id = f"W-{next(_numbers)}"
         if authorised:
             await self.authorise(external_id)
-        answer = await self.post("/v1/orders", order_body(external_id, authorised=authorised))
+        answer = await self.post("/v1/orders", order_body(external_id, authorised=authorised, lamps=lamps))
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 

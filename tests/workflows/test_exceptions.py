@@ -3,22 +3,16 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
-from time import monotonic
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import insert, select
 
-from orderloom.cli.json_argument import ArgumentUnreadable
-from orderloom.domain.model import JsonObject
 from orderloom.persistence.exceptions import Raised, raise_found
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.timers import NOT_ACCEPTED
 from tests.workflows.shop import BROKEN, Shop
-from tests.workflows.states import state
 from tests.workflows.test_deciding import RAISING, command
 
 WITHOUT_ORDER = {
@@ -38,19 +32,20 @@ def flows() -> Sequence[str]:
     return (BROKEN, RAISING)
 
 
-async def _change(shop: Shop, exception: str, key: str | None = None, **what: Any) -> Any:
+async def change(shop: Shop, exception: str, key: str | None = None, **what: Any) -> Any:
+    """Change an exception over the API; return status and body of the answer."""
     answer = await shop.post(f"/v1/exceptions/{exception}/change", what, key)
     return answer.status_code, answer.json()
 
 
-async def _two(shop: Shop) -> tuple[str, Any, Any]:
+async def two(shop: Shop) -> tuple[str, Any, Any]:
     """Place an order; return it, the exception at which a flow waits, and the one at which none does."""
     order = await shop.place()
     found = sorted(await shop.exceptions(order, 2), key=lambda one: one["waiting"] is None)
     return order, found[0], found[1]
 
 
-async def _open(shop: Shop, order: str) -> int:
+async def open_of(shop: Shop, order: str) -> int:
     """Return how many the order counts."""
     listed = await shop.get("/v1/orders?limit=200")
     (row,) = [one for one in listed["items"] if one["id"] == order]
@@ -59,23 +54,23 @@ async def _open(shop: Shop, order: str) -> int:
 
 async def test_a_life_with_everyone_who_had_a_hand_in_it(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """Each change says who, when and why; what may not follow changes nothing; only active ones count."""
-    order, waits, told = await _two(shop)
+    order, waits, told = await two(shop)
     assert (waits["severity"], waits["owner"], waits["version"], waits["active"]) == ("High", None, 0, True)
     raised, due = (datetime.fromisoformat(told[name]) for name in ("created_at", "deadline"))
     assert due - raised == timedelta(hours=4)
-    assert await _open(shop, order) == 2
+    assert await open_of(shop, order) == 2
 
-    assert (await _change(shop, waits["id"], owner="ines", status="triaged", by="max", reason="hers"))[0] == 200
+    assert (await change(shop, waits["id"], owner="ines", status="triaged", by="max", reason="hers"))[0] == 200
     status, out, _ = await command(
         capsys, shop, "pause", waits["id"], "--by", "ines", "--reason", "asked the warehouse"
     )
     assert (status, out.startswith(f"{waits['id']}: pause is on record, as number")) == (0, True)
-    assert await _open(shop, order) == 1
-    status, refused = await _change(shop, waits["id"], status="voided")
+    assert await open_of(shop, order) == 1
+    status, refused = await change(shop, waits["id"], status="voided")
     assert (status, refused["code"]) == (409, "exception.flow_waits")
-    assert (await _change(shop, told["id"], status="voided", by="max", reason="a test"))[0] == 200
-    assert await _open(shop, order) == 0
-    status, refused = await _change(shop, told["id"], status="triaged")
+    assert (await change(shop, told["id"], status="voided", by="max", reason="a test"))[0] == 200
+    assert await open_of(shop, order) == 0
+    status, refused = await change(shop, told["id"], status="triaged")
     assert (status, refused["code"]) == (409, "exception.closed")
 
     paused = await shop.get(f"/v1/exceptions/{waits['id']}")
@@ -102,14 +97,14 @@ async def test_a_life_with_everyone_who_had_a_hand_in_it(shop: Shop, capsys: pyt
 
 async def test_a_change_that_is_repeated_is_made_once(shop: Shop) -> None:
     """The same key is answered as before, whether the exception belongs to an order or to none."""
-    order, waits, _ = await _two(shop)
+    order, waits, _ = await two(shop)
     async with shop.stack.engine.begin() as conn:
         row = {"id": "I.3", "created_at": shop.stack.clock.now(), **WITHOUT_ORDER}
         await conn.execute(insert(process_exceptions).values(row))
 
     for exception in (waits["id"], "I.3"):
         for _ in range(2):
-            status, _ = await _change(shop, exception, f"k-{exception}", owner="ines", by="max")
+            status, _ = await change(shop, exception, f"k-{exception}", owner="ines", by="max")
             assert status == 200
         found = await shop.get(f"/v1/exceptions/{exception}")
         assert (found["owner"], found["version"]) == ("ines", 1)
@@ -118,10 +113,10 @@ async def test_a_change_that_is_repeated_is_made_once(shop: Shop) -> None:
 
 async def test_the_list_is_asked_by_what_matters(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """Status, category, code, severity, owner and deadline; pages follow one another with the same question."""
-    first, waits, told = await _two(shop)
-    second, *_ = await _two(shop)
-    await _change(shop, waits["id"], owner="ines", deadline="2020-01-01T00:00:00Z", status="triaged")
-    await _change(shop, told["id"], status="ignored")
+    first, waits, told = await two(shop)
+    second, *_ = await two(shop)
+    await change(shop, waits["id"], owner="ines", deadline="2020-01-01T00:00:00Z", status="triaged")
+    await change(shop, told["id"], status="ignored")
 
     async def ids(query: str) -> list[str]:
         page = await shop.get(f"/v1/exceptions?{query}")
@@ -149,113 +144,16 @@ async def test_the_list_is_asked_by_what_matters(shop: Shop, capsys: pytest.Capt
     assert status == 0
 
 
-async def test_many_are_decided_about_as_they_were_seen(
-    shop: Shop, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """
-    The preview names each and touches nothing; submitting does what was seen and says what became of each.
-
-    One that was changed since is left alone, one that is settled is gone, one that came since is only counted; the same
-    token once more does nothing twice.
-    """
-    orders = [await _two(shop) for _ in range(4)]
-    (_, changed, _), (_, gone, _), (third, *_), _ = orders
-    for order, *_ in orders:
-        await shop.until_quiet(order)
-    kept = tmp_path / "seen"
-    skip = ("skip", "--output", '{"invoice": "by-hand", "total": 1}', "--by", "ines", "--reason", "all by hand")
-
-    before = await state(shop)
-    status, out, _ = await command(capsys, shop, *skip, "--where", "status=all", "--preview", "--save", str(kept))
-    assert await state(shop) == before
-    lines = out.splitlines()
-    assert (status, len(lines)) == (0, 9)
-    assert sum("the flow goes on as if the task had returned what you give" in line for line in lines) == 4
-    assert sum("refused: exception.nobody_waits: no flow waits at" in line for line in lines) == 4
-    assert lines[-1] == "4 would be decided about, 4 refused; nothing was changed"
-
-    await _change(shop, changed["id"], owner="max")
-    await shop.resolve(gone["id"], "resolved")
-    late, *_ = await _two(shop)
-    await shop.until_quiet(late)
-    status, out, _ = await command(capsys, shop, "submit", str(kept), "--rate", "100")
-    *each, sums = out.splitlines()
-    assert status == 0
-    assert sorted(line.split("  ")[-1] for line in each) == [
-        "changed: its owner, deadline, severity or priority was changed since",
-        "gone: it is resolved",
-        "succeeded",
-        "succeeded",
-    ]
-    assert "2 succeeded" in sums
-    await shop.until_journal(third, "test.over")
-    assert "test.over" not in await shop.journal(late)
-
-    status, again, _ = await command(capsys, shop, "submit", str(kept), "--rate", "100")
-    assert [line.split("  ")[1:] for line in again.splitlines()[:4]] == [line.split("  ")[1:] for line in each]
-    assert (await shop.journal(third)).count("exception.resolve.requested") == 1
-    settled = await shop.get(f"/v1/exceptions/{third}-X1")
-    assert [(one["by"], one["reason"]) for one in settled["changes"] or ()] in ([("ines", "all by hand")], [])
-    status, _, err = await command(capsys, shop, "submit", str(_broken(tmp_path)))
-    assert (status, "exception.token_unreadable" in err) == (1, True)
-
-
-def _broken(folder: Path) -> Path:
-    file = folder / "broken"
-    file.write_text("bm90aGluZw==", "utf-8")
-    return file
-
-
-async def test_what_was_interrupted_goes_on(shop: Shop) -> None:
-    """The connection breaks after the first answer: sent again, all are done, each once, and no faster than wanted."""
-    orders = [(await _two(shop))[0] for _ in range(3)]
-    for order in orders:
-        await shop.until_quiet(order)
-    output: JsonObject = {"invoice": "by-hand", "total": 1}
-    ask: JsonObject = {"where": {"code": "not_found"}, "decision": {"kind": "skip", "output": output}}
-    async with httpx.AsyncClient(base_url=shop.stack.api_url, timeout=30) as http:
-        token = (await http.post("/v1/exceptions/bulk/preview", json=ask)).json()["token"]
-        body = {"token": token, "rate": 1}
-        async with http.stream("POST", "/v1/exceptions/bulk", json=body) as answer:
-            first = json.loads(await anext(answer.aiter_lines()))
-        began = monotonic()
-        again = (await http.post("/v1/exceptions/bulk", json={**body, "rate": 4})).text.splitlines()
-
-    assert monotonic() - began >= 3 / 4
-    assert first["outcome"] == "succeeded"
-    results = [json.loads(line) for line in again]
-    assert [one["outcome"] for one in results[:3]] == ["succeeded"] * 3
-    assert results[3] == {"done": True, "outcomes": {"succeeded": 3}, "others": 0}
-    for order in orders:
-        await shop.until_journal(order, "test.over")
-        assert (await shop.journal(order)).count("exception.resolve.requested") == 1
-
-
-async def test_many_without_an_order_are_resolved(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    """They are decided about like others; without a preview all that are meant are seen and done at once."""
-    async with shop.stack.engine.begin() as conn:
-        rows = [{"id": f"I.{row}", "created_at": shop.stack.clock.now(), **WITHOUT_ORDER} for row in range(12)]
-        await conn.execute(insert(process_exceptions), rows)
-
-    status, out, _ = await command(capsys, shop, "resolve", "--where", "code=import.", "--rate", "200")
-
-    assert status == 0
-    assert out.splitlines()[-1] == "12 succeeded; 0 others are meant by the same words now"
-    assert (await shop.get("/v1/exceptions?code=import."))["items"] == []
-    with pytest.raises(ArgumentUnreadable, match="--where for all"):
-        await command(capsys, shop, "resolve")
-
-
 async def test_a_deadline_that_passes_is_told_of_once(shop: Shop) -> None:
     """The order's journal has it, the priority is high; one that is paused meanwhile is not told of."""
-    order, waits, told = await _two(shop)
+    order, waits, told = await two(shop)
     past = (shop.stack.clock.now() - timedelta(minutes=1)).isoformat()
     async with shop.stack.engine.begin() as conn:
         row = {"id": "I.9", "created_at": shop.stack.clock.now(), "deadline": shop.stack.clock.now(), **WITHOUT_ORDER}
         await conn.execute(insert(process_exceptions).values(row))
-    await _change(shop, told["id"], status="paused")
-    await _change(shop, told["id"], deadline=past)
-    await _change(shop, waits["id"], deadline=past, priority="Low")
+    await change(shop, told["id"], status="paused")
+    await change(shop, told["id"], deadline=past)
+    await change(shop, waits["id"], deadline=past, priority="Low")
 
     await shop.until_journal(order, "exception.deadline.passed")
 
@@ -275,7 +173,7 @@ async def test_a_deadline_that_passes_is_told_of_once(shop: Shop) -> None:
 @pytest.mark.parametrize("about_order", [True, False])
 async def test_what_is_found_is_raised_once(shop: Shop, about_order: bool) -> None:
     """Found again it is the same exception, until that one is settled; then it is a new one."""
-    order = (await _two(shop))[0] if about_order else None
+    order = (await two(shop))[0] if about_order else None
     engine, found = (
         shop.stack.engine,
         Raised(category="Fulfillment", code="doctor.stock", detail="3 ≠ 4", source="doctor"),

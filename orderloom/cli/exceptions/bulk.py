@@ -1,4 +1,4 @@
-"""Decisions about many process exceptions: which ones, a preview, and doing them one by one."""
+"""Many process exceptions decided about or changed: which ones, a preview, and doing them one by one."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Many:
-    """Which exceptions are decided about together, and how fast."""
+    """Which exceptions are decided about or changed together, and how fast."""
 
     where: Annotated[
         tuple[str, ...],
@@ -36,12 +36,16 @@ class Many:
         Path | None, Parameter(help="With --preview: keep what was seen in this file, for `exceptions submit`.")
     ] = None
     rate: Annotated[float, Parameter(help="How many a second at most.")] = 10.0
-    by: Annotated[str | None, Parameter(help="Who decides, for the history.")] = None
+    by: Annotated[str | None, Parameter(help="Who, for the history.")] = None
     reason: Annotated[str | None, Parameter(help="Why, for the history; nothing of a customer.")] = None
 
     def said(self) -> JsonObject:
-        """Return who decides and why, as far as it was said."""
+        """Return who it is and why, as far as it was said."""
         return {name: value for name, value in (("by", self.by), ("reason", self.reason)) if value is not None}
+
+
+NO_MANY = Many()
+"""One exception, named by its id."""
 
 
 def one_or_many(id: str | None, many: Many) -> str | None:
@@ -82,11 +86,10 @@ def _value(name: str, value: str) -> Json:
     return float(age[1]) * _UNITS[age[2]]
 
 
-def decide_many(decision: JsonObject, many: Many, *, as_json: bool, api: str | None) -> None:
-    """Show what *decision* would do to all that are meant, and unless that is all, do it."""
+def do_many(wanted: JsonObject, many: Many, *, as_json: bool, api: str | None) -> None:
+    """Show what is *wanted*, a ``decision`` or a ``change``, of all that are meant, and unless that is all, do it."""
     with client(api) as http:
-        wanted = {"where": query_of(many.where), "decision": decision}
-        found = ask(http, "POST", "/v1/exceptions/bulk/preview", json=wanted)
+        found = ask(http, "POST", "/v1/exceptions/bulk/preview", json={"where": query_of(many.where), **wanted})
         if many.save is not None:
             many.save.write_text(found["token"], encoding="utf-8")
         if many.preview:
@@ -101,7 +104,7 @@ def decide_many(decision: JsonObject, many: Many, *, as_json: bool, api: str | N
 
 def do(http: httpx.Client, token: str, rate: float, *, as_json: bool) -> None:
     """
-    Decide about all that the preview of *token* has seen, and tell of each as it is done.
+    Do what the preview of *token* has shown, and tell of each as it is done.
 
     Raises:
         ApiUnreachable: the API went away before it was through; the same token goes on where it stopped.
@@ -135,7 +138,7 @@ def _previewed(found: dict[str, Any]) -> Iterator[str]:
     for each in found["items"]:
         yield _refusal(each) if each["refused"] else f"{_named(each)}  {each['does']}"
     more = "; there are more" if found["more"] else ""
-    yield f"{found['would']} would be decided about, {found['refused']} refused{more}; nothing was changed"
+    yield f"{found['would']} would be done, {found['refused']} refused{more}; nothing was changed"
 
 
 def _refusal(each: dict[str, Any]) -> str:

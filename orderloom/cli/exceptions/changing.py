@@ -1,4 +1,4 @@
-"""`exceptions triage`, `assign` and their like: what a person changes of an exception beside deciding about it."""
+"""`exceptions triage`, `assign` and their like: what a person changes beside deciding, of one or of many at once."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,47 +8,39 @@ from cyclopts import Parameter
 
 from orderloom.cli.calling_api import Api, AsJson, Key, client
 from orderloom.cli.exceptions.app import exceptions_app, send
-from orderloom.cli.exceptions.bulk import do
+from orderloom.cli.exceptions.bulk import NO_MANY, Many, do, do_many, one_or_many
 from orderloom.cli.flows.store import operator
+from orderloom.cli.json_argument import ArgumentUnreadable
+from orderloom.domain.exception_status import Severity
 from orderloom.domain.model import JsonObject
-
-By = Annotated[str | None, Parameter(help="Who, for the history. [default: your user name]")]
-Reason = Annotated[str, Parameter(help="Why, for the history; nothing of a customer.")]
-
-
-def _change(
-    id: str,
-    what: JsonObject,
-    said: str,
-    *,
-    by: str | None,
-    reason: str,
-    key: str | None,
-    as_json: bool,
-    api: str | None,
-) -> None:
-    body: JsonObject = {**what, "by": by or operator(), "reason": reason}
-    send(id, "change", body, said, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def triage(
-    id: str, *, by: By = None, reason: Reason = "", key: Key = None, as_json: AsJson = False, api: Api = None
+    id: str | None = None,
+    *,
+    severity: Annotated[Severity | None, Parameter(help="How bad it is.")] = None,
+    priority: Annotated[Severity | None, Parameter(help="How soon it is to be seen to.")] = None,
+    many: Many = NO_MANY,
+    key: Key = None,
+    as_json: AsJson = False,
+    api: Api = None,
 ) -> None:
     """
-    Say that somebody has seen it; one that was paused or ignored is active again.
+    Say that somebody has seen it, and how urgent it is; one that was paused or ignored is active again.
 
     Parameters
     ----------
     id: str
-        The exception's id.
+        The exception's id; without it, `--where` says which ones.
     """
-    _change(id, {"status": "triaged"}, "triage", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    rated = {name: value for name, value in (("severity", severity), ("priority", priority)) if value is not None}
+    _change(id, {"status": "triaged", **rated}, "triage", many=many, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def pause(
-    id: str, *, by: By = None, reason: Reason = "", key: Key = None, as_json: AsJson = False, api: Api = None
+    id: str | None = None, *, many: Many = NO_MANY, key: Key = None, as_json: AsJson = False, api: Api = None
 ) -> None:
     """
     Put it off: it does not count as active, and its deadline does not run, until it is triaged.
@@ -56,14 +48,14 @@ def pause(
     Parameters
     ----------
     id: str
-        The exception's id.
+        The exception's id; without it, `--where` says which ones.
     """
-    _change(id, {"status": "paused"}, "pause", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    _change(id, {"status": "paused"}, "pause", many=many, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def ignore(
-    id: str, *, by: By = None, reason: Reason = "", key: Key = None, as_json: AsJson = False, api: Api = None
+    id: str | None = None, *, many: Many = NO_MANY, key: Key = None, as_json: AsJson = False, api: Api = None
 ) -> None:
     """
     Leave it: it does not count as active, and the same is not raised again.
@@ -71,14 +63,14 @@ def ignore(
     Parameters
     ----------
     id: str
-        The exception's id.
+        The exception's id; without it, `--where` says which ones.
     """
-    _change(id, {"status": "ignored"}, "ignore", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    _change(id, {"status": "ignored"}, "ignore", many=many, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def void(
-    id: str, *, by: By = None, reason: Reason = "", key: Key = None, as_json: AsJson = False, api: Api = None
+    id: str | None = None, *, many: Many = NO_MANY, key: Key = None, as_json: AsJson = False, api: Api = None
 ) -> None:
     """
     Say that it never was one. Not while a flow waits at it.
@@ -86,18 +78,17 @@ def void(
     Parameters
     ----------
     id: str
-        The exception's id.
+        The exception's id; without it, `--where` says which ones.
     """
-    _change(id, {"status": "voided"}, "void", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    _change(id, {"status": "voided"}, "void", many=many, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def assign(
     id: str,
-    owner: str,
+    owner: str | None = None,
     *,
-    by: By = None,
-    reason: Reason = "",
+    many: Many = NO_MANY,
     key: Key = None,
     as_json: AsJson = False,
     api: Api = None,
@@ -108,16 +99,17 @@ def assign(
     Parameters
     ----------
     id: str
-        The exception's id.
+        The exception's id; left out with `--where`.
     owner: str
         A user name or a team.
     """
-    _change(id, {"owner": owner}, f"{owner} as owner", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    one, name = _last(id, owner, many)
+    _change(one, {"owner": name}, f"{name} as owner", many=many, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def unassign(
-    id: str, *, by: By = None, reason: Reason = "", key: Key = None, as_json: AsJson = False, api: Api = None
+    id: str | None = None, *, many: Many = NO_MANY, key: Key = None, as_json: AsJson = False, api: Api = None
 ) -> None:
     """
     Say that nobody in particular sees to it.
@@ -125,18 +117,17 @@ def unassign(
     Parameters
     ----------
     id: str
-        The exception's id.
+        The exception's id; without it, `--where` says which ones.
     """
-    _change(id, {"owner": None}, "no owner", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    _change(id, {"owner": None}, "no owner", many=many, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
 def deadline(
     id: str,
-    at: datetime,
+    at: str | None = None,
     *,
-    by: By = None,
-    reason: Reason = "",
+    many: Many = NO_MANY,
     key: Key = None,
     as_json: AsJson = False,
     api: Api = None,
@@ -147,12 +138,34 @@ def deadline(
     Parameters
     ----------
     id: str
-        The exception's id.
-    at: datetime
+        The exception's id; left out with `--where`.
+    at: str
         Such as 2026-03-02T09:00; of this machine's time zone.
     """
-    when = at.astimezone().isoformat()
-    _change(id, {"deadline": when}, f"deadline {when}", by=by, reason=reason, key=key, as_json=as_json, api=api)
+    one, given = _last(id, at, many)
+    try:
+        when = datetime.fromisoformat(given).astimezone().isoformat()
+    except ValueError:
+        raise ArgumentUnreadable(f"{given} is no date and time, such as 2026-03-02T09:00.") from None
+    _change(one, {"deadline": when}, f"deadline {when}", many=many, key=key, as_json=as_json, api=api)
+
+
+def _last(id: str, value: str | None, many: Many) -> tuple[str | None, str]:
+    """Return the exception that is meant and what is said of it; with `--where` only the latter is given."""
+    one, said = (None, id) if many.where and value is None else (id, value)
+    if said is None:
+        raise ArgumentUnreadable(f"Say what is to be changed of {id}.")
+    return one, said
+
+
+def _change(
+    id: str | None, what: JsonObject, said: str, *, many: Many, key: str | None, as_json: bool, api: str | None
+) -> None:
+    change: JsonObject = {**what, "by": operator(), **many.said()}
+    if (one := one_or_many(id, many)) is None:
+        do_many({"change": change}, many, as_json=as_json, api=api)
+        return
+    send(one, "change", change, said, key=key, as_json=as_json, api=api)
 
 
 @exceptions_app.command
@@ -164,7 +177,7 @@ def submit(
     api: Api = None,
 ) -> None:
     """
-    Decide about all that a preview has seen. Interrupted, do the same again: what was decided is not decided twice.
+    Do what a preview has shown. Interrupted, do the same again: what was done is not done twice.
 
     Parameters
     ----------

@@ -8,14 +8,13 @@ import httpx
 
 from orderloom.cli.calling_api import Api, AsJson, Key, ask, client
 from orderloom.cli.exceptions.app import exceptions_app, say, send
-from orderloom.cli.exceptions.bulk import Many, decide_many, one_or_many, query_of
+from orderloom.cli.exceptions.bulk import NO_MANY, Many, do_many, one_or_many, query_of
 from orderloom.cli.exceptions.shown import line, planned, shown
 from orderloom.cli.json_argument import ArgumentUnreadable, read_json
 from orderloom.domain.model import JsonObject
 from orderloom.readmodels.exceptions import ExceptionView
 
 PAGE = 200
-NO_MANY = Many()
 
 
 @exceptions_app.command(name="list")
@@ -198,6 +197,6 @@ def _decide(
 ) -> None:
     decision = {**decision, **many.said()}
     if (one := one_or_many(id, many)) is None:
-        decide_many(decision, many, as_json=as_json, api=api)
+        do_many({"decision": decision}, many, as_json=as_json, api=api)
         return
     send(one, "resolve", decision, decision["kind"], key=key, as_json=as_json, api=api)

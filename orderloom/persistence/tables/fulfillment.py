@@ -16,7 +16,7 @@ routing_schedules = Table(
     Column("pool", Id),  # the routing pool that it waits in; null: the order is routed by itself
     Column("due_at", Instant),  # with a pool: when a wave may take it, the date or when something woke the order
     Column("wave_by", Instant),  # with a pool: when the wave is due that takes it
-    Index("ix_routing_schedules_due", "scheduled_at", postgresql_where="status = 'scheduled'"),
+    Index("ix_routing_schedules_status", "status", "scheduled_at", "order_id", "number"),
     Index(
         "ix_routing_schedules_pool",
         "pool",
