@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, select
 
 from activities.arrivals import Arrival, body_as
-from activities.exception_history import note_change
+from activities.exception_history import note_change, note_change_by_flow
 from activities.registry import implements
 from activities.unit import Unit
 from flows_dsl.deciding import examine
@@ -32,7 +32,7 @@ async def raise_exception(unit: Unit, command: RaiseException) -> ExceptionRaise
     """Record a process exception, unless one with the same code and attachment is open: then it is that one."""
     same = (_table.code == command.code) & _table.attached_to.is_not_distinct_from(command.attached_to)
     if known := await _open(unit, same):
-        return ExceptionRaised(exception=known[0])
+        return ExceptionRaised(exception=known[0].id)
     flow, slash, task = unit.cause.partition("/")
     raised = await enter_exception(unit, {"flow": flow, "task": f"{slash}{task}" or None, **command.model_dump()})
     return ExceptionRaised(exception=raised)
@@ -53,7 +53,7 @@ async def enter_exception(unit: Unit, columns: Values) -> str:
 @implements(actions.resolve_exceptions)
 async def resolve_exceptions(unit: Unit, command: ResolveExceptions) -> Count:
     """Resolve the order's open exceptions of one code."""
-    return Count(count=_resolve(unit, await _open(unit, _table.code == command.code)))
+    return Count(count=await _resolve(unit, await _open(unit, _table.code == command.code)))
 
 
 _instance = flow_instances.c
@@ -127,13 +127,17 @@ async def _go_on(unit: Unit, instance: str | None, status: str | None) -> None:
         unit.change(flow_instances, {"order_id": unit.order.id, "instance": instance}, {"status": "running"})
 
 
-async def _open(unit: Unit, condition: ColumnElement[bool]) -> list[str]:
-    query = select(_table.id).where(_table.order_id == unit.order.id, _table.status.in_(UNSETTLED), condition)
-    return list((await unit.read(query.order_by(_table.number))).scalars())
+async def _open(unit: Unit, condition: ColumnElement[bool]) -> Sequence[Row[str, str]]:
+    query = select(_table.id, _table.status).where(
+        _table.order_id == unit.order.id, _table.status.in_(UNSETTLED), condition
+    )
+    return (await unit.read(query.order_by(_table.number))).all()
 
 
-def _resolve(unit: Unit, exceptions: Sequence[str]) -> int:
+async def _resolve(unit: Unit, exceptions: Sequence[Row[str, str]]) -> int:
     for exception in exceptions:
-        unit.journal("exception.resolved", {"exception": exception})
-        unit.change(process_exceptions, {"id": exception}, {"status": "resolved", "ended_at": unit.now})
+        unit.journal("exception.resolved", {"exception": exception.id})
+        unit.change(process_exceptions, {"id": exception.id}, {"status": "resolved", "ended_at": unit.now})
+        changes: JsonObject = {"status": {"from": exception.status, "to": "resolved"}}
+        await note_change_by_flow(unit, exception.id, changes)
     return len(exceptions)

@@ -172,10 +172,16 @@ async def _held(unit: Unit, fulfillment_order: str) -> list[Pool]:
 
 def _tell_worked_while_held(unit: Unit, row: FulfillmentOrder, report: str) -> None:
     """Raise what a person must see: goods are on their way that were to stay, and no book can undo that."""
-    detail = f"{row.location_id} {report} fulfillment order {row.id}, which is held."
     unit.journal(
         "exception.occurred",
-        {"category": "Fulfillment", "code": "fulfillment_order.worked_while_held", "detail": detail},
+        {
+            "category": "Fulfillment",
+            "code": "fulfillment_order.worked_while_held",
+            "detail": f"{row.location_id} {report} fulfillment order {row.id}, which is held.",
+            "severity": "High",
+            "priority": "High",
+            "attached_to": row.id,
+        },
     )
 
 

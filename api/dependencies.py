@@ -104,5 +104,8 @@ Reading = Annotated[AsyncConnection, Depends(_snapshot)]
 IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
 """The header that every change carries."""
 
+MAX_NUMBER = 2**31 - 1
+"""The highest number that anything within an order can have; PostgreSQL reads no higher one."""
+
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
 """Size of a page."""

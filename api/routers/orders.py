@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime
 
 from api.bodies import StrictRoute
-from api.dependencies import Given, IdempotencyKey, Limit, Reading
+from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
 from api.errors import (
     ChannelUnknown,
     CurrencyMismatch,
@@ -81,7 +81,7 @@ async def order(conn: Reading, order: str) -> OrderView:
 async def journal(
     conn: Reading,
     order: str,
-    after: Annotated[int, Query(ge=0, description="Number of the last entry seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_NUMBER, description="Number of the last entry seen.")] = 0,
     limit: Limit = 50,
 ) -> Page[JournalEntry]:
     """Read what happened to an order, in sequence."""

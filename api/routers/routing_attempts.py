@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.dependencies import Limit, Reading
+from api.dependencies import MAX_NUMBER, Limit, Reading
 from api.errors import OrderUnknown, RoutingAttemptUnknown
 from api.openapi import problems
 from api.paging import after_path
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"])
 async def routing_attempts(
     conn: Reading,
     order: str,
-    after: Annotated[int | None, Query(ge=1, description="Number of the last one seen.")] = None,
+    after: Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="Number of the last one seen.")] = None,
     limit: Limit = 50,
 ) -> Page[RoutingAttemptSummary]:
     """List the routing attempts of an order, the latest first, with what each came to."""
@@ -38,7 +38,9 @@ async def routing_attempts(
 
 @router.get("/{order}/routing-attempts/{number}", responses=problems(OrderUnknown, RoutingAttemptUnknown, InvalidInput))
 async def routing_attempt(
-    conn: Reading, order: str, number: Annotated[int, Path(ge=1, description="Of the attempt within the order.")]
+    conn: Reading,
+    order: str,
+    number: Annotated[int, Path(ge=1, le=MAX_NUMBER, description="Of the attempt within the order.")],
 ) -> RoutingAttemptTold:
     """Tell why a routing attempt came to what it came to: routes, objectives, each location's fate, what is proven."""
     found = await attempt_told(conn, order, number)

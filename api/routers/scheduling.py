@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from api.bodies import StrictRoute
-from api.dependencies import Given, IdempotencyKey, Limit, Reading
+from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
 from api.errors import OrderUnknown
 from api.examples import RESCHEDULE
 from api.intaking import answer_order_command
@@ -23,7 +23,7 @@ from orderloom.readmodels.schedules import OrderedSchedule, ScheduleFilter, sche
 router = APIRouter(prefix="/v1/orders/{order}/routing-schedules", tags=["changes"], route_class=StrictRoute)
 all_schedules = APIRouter(prefix="/v1/routing-schedules", tags=["changes"])
 
-Number = Annotated[int, Path(ge=1, description="The schedule's number within the order.")]
+Number = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="The schedule's number within the order.")]
 
 _SCHEDULE_PROBLEMS = (OrderUnknown, NotFound, RoutingScheduleFrozen, *COMMAND_PROBLEMS, *BODY_PROBLEMS)
 
@@ -33,7 +33,7 @@ class ScheduleQuery(ScheduleFilter):
 
     after: Annotated[
         str | None,
-        Query(description="Order and number of the last one seen, with a colon between.", pattern=r"^.+:\d+$"),
+        Query(description="Order and number of the last one seen, with a colon between.", pattern=r"^.+:\d{1,9}$"),
     ] = None
     limit: Limit = 50
 

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from orderloom.contracts.actions import Shortage
 from orderloom.contracts.messages import Event
+from orderloom.domain.exception_status import Severity
 from orderloom.domain.exceptions import Decision
 from orderloom.domain.model import Frozen
 
@@ -166,6 +167,10 @@ class ExceptionOccurred(Frozen):
     category: str
     code: str
     detail: str = ""
+    severity: Severity = "High"
+    priority: Severity = "High"
+    attached_to: str | None = None
+    """What it is about, such as a fulfillment order: with the code, what tells it from others."""
 
 
 class ExceptionRaised(Frozen):

@@ -173,6 +173,25 @@ async def test_journal_by_keyset(http: httpx.AsyncClient, books: AsyncEngine) ->
     assert second["next"] is None
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v1/orders/{SHIPPED}/journal?after={10**19}",
+        f"/v1/orders/{SHIPPED}/routing-attempts?after={2**31}",
+        f"/v1/orders/{SHIPPED}/routing-attempts/{2**31}",
+        f"/v1/routing-schedules?after={SHIPPED}:{10**10}",
+        "/v1/routing-schedules?after=nowhere",
+    ],
+)
+async def test_a_number_that_nothing_can_have_is_refused(
+    http: httpx.AsyncClient, books: AsyncEngine, path: str
+) -> None:
+    """A number beyond what PostgreSQL can hold is the asker's mistake and not a failure of ours."""
+    answer = await http.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid")
+
+
 async def test_fulfillment_orders_of_a_location(http: httpx.AsyncClient, books: AsyncEngine) -> None:
     """A location sees what it has to do; what is finished it sees when it asks for it."""
     open_ = (await http.get("/v1/fulfillment-orders?location=PAR")).json()["items"]

@@ -269,9 +269,14 @@ async def test_return_items() -> None:
 
 
 async def test_process_exception() -> None:
-    """What another flow tells becomes a process exception."""
-    told = event("exception.occurred", {"category": "Payment", "code": "x", "detail": "y"})
+    """What another flow tells becomes a process exception, urgent and about the order unless it says otherwise."""
+    said = {"category": "Payment", "code": "x", "detail": "y"}
+    more = {"severity": "Low", "priority": "Low", "attached_to": "100001-F2"}
 
-    assert await _run("process-exception", told, ScriptedRunner()) == [
-        ("raise-exception", {"category": "Payment", "code": "x", "detail": "y"})
+    assert [
+        await _run("process-exception", event("exception.occurred", data), ScriptedRunner())
+        for data in (said, {**said, **more})
+    ] == [
+        [("raise-exception", {**said, "severity": "High", "priority": "High", "attached_to": None})],
+        [("raise-exception", {**said, **more})],
     ]

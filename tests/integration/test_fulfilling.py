@@ -260,10 +260,10 @@ async def test_nothing_to_route_is_no_attempt(bench) -> None:
 
 
 async def test_what_another_group_has_promised_is_not_available(bench) -> None:
-    """A location of two groups cannot ship what the other group has promised away."""
+    """A location of two groups cannot ship what the other group has promised away, whatever is on its way to it."""
     await bench.load({"A": {"X": 10}}, groups={"all": ["A"], "west": ["A"]}, reserve="routing")
     async with bench.engine.begin() as conn:
-        await conn.exec_driver_sql("UPDATE group_stock SET reserved = 9 WHERE group_id = 'west'")
+        await conn.exec_driver_sql("UPDATE group_stock SET reserved = 9, future = 5 WHERE group_id = 'west'")
     order = await bench.place({"X": 2})
     planned = await bench.act("schedule-routing", order)
 

@@ -161,6 +161,9 @@ async def test_goods_that_left_all_the_same_are_recorded_and_a_person_is_told(be
         "category": "Fulfillment",
         "code": "fulfillment_order.worked_while_held",
         "detail": f"A shipped fulfillment order {order}-F1, which is held.",
+        "severity": "High",
+        "priority": "High",
+        "attached_to": f"{order}-F1",
     }
 
 

@@ -269,6 +269,12 @@ async def test_exceptions_are_raised_once_and_resolved(bench) -> None:
     assert decided.applied.order["exceptions"] == {"open": 1}
     assert (again.receipt.status, again.receipt.problem.code) == ("refused", "exception.closed")
     assert (rest.output, rest.applied.order["exceptions"]) == ({"count": 1}, {"open": 0})
+    history = "SELECT exception_id, number, by, changes FROM exception_changes ORDER BY 1"
+    resolved = {"status": {"from": "new", "to": "resolved"}}
+    assert await bench.rows(history) == [
+        (f"{order}-X1", 1, "web", {**resolved, "decided": "resolved"}),
+        (f"{order}-X2", 1, "test:1.0.0", resolved),
+    ]
 
 
 async def test_every_journal_is_gap_free(bench) -> None:

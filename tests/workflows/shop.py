@@ -108,9 +108,14 @@ async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), *, shipped: 
         )
 
 
+def total(lamps: int) -> int:
+    """Return what a mug and so many lamps cost, in minor units."""
+    return PRICES["mug"] + lamps * PRICES["lamp"]
+
+
 def order_body(external_id: str, *, authorised: bool = True, lamps: int = 1) -> JsonObject:
     """Return the standard order: two lines, one fulfillment order, authorised by the channel; or with more lamps."""
-    money: JsonObject = {"amount": 1_500 + lamps * 8_000, "currency": "EUR"}
+    money: JsonObject = {"amount": total(lamps), "currency": "EUR"}
     payment: JsonObject = {"method": "card", "gateway": "sandbox", "amount": money}
     if authorised:
         payment["authorization"] = {"reference": f"auth-{external_id}", "amount": money}
@@ -154,19 +159,19 @@ class Shop:
         """Place a standard order, or one of more lamps, and return its id."""
         external_id = f"W-{next(_numbers)}"
         if authorised:
-            await self.authorise(external_id)
+            await self.authorise(external_id, total(lamps))
         answer = await self.post("/v1/orders", order_body(external_id, authorised=authorised, lamps=lamps))
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    async def authorise(self, external_id: str) -> None:
+    async def authorise(self, external_id: str, amount: int = total(1)) -> None:
         """Let the gateway know of the channel's authorisation."""
         async with httpx.AsyncClient(base_url=self.stack.gateway_url) as http:
             given = {
                 "reference": f"auth-{external_id}",
                 "kind": "authorization",
                 "token": "tok_ok",
-                "amount": 9_500,
+                "amount": amount,
                 "currency": "EUR",
                 "now": self.stack.clock.now().isoformat(),
             }
