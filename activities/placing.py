@@ -1,6 +1,7 @@
 """Places an order: prices it, and writes its row, lines, units, money, payments and person."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
 from activities.arrivals import Arrival, body_as
+from activities.promising import Asking, enter_reserved, movements, promise
 from activities.transaction import Call, open_unit
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.messages import Context
@@ -22,9 +24,11 @@ from orderloom.domain.order import Fulfilment, Line
 from orderloom.domain.pickups import check_pickups
 from orderloom.domain.placing import DeliveryGroup, PlaceOrder, PlacePayment, check_order
 from orderloom.domain.pricing import price
+from orderloom.domain.sell_ahead import SellAhead
 from orderloom.gateways.account import ACCOUNT
 from orderloom.persistence.intake import OrderExists
 from orderloom.persistence.people import find_person, person_row, recipient_rows
+from orderloom.persistence.sell_ahead import IN_FORCE
 from orderloom.persistence.tables.orders import delivery_groups, order_lines, orders
 from orderloom.persistence.tables.payments import payments
 from orderloom.persistence.tables.persons import persons, recipients
@@ -44,20 +48,35 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
         NotFound: there is no such channel.
         OrderExists: the channel has another order with this external id.
         KeyErased: the person has been erased.
+        ReservationUnknown, ReservationForeign, ReservationEnded: it cannot be taken over.
+        StockShort: more is asked for than can be promised.
     """
     order = body_as(arrival, PlaceOrder)
     check_order(order)
     policy = await _policy(conn, order)
     products = await _products(conn, order)
     await _refuse_pickups(conn, order, policy, products.fulfilments)
-    lines = price(order, policy.tax, products.categories, products.fulfilments)
     person = await _person(services, conn, arrival, order)
+    promised = await promise(
+        conn,
+        Asking(
+            id=call.context.order_id,
+            order=order,
+            policy=policy,
+            sell_ahead=products.sell_ahead,
+            lines=price(order, policy.tax, products.categories, products.fulfilments),
+            now=call.context.now,
+        ),
+    )
+    lines = promised.lines
     row = _order_row(order, policy, call.context, person)
     unit = open_unit(services, conn, row, call)
     arrival.enter(unit, {"channel": order.channel, "external_id": order.external_id})
     _enter_order(unit, order, lines)
     await _enter_person(unit, order)
-    await unit.move_units([line.placed() for line in lines])
+    moved = movements(lines, promised.reserved, policy.location_group)
+    await unit.move_units(moved)
+    enter_reserved(unit, lines, moved)
     if (total := sum(line.total for line in lines)) > 0:
         unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))
     _enter_payments(unit, order)
@@ -85,8 +104,13 @@ async def _policy(conn: AsyncConnection, order: PlaceOrder) -> ChannelPolicy:
     return ChannelPolicy.model_validate(found.policy)
 
 
-_PRODUCTS = text("SELECT sku, tax_category, fulfilment FROM products WHERE sku = ANY(:skus) AND active").bindparams(
-    bindparam("skus", type_=ARRAY(Text))
+_PRODUCTS = (
+    text(
+        f"SELECT p.sku, p.tax_category, p.fulfilment, ({IN_FORCE}) AS sell_ahead"  # noqa: S608  # a constant of ours
+        " FROM products p WHERE p.sku = ANY(:skus) AND p.active"
+    )
+    .bindparams(bindparam("skus", type_=ARRAY(Text)), bindparam("channel", type_=Text))
+    .columns(sell_ahead=JSONB)
 )
 
 
@@ -95,12 +119,14 @@ class Products(NamedTuple):
 
     categories: dict[str, str]
     fulfilments: dict[str, Fulfilment]
+    sell_ahead: dict[str, SellAhead]
+    """The policies in force; a SKU that none names is left out."""
 
 
 async def _products(conn: AsyncConnection, order: PlaceOrder) -> Products:
-    """Return tax category and fulfilment of the order's SKUs; refuse SKUs that are no active product."""
+    """Return what is known of the order's SKUs; refuse SKUs that are no active product."""
     skus = sorted({line.sku for line in order.lines if line.sku is not None})
-    rows = (await conn.execute(_PRODUCTS, {"skus": skus})).all()
+    rows = (await conn.execute(_PRODUCTS, {"skus": skus, "channel": order.channel})).all()
     found = {row.sku: row.tax_category for row in rows}
     unknown = tuple(
         FieldProblem(pointer=f"/lines/{index}/sku", detail=f"there is no product {line.sku!r}", code="sku.unknown")
@@ -109,7 +135,8 @@ async def _products(conn: AsyncConnection, order: PlaceOrder) -> Products:
     )
     if unknown:
         raise InvalidInput(f"order.placed: {unknown[0].pointer} {unknown[0].detail}", errors=unknown)
-    return Products(found, {row.sku: row.fulfilment for row in rows})
+    ahead = {row.sku: SellAhead.model_validate(row.sell_ahead) for row in rows if row.sell_ahead is not None}
+    return Products(found, {row.sku: row.fulfilment for row in rows}, ahead)
 
 
 async def _refuse_pickups(
@@ -171,7 +198,7 @@ def _group_row(order_id: str, group: DeliveryGroup) -> dict[str, Any]:
 
 
 def _line_row(order_id: str, line: Line) -> dict[str, Any]:
-    fields = cast("dict[str, str | int | Decimal | None]", line.model_dump(exclude={"delivery_group"}))
+    fields = cast("dict[str, str | int | Decimal | datetime | None]", line.model_dump(exclude={"delivery_group"}))
     return {"order_id": order_id, "delivery_group_id": line.delivery_group, **fields}
 
 

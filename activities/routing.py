@@ -25,7 +25,9 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         if schedule.waits or schedule.proposed:
             await stop_waiting(unit)
         end(unit, command.schedule, "completed", unit.now)
-        return RouteFound(outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts)
+        return RouteFound(
+            outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts, retry=waiting.held_until is not None
+        )
     found = await found_by_wave(unit, waiting) if schedule.wave else None
     situation, attempted = await search(unit, waiting) if found is None else found
     routing = attempted.routing
@@ -62,5 +64,5 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         attempt=attempt,
         locations=routing.locations[:NAMED],
         splits=routing.splits,
-        retry=not whole and await may_retry(unit),
+        retry=waiting.held_until is not None or (not whole and await may_retry(unit)),
     )

@@ -20,6 +20,7 @@ from orderloom.domain.order import OrderMoved
 from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.pools import PATIENCE
 from orderloom.persistence.tables.fulfillment import routing_schedules
+from orderloom.persistence.waiting import read_waiting
 from orderloom.persistence.writes import Values
 
 _STANDING = (
@@ -36,12 +37,13 @@ _STANDING = (
          WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
              AND NOT jsonb_exists(j.data, 'woken')
              AND j.seq > COALESCE(
-                 (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)) AS failed
+                 (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)) AS failed,
+        EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = :order_id AND l.release_at > :now) AS preordered
     FROM (SELECT 1) one
     LEFT JOIN routing_schedules p ON p.order_id = :order_id AND p.status = 'scheduled'
     """
     )
-    .bindparams(bindparam("waking", type_=ARRAY(Text)))
+    .bindparams(bindparam("waking", type_=ARRAY(Text)), bindparam("now", type_=DateTime(timezone=True)))
     .columns(scheduled_at=DateTime(timezone=True), due_at=DateTime(timezone=True), wave_by=DateTime(timezone=True))
 )
 _HELD = frozenset({"stock.restocked", "routing.proposed"})
@@ -58,13 +60,15 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
 
     What asked for it is the last event whose type is the reason; attempts before it do not count. A planned attempt is
     due when its date has come, or when something has happened since that may make it succeed. In a routing pool it is
-    then due for the next wave, and by itself only when that does not come.
+    then due for the next wave, and by itself only when that does not come. Preorders wait for their release.
     """
-    values = {"order_id": unit.order.id, "reason": command.reason, "waking": _WAKING}
+    values = {"order_id": unit.order.id, "reason": command.reason, "waking": _WAKING, "now": unit.now}
     standing = (await unit.read(_STANDING, values)).one()
     if standing.number is not None:
         return _scheduled(standing.number, _due_again(unit, standing), unit.now)
     due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
+    if standing.preordered:
+        due = await _released(unit, due)
     number = standing.schedules + 1
     unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})
     row = {"order_id": unit.order.id, "number": number, "status": "scheduled", "reason": command.reason}
@@ -78,6 +82,14 @@ def in_pool(policy: RoutingPolicy, due: datetime) -> Values:
     if policy.wave is None:
         return {}
     return {"pool": policy.wave.pool, "due_at": due, "wave_by": due + timedelta(seconds=policy.wave.interval)}
+
+
+async def _released(unit: Unit, due: datetime) -> datetime:
+    """Return when an order with preorders is routed: with nothing else to route, at their release."""
+    waiting = await read_waiting(unit)
+    if waiting.held_until is None or (waiting.demand and await may_retry(unit)):
+        return due
+    return max(due, waiting.held_until)
 
 
 def _due_again(unit: Unit, standing: Row[*tuple[Any, ...]]) -> datetime:

@@ -27,6 +27,7 @@ from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again
+from orderloom.persistence.sell_ahead import change_ahead
 from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values, Writes
@@ -239,6 +240,7 @@ def close(unit: Unit, call: Call, answer: Answer) -> None:
 async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     """Return what a transaction did that is closed and, unless that is done, is written now."""
     conn = await unit.written()
+    await change_ahead(conn, unit.order.channel_id, unit.sold_ahead)
     order, events = unit.order, [event for event, _ in unit.buffer.events]
     if not call.by_workflow:
         applied = Applied(order={}, events=events)

@@ -5,6 +5,7 @@ Nothing is committed here; ``activities.transaction`` opens, numbers and closes 
 """
 
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.funds import OrderFunds, Posting
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.order import Line
+from orderloom.domain.sell_ahead import backordered
 from orderloom.domain.units import Movement, Pool, UnitState, apply
 from orderloom.persistence.ledgers import movement_rows, posting_rows, read_lines_and_pools
 from orderloom.persistence.standing import Standing, read_standing
@@ -114,6 +116,7 @@ class Unit:
         self._writes = Writes() if writes is None else writes
         self._savepoints: list[_Savepoint] = []
         self._ledger: tuple[list[Line], list[Pool]] | None = None
+        self._found: tuple[list[Line], list[Pool]] | None = None
 
     @property
     def seq(self) -> int:
@@ -203,11 +206,11 @@ class Unit:
 
     def preload(self, lines: list[Line], pools: list[Pool]) -> None:
         """Take the order's lines and balances, which were read under the lock of its row."""
-        self._ledger = lines, pools
+        self._ledger = self._found = lines, pools
 
     async def _read(self) -> tuple[list[Line], list[Pool]]:
         if self._ledger is None:
-            self._ledger = await read_lines_and_pools(await self.written(), self.order.id)
+            self._ledger = self._found = await read_lines_and_pools(await self.written(), self.order.id)
         return self._ledger
 
     async def move_units(self, movements: Sequence[Movement]) -> None:
@@ -225,6 +228,15 @@ class Unit:
             position = {line.id: line.position for line in lines}
             moved = sorted(apply(pools, movements), key=lambda pool: _rank(pool, position))
             self._ledger = (lines, moved)
+
+    @property
+    def sold_ahead(self) -> Counter[str]:
+        """Return by SKU how many more units that were sold ahead wait for stock than before, or less."""
+        if self._found is None or self._ledger is None or self._found is self._ledger:
+            return Counter()
+        change = backordered(*self._ledger)
+        change.subtract(backordered(*self._found))
+        return change
 
     def post(self, *postings: Posting) -> None:
         """Enter *postings* into the ledger of money, two rows each."""

@@ -150,6 +150,7 @@ BULK_CHANGE: JsonObject = {
 
 RESERVE: JsonObject = {
     "owner": "cart-77",
+    "channel": "web",
     "records": [{"group": "EU", "sku": "MUG-BLUE", "quantity": 2}],
     "expires_in": 900,
 }

@@ -5,6 +5,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import AwareDatetime
+
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen
 from orderloom.domain.units import Account, Movement, Pool, UnitState
@@ -49,6 +51,10 @@ class Line(Frozen):
     name: str = ""
     fulfilment: Fulfilment = "ship"
     """The product's when the order was placed; of charges it says nothing."""
+    sold_ahead: int = 0
+    """Units that were sold beyond what was available when the order was placed."""
+    release_at: AwareDatetime | None = None
+    """Of a preorder: it is not routed before."""
 
     @property
     def stocked(self) -> bool:

@@ -197,6 +197,8 @@ class PlaceOrder(Frozen):
     """Where stock is scarce, orders of a higher one go first; among equals the older one does."""
     ship_complete: bool = False
     """Nothing of it goes out before all of it can."""
+    reservation: Identifier | None = None
+    """A reservation that the channel made for the cart: what it holds becomes the order's, the rest is released."""
     customer: Customer | None = None
     delivery_groups: Annotated[list[DeliveryGroup], Field(min_length=1, max_length=MAX_DELIVERY_GROUPS)]
     lines: Annotated[list[PlaceLine], Field(min_length=1, max_length=MAX_LINES), BeforeValidator(_refuse_too_many)]

@@ -47,6 +47,16 @@ class ReservationEnded(OrderloomError):
     status = 409
 
 
+class ReservationForeign(OrderloomError):
+    """The reservation was not made for this channel.
+
+    Name a reservation that was made with this channel as its ``channel``.
+    """
+
+    code = "reservation.foreign"
+    status = 409
+
+
 @dataclass(frozen=True, order=True)
 class Place:
     """A location or a location group."""
@@ -101,7 +111,10 @@ class CreateReservation(Frozen):
     """Who holds it, such as the cart's id."""
     reference: Annotated[str, Field(max_length=200)] = ""
     channel: Identifier | None = None
-    """Whose promise counts at groups: available to order, unless the channel's policy says otherwise."""
+    """
+    Whose promise counts at groups: available to order, unless the channel's policy says otherwise. An order of this
+    channel may take the reservation over.
+    """
     records: Annotated[list[ShelfUnits], Field(min_length=1, max_length=MAX_RECORDS)]
     partial: bool = False
     """Hold what there is; without it everything or nothing is held."""

@@ -6,7 +6,8 @@ there, at a location group by what is available to order unless the channel says
 location is part of what is reserved in each of its groups, which must have room for it too.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -60,6 +61,10 @@ class Shelves:
     def knows(self, place: Place, sku: str) -> bool:
         """Return whether the SKU was ever at the place."""
         return (place, sku) in self.counters
+
+    def groups_at(self, place: Place) -> tuple[Place, ...]:
+        """Return the groups whose counters hold what is reserved at *place*."""
+        return (place,) if place.kind == "group" else tuple(self._groups(place))
 
     def room(self, place: Place, sku: str) -> int:
         """Return how many units may be reserved there: never below zero."""
@@ -251,6 +256,35 @@ def release_all(ledger: Ledger, status: str) -> list[RecordResult]:
     for (place, sku), quantity in everything:
         ledger.end(place, sku, quantity, status)
     return [RecordResult(status="done", quantity=quantity) for _, quantity in everything]
+
+
+def take_over(ledger: Ledger, group: Place, demand: Mapping[str, int]) -> Counter[str]:
+    """
+    End everything that is held; hold at *group* for an order what of it stood there or at its members.
+
+    Returns what the order has by it, by SKU: never more than *demand*. The counters of the group do not change by it.
+    """
+    kept: Counter[str] = Counter()
+    for (place, sku), quantity in sorted((at, quantity) for at, quantity in ledger.held.items() if quantity):
+        taken = min(quantity, demand.get(sku, 0) - kept[sku]) if group in ledger.shelves.groups_at(place) else 0
+        if taken:
+            ledger.end(place, sku, taken, "ordered")
+            ledger.shelves.hold(group, sku, taken)
+            kept[sku] += taken
+        if quantity > taken:
+            ledger.end(place, sku, quantity - taken, "released")
+    return kept
+
+
+def hold_what_there_is(shelves: Shelves, group: Place, demand: Mapping[str, int]) -> Counter[str]:
+    """Hold at *group* as much of *demand* (by SKU) as is available; return it."""
+    held: Counter[str] = Counter()
+    for sku, quantity in sorted(demand.items()):
+        taken = min(quantity, shelves.room(group, sku)) if shelves.knows(group, sku) else 0
+        if taken > 0:
+            shelves.hold(group, sku, taken)
+            held[sku] = taken
+    return held
 
 
 def _held[R: (FulfillRecord, ShelfUnits)](

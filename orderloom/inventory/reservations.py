@@ -52,7 +52,7 @@ class ReservationAnswer(Frozen):
     """What became of a request about a reservation, record by record in the order of the request."""
 
     reservation: str
-    status: Literal["active", "fulfilled", "released", "expired", "refused"]
+    status: Literal["active", "ordered", "fulfilled", "released", "expired", "refused"]
     """Of the reservation after it; ``refused``: nothing was reserved, and there is none."""
     expires_at: datetime | None = None
     results: tuple[RecordResult, ...] = ()
@@ -87,6 +87,7 @@ async def create_reservation(engine: AsyncEngine, key: str, wanted: CreateReserv
                 status="active",
                 expires_at=expires_at,
                 created_at=now,
+                channel_id=wanted.channel,
             )
         )
         await write_held(conn, key, {}, ledger, now)

@@ -116,6 +116,8 @@ def line_of(row: Row[*tuple[Any, ...]]) -> Line:
         tax_category=row.tax_category,
         tax_rate=row.tax_rate,
         fulfilment=row.fulfilment,
+        sold_ahead=row.sold_ahead,
+        release_at=row.release_at,
     )
 
 

@@ -148,7 +148,7 @@ async def claim(conn: AsyncConnection, pool: str, now: datetime, limit: int) -> 
         return None
     ids = [order.id for order in due]
     ledgers = await read_lines_and_pools_of(conn, ids)
-    waiting = {order: waiting_of(lines, pools) for order, (lines, pools) in ledgers.items()}
+    waiting = {order.id: waiting_of(*ledgers[order.id], now, ship_complete=order.ship_complete) for order in due}
     busy = [order for order in due if waiting[order.id].demand]
     destinations = await _destinations(conn, ids)
     turned_down = await _turned_down(conn, ids)

@@ -12,7 +12,7 @@ from orderloom.persistence.tables.inventory import reservation_requests, reserva
 
 _request = reservation_requests.c
 _row = reservations.c
-_ENDINGS = ("fulfilled", "released", "expired")
+_ENDINGS = ("ordered", "fulfilled", "released", "expired")
 
 
 async def lock_request(conn: AsyncConnection, id: str) -> Row[Any] | None:

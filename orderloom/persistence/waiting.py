@@ -82,6 +82,8 @@ class Waiting:
     """By SKU."""
     open: Counter[str]
     """By SKU: not reserved anywhere."""
+    held_until: datetime | None = None
+    """When preorders that are not looked at before are released; None: nothing is held back."""
 
     @property
     def by_group(self) -> Counter[tuple[str, str]]:
@@ -99,21 +101,35 @@ class Waiting:
 
 
 async def read_waiting(unit: Reader) -> Waiting:
-    """Return the order's product units that are open or reserved at the group."""
-    return waiting_of(await unit.lines(), await unit.pools(UnitState.RESERVED, UnitState.OPEN))
+    """Return the order's product units that are open or reserved at the group, and not held until their release."""
+    pools = await unit.pools(UnitState.RESERVED, UnitState.OPEN)
+    return waiting_of(await unit.lines(), pools, unit.now, ship_complete=unit.order.ship_complete)
 
 
-def waiting_of(lines: Iterable[Line], pools: Iterable[Pool]) -> Waiting:
-    """Return the product units among *pools* that are open or reserved at the group."""
+def waiting_of(lines: Iterable[Line], pools: Iterable[Pool], now: datetime, *, ship_complete: bool) -> Waiting:
+    """Return the product units among *pools* that are open or reserved at the group, and not held until later."""
     products = {line.id: line for line in lines if line.kind == "product"}
     counted: dict[UnitState, Counter[str]] = {UnitState.RESERVED: Counter(), UnitState.OPEN: Counter()}
     waiting = [
         pool for pool in pools if pool.account.state in counted and pool.line_id in products and pool.quantity > 0
     ]
+    held = {
+        pool.line_id: until
+        for pool in waiting
+        if (until := products[pool.line_id].release_at) is not None and until > now
+    }
+    if held:
+        waiting = [] if ship_complete else [pool for pool in waiting if pool.line_id not in held]
     for pool in waiting:
         counted[pool.account.state][_sku(products[pool.line_id])] += pool.quantity
     ranked = sorted(waiting, key=lambda pool: (pool.account.state is UnitState.OPEN, products[pool.line_id].position))
-    return Waiting(products=products, pools=ranked, reserved=counted[UnitState.RESERVED], open=counted[UnitState.OPEN])
+    return Waiting(
+        products=products,
+        pools=ranked,
+        reserved=counted[UnitState.RESERVED],
+        open=counted[UnitState.OPEN],
+        held_until=(max if ship_complete else min)(held.values(), default=None),
+    )
 
 
 def _sku(line: Line) -> str:

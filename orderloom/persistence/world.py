@@ -16,9 +16,11 @@ from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Money
 from orderloom.domain.order import Fulfilment
+from orderloom.domain.sell_ahead import SellAhead
 from orderloom.persistence.releases import enter_loaded
+from orderloom.persistence.sell_ahead import EVERY
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
-from orderloom.persistence.tables.catalog import channels, prices, products
+from orderloom.persistence.tables.catalog import channels, prices, products, sell_ahead
 from orderloom.persistence.tables.inventory import (
     expected_receipts,
     group_stock,
@@ -97,12 +99,26 @@ class Stock(Frozen):
     future: Count = 0
 
 
+class SellAheadPolicy(SellAhead):
+    """What may be sold ahead of a SKU in a channel; without one of the two it is the default of the other."""
+
+    channel: Identifier | None = None
+    sku: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.channel is None and self.sku is None:
+            raise PydanticCustomError("sell_ahead.of_nothing", "names a channel, a sku, or both")
+        return self
+
+
 class World(Frozen):
     """All of it. What a world does not name stays as it is."""
 
     channels: list[Channel] = []
     products: list[Product] = []
     prices: list[Price] = []
+    sell_ahead: list[SellAheadPolicy] = []
     locations: list[Location] = []
     groups: list[Group] = []
     stock: list[Stock] = []
@@ -136,6 +152,19 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
                 "amount": entry.price.amount,
             }
             for entry in world.prices
+        ],
+    )
+    await _upsert(
+        conn,
+        sell_ahead,
+        ["channel_id", "sku"],
+        [
+            {
+                "channel_id": entry.channel or EVERY,
+                "sku": entry.sku or EVERY,
+                "policy": entry.model_dump(mode="json", exclude={"channel", "sku"}),
+            }
+            for entry in world.sell_ahead
         ],
     )
     await _upsert(conn, location_groups, ["id"], [{"id": group.id} for group in world.groups])

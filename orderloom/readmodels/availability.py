@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.inventory import available_to_fulfill, available_to_order
 from orderloom.domain.model import Frozen, Identifier
+from orderloom.readmodels.selling_ahead import SellAheadState, selling_ahead
 
 MOST = 100
 """SKUs, and places, in one question."""
@@ -24,6 +25,8 @@ class AvailabilityQuestion(Frozen):
     skus: Annotated[Names, Field(min_length=1)]
     locations: Names = ()
     groups: Names = ()
+    channel: Identifier | None = None
+    """Given, the answer says of each SKU what this channel may sell ahead."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -54,6 +57,8 @@ class ShelfAvailability(Frozen):
     available_to_order: int
     """On hand + futures - reserved - safety."""
     futures: tuple[Future, ...]
+    sell_ahead: SellAheadState | None = None
+    """What the channel that was asked for may sell beyond that; of the SKU, whatever the place."""
 
 
 class Availability(Frozen):
@@ -95,7 +100,7 @@ _GROUPS = f"""
 
 
 async def availability(conn: AsyncConnection, question: AvailabilityQuestion, now: datetime) -> Availability:
-    """Return what is available, by one statement, never from a cache."""
+    """Return what is available, by one statement, never from a cache; a channel takes one more."""
     statement, places = _UNGROUPED, ()
     if question.groups:
         statement, places = _GROUPS, question.groups
@@ -107,7 +112,9 @@ async def availability(conn: AsyncConnection, question: AvailabilityQuestion, no
         given["places"] = list(places)
         parameters.append(bindparam("places", type_=ARRAY(Text)))
     rows = await conn.execute(text(statement).bindparams(*parameters), given)
-    return Availability(effective_at=now, items=tuple(_item(**row) for row in rows.mappings()))
+    found = [dict(row) for row in rows.mappings()]
+    ahead = {} if question.channel is None else await selling_ahead(conn, question.channel, question.skus, now)
+    return Availability(effective_at=now, items=tuple(_item(**row, sell_ahead=ahead.get(row["sku"])) for row in found))
 
 
 def _item(*, future: int, futures: list[dict[str, Any]] | None, **row: Any) -> ShelfAvailability:

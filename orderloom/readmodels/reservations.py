@@ -21,7 +21,7 @@ class ReservedUnits(Frozen):
     group: str | None
     sku: str
     status: str
-    """``active``: held; ``transferred``, ``fulfilled``, ``released`` and ``expired`` are final."""
+    """``active``: held; ``transferred``, ``ordered``, ``fulfilled``, ``released`` and ``expired`` are final."""
     quantity: int
 
 
@@ -32,15 +32,26 @@ class ReservationView(Frozen):
     owner: str
     reference: str
     promise: str
+    channel: str | None
+    """Whose orders may take it over."""
+    order: str | None
+    """The one that did; its status is ``ordered`` then."""
     status: str
     expires_at: datetime | None
     created_at: datetime
     units: tuple[ReservedUnits, ...]
 
 
+_VIEW = select(
+    *(_request[name] for name in ("id", "owner", "reference", "promise", "status", "expires_at", "created_at")),
+    _request.channel_id.label("channel"),
+    _request.order_id.label("order"),
+)
+
+
 async def reservation_by_id(conn: AsyncConnection, id: str) -> ReservationView | None:
     """Return a reservation; None: there is none."""
-    found = await _views(conn, select(reservation_requests).where(_request.id == id))
+    found = await _views(conn, _VIEW.where(_request.id == id))
     return found[0] if found else None
 
 
@@ -48,7 +59,7 @@ async def reservations_page(
     conn: AsyncConnection, *, owner: str | None, after: str | None, limit: int
 ) -> list[ReservationView]:
     """Return reservations that hold something, by id, from behind *after*."""
-    query = select(reservation_requests).where(_request.status == "active").order_by(_request.id).limit(limit)
+    query = _VIEW.where(_request.status == "active").order_by(_request.id).limit(limit)
     if owner is not None:
         query = query.where(_request.owner == owner)
     if after is not None:

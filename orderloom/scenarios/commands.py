@@ -58,6 +58,8 @@ class Writer:
             "lines": [self._line(id, line) for id, line in order.lines.items()],
             "payments": [payment for payment, _ in written],
         }
+        if order.reservation is not None:
+            body["reservation"] = self._names.inside(order.reservation)
         if order.customer is not None:
             body["customer"] = {"reference": order.customer}
         return body, [checkout for _, checkout in written if checkout is not None]

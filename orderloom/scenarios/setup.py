@@ -1,6 +1,7 @@
 """Sets a case's world up in the database: flows in force, channel, products, prices, locations and stock."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
 from orderloom.domain.routing_policy import Eligibility, RoutingPolicy, Wave
-from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
+from orderloom.persistence.world import Channel, Group, Location, Price, Product, SellAheadPolicy, Stock, load_world
 from orderloom.persistence.world import World as StoredWorld
 from orderloom.scenarios.base import seconds
 from orderloom.scenarios.case import Case
@@ -17,8 +18,8 @@ from orderloom.scenarios.flows import put_in_force
 from orderloom.scenarios.geography import position
 from orderloom.scenarios.names import Namespace
 from orderloom.scenarios.world import Product as GivenProduct
+from orderloom.scenarios.world import SellAhead, World, rates, skus_of
 from orderloom.scenarios.world import Stock as GivenStock
-from orderloom.scenarios.world import World, rates, skus_of
 
 ALL = "all"
 """The group that holds every location when the world names none."""
@@ -28,10 +29,10 @@ async def set_up(engine: AsyncEngine, case: Case, names: Namespace, now: datetim
     """Write the world of *case* under ids with its prefix."""
     async with engine.begin() as conn:
         release = await put_in_force(conn, case, now)
-        await load_world(conn, _stored(case, names, release))
+        await load_world(conn, _stored(case, names, release, now))
 
 
-def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
+def _stored(case: Case, names: Namespace, release: str, start: datetime) -> StoredWorld:
     world, writer = case.world, Writer(case.world, names)
     inside = names.inside
     groups = world.groups or {ALL: [name for name in world.locations if name not in world.suppliers]}
@@ -48,6 +49,7 @@ def _stored(case: Case, names: Namespace, release: str) -> StoredWorld:
             )
             for sku, price in world.prices.items()
         ],
+        sell_ahead=list(_sell_ahead(world, writer.channel, names, start)),
         locations=[_location(name, world, names) for name in world.locations],
         groups=[
             Group(id=inside(group), locations=[inside(one) for one in members]) for group, members in groups.items()
@@ -105,6 +107,24 @@ def _eligible(given: Eligibility, names: Namespace) -> Eligibility:
 def _wave(given: Wave | None, names: Namespace) -> Wave | None:
     """Return the routing pool by its id: pools of the same name in two cases are two."""
     return None if given is None else given.model_copy(update={"pool": names.inside(given.pool)})
+
+
+def _sell_ahead(world: World, channel: str, names: Namespace, start: datetime) -> Iterator[SellAheadPolicy]:
+    given: dict[str | None, SellAhead | None] = {None: world.policy.sell_ahead, **world.sell_ahead}
+    for sku, policy in given.items():
+        if policy is not None:
+            yield SellAheadPolicy(
+                channel=channel,
+                sku=None if sku is None else names.inside(sku),
+                backorder=policy.backorder,
+                limit=policy.limit,
+                until=_date(policy.until, start),
+                release_at=_date(policy.release_at, start),
+            )
+
+
+def _date(after: str | None, start: datetime) -> datetime | None:
+    return None if after is None else start + timedelta(seconds=seconds(after))
 
 
 def _group(world: World, groups: dict[str, list[str]]) -> str:

@@ -10,6 +10,7 @@ from orderloom.domain.model import JsonObject
 from orderloom.readmodels.reservations import reservation_by_id
 from orderloom.scenarios.base import seconds
 from orderloom.scenarios.clerk import Answer, Clerk
+from orderloom.scenarios.commands import Writer
 from orderloom.scenarios.compare import Difference, Exact, Tree, differences, tree
 from orderloom.scenarios.durations import since
 from orderloom.scenarios.names import Namespace
@@ -34,6 +35,7 @@ class StockClerk:
         self._clerk = clerk
         self._locations = set(world.locations)
         self._names = names
+        self._channel = Writer(world, names).channel
         self._start = start
 
     async def do(self, step: StockStep) -> list[Difference]:
@@ -54,6 +56,8 @@ class StockClerk:
         body: JsonObject = {"owner": step.owner, "records": self._records(step.at), "partial": step.partial}
         if step.expires is not None:
             body["expires_in"] = int(seconds(step.expires))
+        if step.for_channel:
+            body["channel"] = self._channel
         key = self._names.inside(step.as_)
         answer = await self._clerk.ask("/v1/reservations", body, key)
         found = answer.unlike(step.refused)
@@ -88,6 +92,7 @@ class StockClerk:
             "skus": [inside(sku) for sku in step.skus],
             "locations": [inside(place) for place in step.locations or ()],
             "groups": [inside(place) for place in step.groups or ()],
+            "channel": self._channel,
         }
         answer = await self._clerk.ask("/v1/availability", body, self._clerk.new_key())
         found = answer.unlike(None)
@@ -101,14 +106,20 @@ class StockClerk:
                 "atf": item["available_to_fulfill"],
                 "ato": item["available_to_order"],
                 "futures": [self._future(each) for each in item["futures"]],
+                "sell_ahead": self._ahead(item["sell_ahead"]),
             }
         expected = Exact({place: Exact(cast("Any", tree(skus))) for place, skus in step.answer.items()})
         return found + differences(expected, cast("Tree", actual), "availability")
 
     def _future(self, each: Mapping[str, Any]) -> Tree:
-        expected = each["expected_at"]
-        after = None if expected is None else since(self._start, datetime.fromisoformat(expected))
-        return {"quantity": each["quantity"], "after": after}
+        return {"quantity": each["quantity"], "after": self._after(each["expected_at"])}
+
+    def _ahead(self, state: Mapping[str, Any]) -> Tree:
+        dates = {name: self._after(state[name]) for name in ("until", "release_at")}
+        return {**cast("dict[str, Tree]", state), **dates}
+
+    def _after(self, date: str | None) -> str | None:
+        return None if date is None else since(self._start, datetime.fromisoformat(date))
 
     def _place(self, name: str) -> JsonObject:
         return {"location" if name in self._locations else "group": self._names.inside(name)}

@@ -21,6 +21,8 @@ class Reserve(Part):
     at: Held
     """Location or group to SKU to quantity."""
     owner: Name = "agent"
+    for_channel: bool = False
+    """Made for the channel, whose orders may take it over."""
     partial: bool = False
     expires: Duration | None = None
     twice: bool = False
@@ -89,6 +91,18 @@ class FutureOutcome(Part):
     """When it is expected, in business time since the scenario's start."""
 
 
+class SellAheadOutcome(Part):
+    """What the channel may sell beyond what is available."""
+
+    backorder: bool | None = None
+    backordered: int | None = None
+    left: int | None = None
+    until: Duration | None = None
+    """When backorders end, in business time since the scenario's start."""
+    release_at: Duration | None = None
+    """Until when a preorder is held."""
+
+
 class ShelfOutcome(Part):
     """What is available of one SKU at one place."""
 
@@ -98,6 +112,7 @@ class ShelfOutcome(Part):
     atf: int | None = None
     ato: int | None = None
     futures: list[FutureOutcome] | None = None
+    sell_ahead: SellAheadOutcome | None = None
 
 
 class Availability(Part):

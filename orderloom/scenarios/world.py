@@ -87,6 +87,18 @@ class Routing(Part):
     """What becomes of the reservation."""
 
 
+class SellAhead(Part):
+    """What may be sold beyond what is available, and before its release."""
+
+    backorder: bool = False
+    limit: Annotated[int, Field(ge=0)] | None = None
+    """How many units may wait for stock at once; left out, any number."""
+    until: Duration | None = None
+    """From this time after the scenario's start there are no more backorders."""
+    release_at: Duration | None = None
+    """A preorder: it is not routed before this time after the scenario's start."""
+
+
 class Policy(Part):
     """The channel's decisions; an order keeps those that were in force when it was placed."""
 
@@ -103,6 +115,8 @@ class Policy(Part):
     exceptions: ExceptionPolicy = ExceptionPolicy()
     """Deadlines in hours by category and severity; seconds in which a location must accept."""
     service_window: Duration = "90d"
+    sell_ahead: SellAhead | None = None
+    """Of the SKUs that the world's ``sell_ahead`` does not name."""
 
 
 class Flows(Part):
@@ -129,6 +143,8 @@ class World(Part):
     """Location groups; left out, one group holds every location that is no supplier."""
     prices: dict[Name, Amount] = {}
     """SKU to its price; an order line that gives no price takes it from here."""
+    sell_ahead: dict[Name, SellAhead] = {}
+    """SKU to what may be sold ahead of it in the channel."""
     policy: Policy = Policy()
     flows: Flows = Flows()
 
@@ -215,6 +231,8 @@ class Order(Part):
     ship_complete: bool = False
     """Nothing of it goes out before all of it can."""
     deliver_to: dict[Name, Destination] = {"1": Destination()}
+    reservation: Name | None = None
+    """The reservation of its cart that it takes over."""
     customer: str | None = None
     """The channel's reference of the customer."""
 
@@ -227,7 +245,7 @@ def skus_of(world: World, orders: dict[str, Order]) -> list[str]:
     """Return every SKU that stock, prices or orders name, sorted."""
     stocked = {sku for location in world.locations.values() for sku in location.stock}
     ordered = {sku for order in orders.values() for sku in order.skus()}
-    return sorted(stocked | ordered | set(world.prices) | set(world.products))
+    return sorted(stocked | ordered | set(world.prices) | set(world.products) | set(world.sell_ahead))
 
 
 def rates(tax: Any) -> dict[str, Any]:

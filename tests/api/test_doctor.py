@@ -212,6 +212,17 @@ CORRUPTIONS = [
         id="active and nothing held",
     ),
     pytest.param(
+        "INSERT INTO backorders (channel_id, sku, quantity) VALUES ('web', 'MUG-BLUE', 2)",
+        [finding("backorders.lines", None, "MUG-BLUE in web sold ahead", 0, 2)],
+        id="counted as sold ahead and sold by no line",
+    ),
+    pytest.param(
+        f"UPDATE order_lines SET sold_ahead = 1 WHERE order_id = '{RESERVED}'; "
+        "INSERT INTO backorders (channel_id, sku, quantity) SELECT channel_id, 'MUG-BLUE', 7 FROM orders LIMIT 1",
+        [finding("backorders.lines", None, "MUG-BLUE in web sold ahead", 0, 7)],
+        id="counted after its line has got its stock",
+    ),
+    pytest.param(
         f"DELETE FROM stock_changes WHERE cause = '{SHIPPED}-F1'",
         [finding("stock.shipped", SHIPPED, f"shipment {SHIPPED}-F1 MUG-BLUE from BER", 2, 0)],
         id="shipped and still counted",

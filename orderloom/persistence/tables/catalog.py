@@ -44,6 +44,15 @@ prices = Table(
     Column("amount", Minor, nullable=False),
 )
 
+sell_ahead = Table(
+    "sell_ahead",
+    metadata,
+    # What may be sold beyond what is available, or before its release; empty: every channel, or every SKU.
+    Column("channel_id", Id, primary_key=True),
+    Column("sku", Id, primary_key=True),
+    Column("policy", Document, nullable=False),  # domain.sell_ahead.SellAhead
+)
+
 flows = Table(
     "flows",
     metadata,

@@ -78,13 +78,23 @@ reservations = Table(
     Column("location_id", Id),  # null while it is held at the group
     Column("fulfillment_order_id", Id),
     Column("quantity", Integer, nullable=False),
-    Column("status", Text, nullable=False),  # active | transferred | fulfilled | released | expired
+    Column("status", Text, nullable=False),  # active | transferred | ordered | fulfilled | released | expired
     Column("created_at", Instant, nullable=False),
     CheckConstraint("quantity > 0", name="positive"),
     CheckConstraint("(order_id IS NULL) <> (request_id IS NULL)", name="one_owner"),
     Index("ix_reservations_order", "order_id"),
     Index("ix_reservations_request", "request_id", postgresql_where="request_id IS NOT NULL"),
     Index("ix_reservations_active", "sku", "location_id", postgresql_where="status = 'active'"),
+)
+
+backorders = Table(
+    "backorders",
+    metadata,
+    # Units that were sold ahead and still wait for stock, by the channel that sold them.
+    Column("channel_id", Id, primary_key=True),
+    Column("sku", Id, primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    CheckConstraint("quantity >= 0", name="not_negative"),
 )
 
 stock_changes = Table(
@@ -108,9 +118,11 @@ reservation_requests = Table(
     Column("owner", Id, nullable=False, index=True),
     Column("reference", Text, nullable=False),
     Column("promise", Text, nullable=False),  # ato | atf
-    Column("status", Text, nullable=False),  # active | fulfilled | released | expired
+    Column("status", Text, nullable=False),  # active | ordered | fulfilled | released | expired
     Column("expires_at", Instant),
     Column("created_at", Instant, nullable=False),
+    Column("channel_id", Id),  # whose orders may take it over
+    Column("order_id", Id),  # the one that did
     Index("ix_reservation_requests_expiring", "expires_at", postgresql_where="status = 'active'"),
 )
 

@@ -74,6 +74,8 @@ order_lines = Table(
     Column("tax", Minor, nullable=False),
     Column("tax_category", Text, nullable=False),
     Column("tax_rate", Numeric(9, 6)),
+    Column("sold_ahead", Integer, nullable=False, server_default="0"),  # units beyond what was available
+    Column("release_at", Instant),  # of a preorder: it is not routed before
     ForeignKeyConstraint(["order_id", "delivery_group_id"], ["delivery_groups.order_id", "delivery_groups.id"]),
 )
 

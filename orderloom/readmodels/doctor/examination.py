@@ -147,6 +147,11 @@ CHECKS = (
         broken=stocks.requests_unlike_reservations(),
     ),
     Check(
+        name="backorders.lines",
+        claim="What is counted as sold ahead is what lines were sold ahead and still wait for.",
+        broken=stocks.backorders_unlike_lines(),
+    ),
+    Check(
         name="stock.shipped",
         claim="What a fulfillment order shipped left the stock of its location, by SKU.",
         broken=routing.shipments_unlike_stock(),

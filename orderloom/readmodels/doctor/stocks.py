@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, select
 
 from orderloom.domain.units import UnitState
 from orderloom.persistence.tables.inventory import (
+    backorders,
     expected_receipts,
     group_stock,
     location_group_members,
@@ -12,7 +13,7 @@ from orderloom.persistence.tables.inventory import (
     stock,
 )
 from orderloom.persistence.tables.ledgers import unit_entries
-from orderloom.persistence.tables.orders import flow_instances, order_lines
+from orderloom.persistence.tables.orders import flow_instances, order_lines, orders
 from orderloom.persistence.tables.waiting import proposal_lines, proposals
 from orderloom.readmodels.doctor.rows import Broken, broken, named, together, total
 
@@ -206,6 +207,33 @@ def future_unlike_receipts() -> Broken:
         subject=named(stock.c.sku, "at", stock.c.location_id, "future"),
         expected=func.coalesce(sums.c.quantity, 0),
         found=stock.c.future,
+    )
+
+
+def backorders_unlike_lines() -> Broken:
+    """Find counters of units sold ahead that are not the units of open lines that were sold ahead and are open."""
+    line = order_lines.c
+    open_units = (
+        select(total(_entries.quantity))
+        .where(_entries.order_id == line.order_id, _entries.line_id == line.id, _entries.state == UnitState.OPEN)
+        .scalar_subquery()
+    )
+    sums = (
+        select(orders.c.channel_id, line.sku, func.sum(func.least(line.sold_ahead, open_units)).label("quantity"))
+        .join_from(order_lines, orders, orders.c.id == line.order_id)
+        .where(line.sold_ahead > 0)
+        .group_by(orders.c.channel_id, line.sku)
+        .subquery()
+    )
+    counted = backorders.c
+    same = and_(sums.c.channel_id == counted.channel_id, sums.c.sku == counted.sku)
+    channel, sku = func.coalesce(counted.channel_id, sums.c.channel_id), func.coalesce(counted.sku, sums.c.sku)
+    return broken(
+        backorders.join(sums, same, full=True),
+        order=None,
+        subject=named(sku, "in", channel, "sold ahead"),
+        expected=func.coalesce(sums.c.quantity, 0),
+        found=func.coalesce(counted.quantity, 0),
     )
 
 
