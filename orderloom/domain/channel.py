@@ -30,7 +30,7 @@ class ChannelPolicy(Frozen):
     promise: Promise = "ato"
     """By what stock is reserved at the location group (reference 6h); at a location it is always ``atf``."""
     when_short: Literal["accept", "refuse"] = "accept"
-    """What to do with an order that cannot be reserved in full when placed."""
+    """What to do with an order of more than can be promised, where no sell-ahead policy names the SKU."""
     remorse: Annotated[float, Field(ge=0)] = 0.0
     """Seconds during which nothing is routed, so that the customer may think again."""
     price: Literal["listed", "given"] = "listed"

@@ -71,6 +71,10 @@ class OrderItem(Frozen):
     total: Money
     """As placed, adjusted, with tax."""
     tax_category: str
+    backordered: int
+    """Units that were sold beyond what was available, and still wait for stock."""
+    release_at: AwareDatetime | None
+    """Of a preorder: it is not routed before."""
 
 
 class DeliveryGroupView(Frozen):
@@ -199,6 +203,8 @@ def _item(line: Line, quantities: Quantities, currency: str) -> OrderItem:
         tax=money(line.tax),
         total=money(line.total),
         tax_category=line.tax_category,
+        backordered=min(line.sold_ahead, quantities.open),
+        release_at=line.release_at,
     )
 
 

@@ -211,3 +211,38 @@ async def test_a_hundred_skus_at_a_hundred_locations_are_one_statement(
     assert len(answer.json()["items"]) == 10_000
     assert len(statements) == 1
     assert beyond.status_code == 422
+
+
+async def test_availability_says_what_a_channel_may_sell_ahead(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """Each SKU tells its policy and what is left of it; without a channel nothing, and an unknown one is refused."""
+    policies = [
+        {"channel": "web", "sku": "MUG-BLUE", "backorder": True, "limit": 5, "until": "2026-04-01T00:00:00Z"},
+        {"sku": "MUG-RED", "release_at": "2026-05-01T00:00:00Z"},
+    ]
+    async with stocked.begin() as conn:
+        await load_world(conn, World.model_validate({"sell_ahead": policies}))
+        await conn.execute(text("INSERT INTO backorders VALUES ('web', 'MUG-BLUE', 2), ('shop', 'MUG-BLUE', 9)"))
+    question = {"skus": ["MUG-BLUE", "MUG-RED"], "groups": ["EU"]}
+
+    answer = await http.post("/v1/availability", json={**question, "channel": "web"})
+    without = await http.post("/v1/availability", json=question)
+    unknown = await http.post("/v1/availability", json={**question, "channel": "nobody"})
+
+    assert {item["sku"]: item["sell_ahead"] for item in answer.json()["items"]} == {
+        "MUG-BLUE": {
+            "backorder": True,
+            "backordered": 2,
+            "left": 3,
+            "until": "2026-04-01T00:00:00Z",
+            "release_at": None,
+        },
+        "MUG-RED": {
+            "backorder": False,
+            "backordered": 0,
+            "left": 0,
+            "until": None,
+            "release_at": "2026-05-01T00:00:00Z",
+        },
+    }
+    assert [item["sell_ahead"] for item in without.json()["items"]] == [None, None]
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "channel.unknown")

@@ -133,6 +133,39 @@ def test_sums_hold_whatever_is_asked_for(
         assert all(quantity >= 0 for ledger in ledgers for quantity in ledger.held.values())
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    stock=stocks,
+    cart=st.lists(st.tuples(places, quantities), min_size=1, max_size=4),
+    wanted=st.integers(0, 12),
+    promise=st.sampled_from(["ato", "atf"]),
+)
+def test_what_an_order_takes_over_is_conserved(
+    stock: dict[str, tuple[int, int, int]], cart: list[tuple[Kind, int]], wanted: int, promise: Promise
+) -> None:
+    """The order has no more than it wants and all that the cart held for it; the counters hold that and no more."""
+    shelves, group = shelves_of(stock, promise), Place("group", "g")
+    ledger = Ledger(shelves, {})
+    carry_out(ledger, ("reserve", list(cart), True))  # pyright: ignore
+    held = count(ledger.held)
+    within = sum(quantity for (place, _), quantity in held.items() if group in shelves.groups_at(place))
+
+    kept = decide.take_over(ledger, group, {SKU: wanted})
+
+    assert kept[SKU] == min(wanted, within)
+    assert not any(ledger.held.values())
+    assert sum(quantity for *_, quantity, _ in ledger.ended) == sum(held.values())
+    assert sum(quantity for *_, quantity, status in ledger.ended if status == "ordered") == kept[SKU]
+    assert {at: each.reserved for at, each in shelves.counters.items() if each.reserved} == (
+        {(group, SKU): kept[SKU]} if kept[SKU] else {}
+    )
+
+    room = shelves.room(group, SKU)
+    more = decide.hold_what_there_is(shelves, group, {SKU: wanted - kept[SKU]})
+    assert more[SKU] == min(wanted - kept[SKU], room)
+    assert shelves.counters[group, SKU].reserved == kept[SKU] + more[SKU]
+
+
 def count(held: Held) -> Counter[At]:
     """Return quantities that can be added up."""
     return Counter(held)
