@@ -34,13 +34,11 @@ async def found_by_wave(unit: Unit, waiting: Waiting) -> tuple[Situation, Attemp
 
     An order that has changed since the wave looked at it releases what the wave holds for it.
     """
-    proposal = await held_for(unit)
-    if proposal is None:
-        return None
     answer = await answer_of(await unit.written(), unit.order.id)
     if answer is not None and answer.answers(waiting.by_group, open_units(waiting)):
         return answer.seen, Attempted(routing=answer.routing, fates=answer.fates)
-    await give_back(unit, proposal)
+    if (proposal := await held_for(unit)) is not None:
+        await give_back(unit, proposal)
     return None
 
 

@@ -21,7 +21,10 @@ DESCRIPTION = (
 TAGS = [
     {"name": "orders", "description": "Place an order and read it."},
     {"name": "changes", "description": "Cancel and return items; previews write nothing."},
-    {"name": "routing", "description": "How an order would be routed; previews write nothing."},
+    {
+        "name": "routing",
+        "description": "How an order would be routed, which changes nothing, and how pools of orders are.",
+    },
     {"name": "fulfillment", "description": "What locations have to ship, and what they say about it."},
     {"name": "locations", "description": "How full the days of locations are, and what they turned down lately."},
     {"name": "gateways", "description": "What payment gateways say."},

@@ -21,7 +21,9 @@ from orderloom.benchmark.tables import (
     reserve_table,
     routing_table,
     verdict_table,
+    waves_table,
 )
+from orderloom.benchmark.waves_report import WavesReport
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen
 
@@ -76,6 +78,12 @@ def _routing(record: str) -> str:
     return f"{table.markdown()}\n\n{verdict_table(report).markdown()}\n\n{said}"
 
 
+def _waves(record: str) -> str:
+    report = WavesReport.model_validate_json(record)
+    table = waves_table(report)
+    return f"{table.markdown()}\n\n{_said(report.command, table.title, report.origin)}"
+
+
 def _printed(record: str) -> str:
     printed = Printed.model_validate_json(record)
     shown = "\n".join(f"    {line}".rstrip() for line in (printed.command, "", *printed.lines))
@@ -91,6 +99,7 @@ BLOCKS: Mapping[str, Callable[[str], str]] = {
     "backlog": _backlog,
     "reserve": _reserve,
     "routing": _routing,
+    "waves": _waves,
     "demo": _printed,
     "import": _printed,
     "size": _printed,

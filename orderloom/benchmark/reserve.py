@@ -12,28 +12,26 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import cast
 
 from sqlalchemy import bindparam, select, update
 
 from activities import transaction
-from activities.record import record_delivery
 from activities.registry import Entry, runner
 from activities.reservations import create_reservation, create_reservations
 from activities.unit import Services
 from orderloom.benchmark.contenders import findings_in, open_world
 from orderloom.benchmark.generator import Begins
 from orderloom.benchmark.origin import Origin
+from orderloom.benchmark.placing import context, place
 from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport, ReserveRun
-from orderloom.benchmark.world import CHANNEL, GROUP, HOT, HOT_QUANTITY, hot_orders
+from orderloom.benchmark.world import GROUP, HOT, HOT_QUANTITY, hot_orders
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.contracts import actions
-from orderloom.contracts.messages import ActionDone, Context, Delivery, ReleasePin, RunAction
+from orderloom.contracts.messages import ActionDone, ReleasePin, RunAction
 from orderloom.domain.model import JsonObject
-from orderloom.persistence.intake import ORDER_PLACED, Submission, submit
 from orderloom.persistence.tables.inventory import group_stock
 from orderloom.persistence.vault import Vault
 from orderloom.settings import Settings
@@ -109,29 +107,13 @@ class Reserving:
     async def _placed(self, series: str) -> list[str]:
         told, orders = self.begins(f"{series}: orders placed", self.plan.orders), list[str]()
 
-        async def place(body: JsonObject) -> None:
-            orders.append(await self._place(body))
+        async def one(body: JsonObject) -> None:
+            orders.append(await place(self.services, self.pin, body))
             told(len(orders))
 
         bodies = hot_orders(self.plan.seed, series, self.plan.orders)
-        await self._rate([partial(place, body) for body in bodies], self.plan.connections)
+        await self._rate([partial(one, body) for body in bodies], self.plan.connections)
         return orders
-
-    async def _place(self, body: JsonObject) -> str:
-        engine, vault = self.services.engine, self.services.vault
-        submission = Submission(
-            kind="command",
-            type=ORDER_PLACED,
-            source=CHANNEL,
-            external_id=str(body["external_id"]),
-            body=body,
-            person=cast("JsonObject", body["customer"]),
-            received_at=Clock().now(),
-        )
-        taken = await submit(engine, vault, submission)
-        delivery = Delivery(intake_id=taken.intake_id, type=ORDER_PLACED)
-        await record_delivery(engine, vault, self._context(taken.order_id), delivery)
-        return taken.order_id
 
     async def _alone(self, request: RunAction) -> ActionDone:
         return await transaction.run(self.services, actions.create_reservation, create_reservation, request)
@@ -141,16 +123,15 @@ class Reserving:
         return runner(self.services, entry)
 
     async def _reserve(self, run: Run, order: str) -> None:
-        request = RunAction(context=self._context(order), key=f"{order}/reserve", input={}, cause="benchmark/reserve")
+        request = RunAction(
+            context=context(order, self.pin, Clock()), key=f"{order}/reserve", input={}, cause="benchmark/reserve"
+        )
         done = await run(request)
         assert done.output["outcome"] == "reserved", f"order {order}: {done.output}"
 
     async def _update(self) -> None:
         async with self.services.engine.begin() as conn:
             await conn.execute(_BARE, {"quantity": HOT_QUANTITY})
-
-    def _context(self, order: str) -> Context:
-        return Context(order_id=order, now=Clock().now(), known_flows=[], pin=self.pin)
 
 
 @asynccontextmanager

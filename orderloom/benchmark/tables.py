@@ -14,6 +14,7 @@ from orderloom.benchmark.report import Report, Run, Series
 from orderloom.benchmark.reserve_report import ReserveReport
 from orderloom.benchmark.routing import Answered, RoutingReport
 from orderloom.benchmark.spread import Spread
+from orderloom.benchmark.waves_report import SCENES, Came, WavesReport
 
 NOTHING = "-"
 
@@ -142,6 +143,44 @@ def feed_table(report: FeedReport) -> Table:
             ("units on hand at locations, at their group", f"{report.on_hand:,}, {report.in_group:,}"),
         ),
     )
+
+
+_CAME: Mapping[str, tuple[Callable[[Came], float], int]] = {
+    "orders that go out whole": (lambda came: came.whole, 0),
+    "of these, of the highest priority": (lambda came: came.urgent, 0),
+    "units that go out": (lambda came: came.units, 0),
+    "shipments": (lambda came: came.shipments, 0),
+    "splits": (lambda came: came.splits, 0),
+    "km": (lambda came: came.km, 0),
+    "statements": (lambda came: came.statements, 0),
+    "seconds": (lambda came: came.seconds, 2),
+    "CPU, worker, s": (lambda came: came.worker, 2),
+    "CPU, PostgreSQL, s": (lambda came: came.postgres, 2),
+}
+"""What is told of routing due orders, and with how many decimals."""
+
+
+def waves_table(report: WavesReport) -> Table:
+    """Return what waves bring and cost against one by one."""
+    plan = report.plan
+    return Table(
+        title=f"runs: {plan.runs}, orders in each: {plan.orders}, locations: {plan.locations}, SKUs: {plan.skus}",
+        head=("middle run (least to most)", "one by one", "in a wave", "more, %"),
+        rows=tuple(
+            (
+                f"{scene.name}: {name}",
+                spread(report.alone(scene.name, figure), decimals),
+                spread(report.waves(scene.name, figure), decimals),
+                spread(Spread.of(100 * share for share in _three(report.more(scene.name, figure)))),
+            )
+            for scene in SCENES
+            for name, (figure, decimals) in _CAME.items()
+        ),
+    )
+
+
+def _three(share: Spread) -> tuple[float, float, float]:
+    return share.least, share.median, share.most
 
 
 def check_table(report: CheckReport) -> Table:

@@ -23,6 +23,7 @@ GROUPS = (
     ("orderloom.cli.actions", "actions_app", "actions", ("actions",)),
     ("orderloom.cli.policies", "policies_app", "policies", ("policies",)),
     ("orderloom.cli.locations", "locations_app", "locations", ("locations",)),
+    ("orderloom.cli.pools", "pools_app", "pools", ("pools",)),
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
     ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.inventory", "inventory_app", "inventory", ("inventory",)),

@@ -20,15 +20,17 @@ from orderloom.benchmark.tables import (
     reserve_table,
     routing_table,
     verdict_table,
+    waves_table,
 )
 from orderloom.benchmark.twin import Empty, TwinOrder
+from orderloom.benchmark.waves_report import WavesPlan, WavesReport
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.cli.measuring import Stage, measure
 from orderloom.cli.servers import serve
 from orderloom.stack import Options, Part
 
 PLAN, BACKLOG, RESERVE, CHECK = Plan(), BacklogPlan(), ReservePlan(), CheckPlan()
-ROUTING, FEED = RoutingPlan(), FeedPlan()
+ROUTING, FEED, WAVES = RoutingPlan(), FeedPlan(), WavesPlan()
 
 benchmark_app = App(name="benchmark", help="Measure standard orders on servers of its own.")
 
@@ -178,6 +180,33 @@ def inventory(*, records: Annotated[int, Parameter(help="Records of each feed.")
         return await measure_feed(stage.directory, plan, stage.tell, stage.begins, (stage.command, stage.origin))
 
     measure(work, lambda report, console: console.print(feed_table(report).rich(), highlight=False))
+
+
+@benchmark_app.command
+def waves(
+    *,
+    orders: Annotated[int, Parameter(help="Due orders in each run.")] = WAVES.orders,
+    locations: Annotated[int, Parameter(help="Locations that their stock is spread over.")] = WAVES.locations,
+    skus: Annotated[int, Parameter(help="SKUs that they want some of.")] = WAVES.skus,
+    seed: Annotated[int, Parameter(help="What decides orders and stock.")] = WAVES.seed,
+    runs: Annotated[int, Parameter(help="Runs of each scene, each with other orders.")] = WAVES.runs,
+) -> None:
+    """
+    Route the same due orders one by one and in a wave, on PostgreSQL at full durability, without Temporal.
+
+    Once with enough stock of everything, once with too little.
+
+    The exit status is 1 when the books are not right.
+    """
+    plan = WavesPlan(orders=orders, locations=locations, skus=skus, seed=seed, runs=runs)
+
+    async def work(stage: Stage) -> WavesReport:
+        from orderloom.benchmark.waving import waving  # noqa: PLC0415  # it needs the development group
+
+        async with waving(stage.directory, plan, stage.tell, stage.begins) as ready:
+            return await ready.run(stage.command, stage.origin)
+
+    measure(work, lambda report, console: console.print(waves_table(report).rich(), highlight=False))
 
 
 @benchmark_app.command(name="twin-worker", show=False)

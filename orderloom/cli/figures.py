@@ -66,6 +66,7 @@ COMMANDS = {
     "backlog": Command(words=("benchmark", "backlog"), reports=True),
     "reserve": Command(words=("benchmark", "reserve"), reports=True),
     "routing": Command(words=("benchmark", "routing"), reports=True),
+    "waves": Command(words=("benchmark", "waves"), reports=True),
 }
 """What gives each block its figures."""
 
@@ -85,8 +86,8 @@ def measure(
     """
     Measure the figures NAMES, all of them without one, record them, and write them into README.md and docs.
 
-    Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve and
-    routing.
+    Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve,
+    routing and waves.
     """
     if unknown := [name for name in names if name not in BLOCKS]:
         raise MeasuringFailed(f"There are no figures {unknown[0]}.")

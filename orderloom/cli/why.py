@@ -115,6 +115,8 @@ def _paragraph(text: str, width: int, lead: str) -> list[str]:
 
 
 def _circumstances(told: RoutingAttemptTold) -> Iterator[str]:
+    if told.wave is not None:
+        yield f"It was found in wave {told.wave}, after the orders of that wave that had their turn before."
     if told.fulfillment_orders:
         made = [f"{it.id} at {it.location}" if it.location else f"{it.id} (digital)" for it in told.fulfillment_orders]
         yield f"It led to {listed(made)}."

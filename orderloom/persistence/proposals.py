@@ -100,7 +100,7 @@ async def proposal_of(conn: AsyncConnection, order: str) -> Proposal | None:
 
 
 async def answer_of(conn: AsyncConnection, order: str) -> Answer | None:
-    """Return what a wave found for the order, if its proposal is open, which is locked; None: it found nothing out."""
+    """Return what a wave found for the order, if its proposal is open, which is locked; None: there is no answer."""
     answer = (await conn.execute(_ANSWER, {"order": order})).scalar_one_or_none()
     return None if answer is None else Answer.model_validate(answer)
 

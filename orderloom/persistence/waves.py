@@ -106,7 +106,10 @@ async def propose(
     if not drafts:
         return set()
     await change_held(conn, _stock_of(drafts), own_group=drafts[0].group)
-    await hold(conn, Counter({day: count for each in drafts for day, count in _capacity_of(each, days).items()}))
+    asked: Counter[Day] = Counter()
+    for each in drafts:
+        asked.update(_capacity_of(each, days))
+    await hold(conn, asked)
     made = [{"order_id": each.order, "group_id": each.group, "answer": each.answer} for each in drafts]
     values = {"drafts": made, "now": now, "expires_at": now + PATIENCE, "wave": number}
     ids = {row.order_id: row.id for row in await conn.execute(_PROPOSE, values)}

@@ -41,6 +41,8 @@ class RoutingAttemptSummary(Frozen):
     policy: str
     """Name and version of the routing policy."""
     at: AwareDatetime
+    wave: int | None = None
+    """The wave that found it; null: the order did by itself."""
 
 
 class MadeOf(Frozen):
@@ -66,7 +68,15 @@ class RoutingAttemptTold(RoutingAttemptSummary):
 
 
 _attempts, _schedules = routing_attempts.c, routing_schedules.c
-_SUMMARY = (_attempts.number, _attempts.schedule, _schedules.reason, _attempts.outcome, _attempts.policy, _attempts.at)
+_SUMMARY = (
+    _attempts.number,
+    _attempts.schedule,
+    _schedules.reason,
+    _attempts.outcome,
+    _attempts.policy,
+    _attempts.at,
+    _attempts.wave_id,
+)
 _WITH_SCHEDULE = routing_attempts.join(
     routing_schedules,
     and_(_schedules.order_id == _attempts.order_id, _schedules.number == _attempts.schedule),
@@ -128,6 +138,7 @@ def _summary(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
         "summary": SUMMARIES[outcome],
         "policy": row.policy,
         "at": row.at,
+        "wave": row.wave_id,
     }
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 
 from orderloom.benchmark.backlog import Backlog
 from orderloom.benchmark.backlog_report import BacklogPlan
@@ -9,6 +10,8 @@ from orderloom.benchmark.generator import Told
 from orderloom.benchmark.origin import origin
 from orderloom.benchmark.report import Plan, Report
 from orderloom.benchmark.run import FLOOR_SHARE, prepared
+from orderloom.benchmark.waves_report import SCENES, WavesPlan, WavesReport
+from orderloom.benchmark.waving import waving
 from orderloom.bootstrap.fleet import Fleet
 
 PROCESSES = ["worker", "API", "relay", "gateway", "Temporal", "PostgreSQL", "load generator"]
@@ -72,3 +75,28 @@ async def test_the_benchmark_measures_all_three_by_turns(fleet: Fleet) -> None:
     assert (ours.events, ours.workflow_tasks) == (twins.events, twins.workflow_tasks)
     assert report.floor.histories is None
     assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+async def test_waves_are_measured_beside_one_by_one(directory: Path) -> None:
+    """The same orders are routed in both ways from the same stock, every figure is there, and the books are right."""
+    room = directory / "waves"
+    room.mkdir()
+    room.chmod(0o711)
+    progress = Progress()
+    plan = WavesPlan(orders=12, locations=4, skus=6, runs=1)
+
+    async with waving(room, plan, lambda _: None, progress.begins) as ready:
+        report = await ready.run("test", origin(datetime.now(UTC)))
+
+    assert [(run.scene, run.findings) for run in report.runs] == [(scene.name, ()) for scene in SCENES]
+    enough, scarce = report.runs
+    assert enough.alone.whole == enough.waves.whole == 12
+    assert enough.alone.units == enough.waves.units
+    assert scarce.alone.units < enough.alone.units
+    assert scarce.waves.urgent >= scarce.alone.urgent
+    for run in report.runs:
+        for came in (run.alone, run.waves):
+            assert came.splits == came.shipments - came.whole
+            assert min(came.statements, came.seconds, came.worker) > 0
+    assert report.passed
+    assert WavesReport.model_validate_json(report.model_dump_json()) == report

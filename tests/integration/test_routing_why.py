@@ -160,6 +160,7 @@ async def test_attempts_are_listed_and_refused_by_number(bench) -> None:
         "summary": "Nothing goes out: there is too little stock.",
         "policy": "default:1.0.0",
         "at": "2026-03-01T12:00:00Z",
+        "wave": None,
     }
     for asked, code in ((f"{path}/3", "routing_attempt.unknown"), ("/v1/orders/1/routing-attempts", "order.unknown")):
         status, problem = await _read(bench, asked)

@@ -8,10 +8,13 @@ from sqlalchemy import text
 
 from activities.waves import Waves
 from flows_dsl.policies import ConditionFailed
+from orderloom.cli.why import shown
 from orderloom.contracts.pools import WaveRouted
 from orderloom.persistence.pools import PATIENCE, ready_pools
 from orderloom.persistence.proposals import due, lapse
 from orderloom.readmodels.doctor import examine
+from orderloom.readmodels.pools import pools_of, waves_page
+from orderloom.readmodels.routing_why import attempt_told
 
 INTERVAL = timedelta(seconds=60)
 WAVE = {"wave": {"pool": "central"}, "backoff": 3600}
@@ -349,3 +352,35 @@ async def _limit(bench, location: str, capacity: int) -> None:
             "UPDATE locations SET traits = traits || jsonb_build_object('capacity', CAST(:most AS int)) WHERE id = :id"
         )
         await conn.execute(change, {"most": capacity, "id": location})
+
+
+async def test_pools_and_waves_are_told(bench) -> None:
+    """Who waits, when the next wave is due, what is held, and what the last one came to; an attempt names its wave."""
+    await bench.load({"A": {"X": 1}}, routing=WAVE)
+    first, second = [await _join(bench, {"X": 1}, reserve=False) for _ in range(2)]
+    async with bench.engine.connect() as conn:
+        [before] = await pools_of(conn, bench.now)
+    assert (before.waiting, before.due, before.next_wave_at, before.proposed, before.last_wave) == (
+        2,
+        2,
+        bench.now + INTERVAL,
+        0,
+        None,
+    )
+    bench.now += INTERVAL
+    await _wave(bench)
+    async with bench.engine.connect() as conn:
+        [held] = await pools_of(conn, bench.now)
+    assert held.proposed == 2
+    for order in (first, second):
+        await _answer(bench, order)
+
+    async with bench.engine.connect() as conn:
+        [after], [wave] = await pools_of(conn, bench.now), await waves_page(conn, "central", before=None, limit=5)
+        told = await attempt_told(conn, first, 1)
+
+    assert (after.waiting, after.proposed, after.last_wave) == (0, 0, wave)
+    assert (wave.orders, wave.routed, wave.unrouted, wave.left_over, wave.splits) == (2, 1, 1, 0, 0)
+    assert told is not None
+    assert told.wave == wave.number
+    assert any(f"wave {wave.number}" in line for line in shown(told, 80))
