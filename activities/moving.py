@@ -1,6 +1,7 @@
 """Puts an order on another release, with all its instances, in one transaction; or refuses it, and changes nothing."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, text, update
@@ -18,6 +19,7 @@ from orderloom.contracts.messages import Receipt, ReleasePin
 from orderloom.contracts.moving import MOVE, RELEASE_CHANGED, ChangeRelease, Moved, MoveOrder, Whereabouts
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import JsonObject
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.flows import release as read_release
 from orderloom.persistence.journal import lock, mark_finished
@@ -50,6 +52,10 @@ async def move_order(services: Services, request: MoveOrder) -> Moved:
         NotFound: there is no such order, or it has no such intake row.
         MoveUnsettled: an instance is under way that the workflow does not know.
     """
+    return await tried(partial(_move_once, services, request))
+
+
+async def _move_once(services: Services, request: MoveOrder) -> Moved:
     context, intake_id = request.context, request.delivery.intake_id
     async with services.engine.begin() as conn:
         locked = await lock(conn, context.order_id, intake_id, summed=False)

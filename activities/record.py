@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,6 +35,7 @@ from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.placing import CancelItems, ReturnItems
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.intake import ORDER_PLACED
 from orderloom.persistence.journal import lock, mark_finished
 from orderloom.persistence.tables.intake import intake
@@ -106,6 +108,11 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
         input={"record": delivery.type},
         by_workflow=by_workflow,
     )
+    return await tried(partial(_record_once, services, call, delivery))
+
+
+async def _record_once(services: Services, call: Call, delivery: Delivery) -> Recorded:
+    context, by_workflow = call.context, call.by_workflow
     async with services.engine.begin() as conn:
         locked = await lock(conn, context.order_id, call.key, summed=by_workflow)
         order = None if locked is None else order_row(locked)

@@ -12,12 +12,16 @@ from orderloom.persistence.migrate import upgrade
 
 SERVER_SETTINGS = {
     "timezone": "UTC",
-    "lock_timeout": "1000",
+    "lock_timeout": "2000",
     "statement_timeout": "3000",
     "application_name": "orderloom",
     "plan_cache_mode": "force_generic_plan",
 }
-"""Milliseconds: a statement that takes longer fails, and its activity is tried again."""
+"""
+Milliseconds: a statement that takes longer fails, and its activity is tried again.
+
+PostgreSQL looks for deadlocks after a second: a lock is waited for longer, or each would look like any long wait.
+"""
 SILENCE = 5.0
 """Seconds without an answer after which a connection is given up: any statement has failed by then."""
 PREPARED = 500
@@ -31,7 +35,7 @@ def sqlalchemy_url(url: str) -> URL:
 
 def create_engine(url: str, *, pool_size: int = 10, pooled: bool = True) -> AsyncEngine:
     """
-    Return an engine whose sessions think in UTC and give up on locks after a second, on statements after three.
+    Return an engine whose sessions think in UTC and give up on locks after two seconds, on statements after three.
 
     A pooled connection that does not answer is given up after ``SILENCE``, and with it all that were made before.
     """

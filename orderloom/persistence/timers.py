@@ -1,14 +1,21 @@
-"""What time has passed for: deadlines of process exceptions, and fulfillment orders that nobody accepted."""
+"""
+What time has passed for: deadlines of process exceptions, fulfillment orders that nobody accepted, questions about
+routes whose answer nobody came for.
+"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, bindparam, text
+from sqlalchemy import DateTime, bindparam, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
+from orderloom.persistence.tables.fulfillment import routing_searches
 
 NOT_ACCEPTED = "fulfillment.not_accepted"
 """Code of the exception of a fulfillment order that its location has not accepted in time."""
+
+ABANDONED = timedelta(days=1)
+"""So old is a question about routes that nobody asks any more: its order was cancelled, or its flow went on."""
 
 
 class Overdue(Frozen):
@@ -81,6 +88,11 @@ async def unaccepted(conn: AsyncConnection, now: datetime, limit: int = 200) -> 
 async def escalate(conn: AsyncConnection, exception: str, now: datetime) -> None:
     """Raise the priority of an overdue exception that belongs to no order, once."""
     await conn.execute(_ESCALATE, {"exception": exception, "now": now})
+
+
+async def clear_searches(conn: AsyncConnection, now: datetime) -> None:
+    """Forget questions about routes that are abandoned; an order that would still ask one asks it anew."""
+    await conn.execute(delete(routing_searches).where(routing_searches.c.at < now - ABANDONED))
 
 
 def _at(now: datetime, limit: int) -> dict[str, object]:
