@@ -51,6 +51,7 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
             "outcome": routing.outcome.value,
             "answer": routing.model_dump(mode="json"),
             "policy": unit.order.policy.routing.label,
+            "policy_hash": unit.order.policy.routing.hash,
             "seen": situation.model_dump(mode="json", exclude_defaults=True),
             "fates": [
                 [fate.model_dump(mode="json", exclude_defaults=True) for fate in part] for part in attempted.fates

@@ -5,6 +5,8 @@ A policy is a document with a name and a version. Once published it never change
 in force at its channel when it was placed.
 """
 
+import json
+from hashlib import sha256
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -25,6 +27,13 @@ what is taken; ranks of locations; recent rejections.
 
 Splits = Annotated[int, Field(strict=True, ge=0, le=100)]
 """Locations - 1."""
+
+
+Name = Annotated[Identifier, StringConstraints(pattern=r"^[^:]+$")]
+"""What people call a policy; ``name:version`` says one version of it."""
+
+YEAR = 366 * 86_400.0
+"""Seconds. A time that nobody can wait for is a slip of the pen, and one that is longer still is no date."""
 
 
 class Eligibility(Frozen):
@@ -70,8 +79,8 @@ class Wave(Frozen):
 class RoutingPolicy(Frozen):
     """How routes are looked for, and how often."""
 
-    name: Identifier = "default"
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.0.0"
+    name: Name = "default"
+    version: Annotated[str, StringConstraints(pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$")] = "1.0.0"
     eligible: Eligibility = Eligibility()
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=7)] = ("fewest_splits",)
     """In this order, each without losing anything of those before it; then mean distance and ids of locations."""
@@ -81,17 +90,17 @@ class RoutingPolicy(Frozen):
     """From the lowest value up; the first that is above the order's value holds, if it is stricter than the limit."""
     partial: bool = False
     """Send what can be sent now and let the rest wait, unless the order is to ship complete."""
-    rejections_half_life: Annotated[float, Field(ge=60)] = 7 * 86_400.0
+    rejections_half_life: Annotated[float, Field(ge=60, le=YEAR)] = 7 * 86_400.0
     """Seconds after which a rejection counts half."""
     wave: Wave | None = None
     """In which pool orders wait to be routed together; None: each is routed by itself as soon as it is due."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     """Attempts in all, before routing is abandoned."""
-    backoff: Annotated[float, Field(ge=0)] = 3600.0
+    backoff: Annotated[float, Field(ge=0, le=YEAR)] = 3600.0
     """Seconds before the second attempt."""
-    backoff_factor: Annotated[float, Field(ge=1)] = 2.0
+    backoff_factor: Annotated[float, Field(ge=1, le=100)] = 2.0
     """Each later wait is this much longer."""
-    backoff_limit: Annotated[float, Field(ge=0)] = 86_400.0
+    backoff_limit: Annotated[float, Field(ge=0, le=YEAR)] = 86_400.0
     """No wait is longer, in seconds."""
     when_abandoned: Literal["keep", "release"] = "keep"
     """What becomes of the reservation."""
@@ -109,6 +118,16 @@ class RoutingPolicy(Frozen):
     def label(self) -> str:
         """Return the policy's name for people."""
         return f"{self.name}:{self.version}"
+
+    @property
+    def hash(self) -> str:
+        """
+        Return 32 hexadecimal digits over what the policy says beyond the defaults.
+
+        A rule that is added to the language later, and that a policy does not use, leaves its hash as it was.
+        """
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
     def looks_at_rejections(self) -> bool:

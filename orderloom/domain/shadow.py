@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 from orderloom.domain.eligibility import Holds
 from orderloom.domain.model import Frozen
 from orderloom.domain.parts import Routing
+from orderloom.domain.rejections import Rejection, score
 from orderloom.domain.route_figures import COMPARED, Change, Figures, changes, figures
 from orderloom.domain.router import Solve, attempt
 from orderloom.domain.routing_policy import RoutingPolicy
@@ -21,8 +22,31 @@ class PastAttempt(Frozen):
     at: AwareDatetime
     policy: str
     """``name:version``."""
+    policy_hash: str | None = None
+    """Of what the policy said; None of attempts that did not keep it."""
     situation: Situation
     routing: Routing
+    rejections: tuple[Rejection, ...] = ()
+    """What locations had turned down by then of what waited, as far as it may count."""
+
+    def seen_by(self, policy: RoutingPolicy) -> Situation:
+        """Return the situation as *policy* would have seen it: it weighs rejections itself, if it looks at them."""
+        if not policy.looks_at_rejections:
+            return self.situation
+        now, half_life = self.situation.now, policy.rejections_half_life
+        locations = tuple(
+            each.model_copy(
+                update={
+                    "rejections": score((one for one in self.rejections if one.location == each.id), now, half_life)
+                }
+            )
+            for each in self.situation.locations
+        )
+        return self.situation.model_copy(update={"locations": locations})
+
+    def followed(self, policy: RoutingPolicy) -> bool:
+        """Return whether it was this policy that the attempt followed, under this name."""
+        return self.policy == policy.label and self.policy_hash in {None, policy.hash}
 
 
 class Shadowed(Frozen):
@@ -70,9 +94,9 @@ def shadow(active: RoutingPolicy, draft: RoutingPolicy, past: PastAttempt, holds
 
     An attempt that followed the active policy is taken as it was; one that followed another is tried with it anew.
     """
-    seen = past.situation
-    was = past.routing if past.policy == active.label else attempt(active, seen, holds, solve).routing
-    before, after = figures(seen, was), figures(seen, attempt(draft, seen, holds, solve).routing)
+    was = past.routing if past.followed(active) else attempt(active, past.seen_by(active), holds, solve).routing
+    would = attempt(draft, past.seen_by(draft), holds, solve).routing
+    before, after = figures(past.situation, was), figures(past.situation, would)
     return Shadowed(
         order=past.order,
         attempt=past.number,

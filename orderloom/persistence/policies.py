@@ -6,12 +6,12 @@ from datetime import datetime
 from pydantic import AwareDatetime
 from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.routing_policy import RoutingPolicy
-from orderloom.persistence.digest import digest
 from orderloom.persistence.tables.catalog import channels, policy_activations, routing_policies
 
 _policies = routing_policies.c
@@ -50,20 +50,19 @@ class PublishedPolicy(Frozen):
 
 async def publish_policy(conn: AsyncConnection, policy: RoutingPolicy, text: str, now: datetime) -> bool:
     """
-    Keep *policy* as its author wrote it; False when it is kept already.
+    Keep *policy* as its author wrote it; False when it is kept already, by whoever published it at the same time.
 
     Raises:
         PolicyPublished: the version is taken by other content.
     """
-    document = policy.model_dump(mode="json")
-    hash = digest(document).hex()[:32]
-    known = await conn.scalar(select(_policies.hash).where(*_is(policy.name, policy.version)))
-    if known is not None and known != hash:
+    row = {"name": policy.name, "version": policy.version, "document": policy.model_dump(mode="json"), "text": text}
+    kept = upsert(routing_policies).values(**row, published_at=now).on_conflict_do_nothing().returning(_policies.name)
+    if await conn.scalar(kept) is not None:
+        return True
+    # Compared by what it means: a key that the language has had only since then is at its default in both.
+    if await policy_named(conn, policy.label) != policy:
         raise PolicyPublished(f"{policy.label} is published already, and says something else.", policy=policy.label)
-    if known is None:
-        row = {"name": policy.name, "version": policy.version, "hash": hash, "document": document, "text": text}
-        await conn.execute(insert(routing_policies).values(**row, published_at=now))
-    return known is None
+    return False
 
 
 async def activate_policy(  # noqa: PLR0917  # in the order in which one says it
@@ -127,7 +126,7 @@ async def published_policies(conn: AsyncConnection) -> list[PublishedPolicy]:
         PublishedPolicy(
             name=row.name,
             version=row.version,
-            hash=row.hash,
+            hash=RoutingPolicy.model_validate(row.document).hash,
             published_at=row.published_at,
             channels=tuple(in_force.get(f"{row.name}:{row.version}", ())),
         )
@@ -135,10 +134,10 @@ async def published_policies(conn: AsyncConnection) -> list[PublishedPolicy]:
     ]
 
 
-async def _row(conn: AsyncConnection, name: str) -> Row[str, str, str, JsonObject, str, datetime]:
+async def _row(conn: AsyncConnection, name: str) -> Row[str, str, JsonObject, str, datetime]:
     name, colon, version = name.partition(":")
     where = _is(name, version) if colon else (_policies.name == name,)
-    rows: Sequence[Row[str, str, str, JsonObject, str, datetime]] = (
+    rows: Sequence[Row[str, str, JsonObject, str, datetime]] = (
         await conn.execute(select(routing_policies).where(*where))
     ).all()
     if not rows:

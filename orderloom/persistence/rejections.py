@@ -16,7 +16,8 @@ _RECENT = (
     text(
         """
         SELECT location_id AS location, sku, reason, at FROM location_rejections
-        WHERE location_id = ANY(:locations) AND sku = ANY(:skus) AND at > :since AND at <= :now AND forgotten_at IS NULL
+        WHERE location_id = ANY(:locations) AND sku = ANY(:skus) AND at > :since AND at <= :now
+            AND (forgotten_at IS NULL OR forgotten_at > :now)
         ORDER BY location_id, at, id
         """
     )
@@ -33,7 +34,7 @@ _RECENT = (
 async def recent_rejections(
     conn: AsyncConnection, locations: Iterable[str], skus: Sequence[str], *, since: datetime, now: datetime
 ) -> list[Rejection]:
-    """Return what *locations* turned down of *skus* after *since* and is not forgotten, by location and time."""
+    """Return what *locations* turned down of *skus* from *since* to *now*, less what was forgotten by then."""
     values = {"locations": sorted(locations), "skus": list(skus), "since": since, "now": now}
     return [Rejection.model_validate(row, from_attributes=True) for row in await conn.execute(_RECENT, values)]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, TypeAdapter
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.eligibility import Fate
@@ -14,7 +14,6 @@ from orderloom.domain.parts import Routing
 from orderloom.domain.routing import RoutingOutcome
 from orderloom.domain.situation import Situation
 from orderloom.domain.why import PartTold, tell_part
-from orderloom.persistence.tables.catalog import routing_policies
 from orderloom.persistence.tables.fulfillment import fulfillment_orders, routing_attempts, routing_schedules
 from orderloom.persistence.tables.orders import orders
 
@@ -59,7 +58,7 @@ class RoutingAttemptTold(RoutingAttemptSummary):
     attempts: int
     """How many the order has had."""
     policy_hash: str | None
-    """Of the policy's content; None of one that was never published."""
+    """Of what the policy said; None of attempts that did not keep it."""
     parts: tuple[PartTold, ...]
     fulfillment_orders: tuple[MadeOf, ...]
     """What it led to."""
@@ -97,21 +96,17 @@ async def attempts_page(
 
 async def attempt_told(conn: AsyncConnection, order_id: str, number: int) -> RoutingAttemptTold | None:
     """Return one attempt of an order in words, or None; a fixed number of statements."""
-    policy = and_(
-        routing_policies.c.name == func.split_part(_attempts.policy, ":", 1),
-        routing_policies.c.version == func.split_part(_attempts.policy, ":", 2),
-    )
     query = (
         select(
             *_SUMMARY,
             _attempts.answer,
             _attempts.seen,
             _attempts.fates,
-            routing_policies.c.hash.label("policy_hash"),
+            _attempts.policy_hash,
             orders.c.currency,
             orders.c.routing_attempts.label("attempts"),
         )
-        .select_from(_WITH_SCHEDULE.join(orders, orders.c.id == _attempts.order_id).outerjoin(routing_policies, policy))
+        .select_from(_WITH_SCHEDULE.join(orders, orders.c.id == _attempts.order_id))
         .where(_attempts.order_id == order_id, _attempts.number == number)
     )
     row = (await conn.execute(query)).one_or_none()

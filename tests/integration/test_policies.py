@@ -1,9 +1,10 @@
 """Routing policies that are published: what never changes, and what is in force for a channel."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.channel import ChannelPolicy
@@ -20,6 +21,7 @@ from orderloom.persistence.policies import (
 )
 from orderloom.persistence.tables.catalog import channels, policy_activations
 from orderloom.persistence.world import Channel, World, load_world
+from tests.integration.conftest import Bench
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -50,6 +52,63 @@ async def test_a_version_has_one_content(engine: AsyncEngine) -> None:
     assert (first, again) == (True, False)
     assert (kept, text) == (near("1.0.0"), "as written")
     assert [(one.name, one.version, one.published_at, one.channels) for one in listed] == [("near", "1.0.0", NOW, ())]
+
+
+async def _published_at_once(engine: AsyncEngine, first: RoutingPolicy, second: RoutingPolicy) -> bool:
+    """Publish *second* while *first* is published but not committed; return whether it was new."""
+
+    async def publish() -> bool:
+        async with engine.begin() as conn:
+            told.set_result(await conn.scalar(text("SELECT pg_backend_pid()")))
+            return await publish_policy(conn, second, "second", NOW)
+
+    told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(20), engine.connect() as looking:
+        async with engine.begin() as conn:
+            await publish_policy(conn, first, "first", NOW)
+            later = asyncio.create_task(publish())
+            waits = {"pid": await told}
+            while not await looking.scalar(_WAITS, waits):
+                pass
+        return await later
+
+
+_WAITS = text("SELECT cardinality(pg_blocking_pids(:pid)) > 0")
+
+
+async def test_two_who_publish_at_once_publish_once(engine: AsyncEngine) -> None:
+    """The second of two waits for the first; the same content is published already, other content is refused."""
+    same = await _published_at_once(engine, near("1.0.0"), near("1.0.0"))
+    with pytest.raises(PolicyPublished):
+        await _published_at_once(engine, near("1.1.0"), near("1.1.0", splits=2))
+
+    assert same is False
+    async with engine.connect() as conn:
+        assert await policy_named(conn, "near:1.1.0") == near("1.1.0")
+        assert await text_of(conn, "near:1.0.0") == "first"
+
+
+async def test_a_rule_that_the_language_gains_leaves_what_is_published_as_it_was(engine: AsyncEngine) -> None:
+    """A policy from before a key was known is published already, with the same hash, when its file is given again."""
+    async with engine.begin() as conn:
+        await publish_policy(conn, near("1.0.0"), "as written", NOW)
+        [before] = await published_policies(conn)
+        await conn.execute(text("UPDATE routing_policies SET document = document - 'partial' - 'rejections_half_life'"))
+        again = await publish_policy(conn, near("1.0.0"), "as written", NOW)
+        [after] = await published_policies(conn)
+
+    assert again is False
+    assert after.hash == before.hash == near("1.0.0").hash
+
+
+async def test_an_attempt_keeps_the_hash_of_its_policy(bench: Bench) -> None:
+    """Two policies may be called the same, one in a world file and one published: attempts tell them apart."""
+    policy = near("1.0.0", splits=3)
+    await bench.load({"A": {"X": 10}}, routing=policy.model_dump(mode="json"))
+    await bench.allocated({"X": 1})
+
+    assert await bench.rows("SELECT policy, policy_hash FROM routing_attempts") == [("near:1.0.0", policy.hash)]
+    assert policy.hash != near("1.0.0", splits=2).hash
 
 
 async def test_a_name_alone_means_the_highest_version(engine: AsyncEngine) -> None:
@@ -91,3 +150,21 @@ async def test_activating_changes_routing_alone_and_is_remembered(engine: AsyncE
         (2, "1.0.0", "near:1.1.0", "ada", "say near:1.0.0"),
     ]
     assert [(one.version, one.channels) for one in listed] == [("1.1.0", ()), ("1.0.0", ("web",))]
+
+
+async def test_a_location_that_does_not_work_today_sends_nothing(bench: Bench) -> None:
+    """By its own calendar and time zone: on its holiday the one farther away sends."""
+    away = {"A": (0.0, 0.1), "B": (0.0, 0.8)}
+    await bench.load({"A": {"X": 10}, "B": {"X": 10}}, at=away, routing={"eligible": {"holidays": True}})
+    async with bench.engine.begin() as conn:
+        await conn.execute(text("""UPDATE locations SET traits = '{"holidays": ["2026-03-01"]}' WHERE id = 'A'"""))
+
+    order = await bench.allocated({"X": 1})
+    bench.now += timedelta(days=1)
+    next_day = await bench.allocated({"X": 1})
+
+    sent = "SELECT order_id, location_id FROM fulfillment_orders ORDER BY order_id"
+    assert await bench.rows(sent) == [(order, "B"), (next_day, "A")]
+    [(fates,)] = await bench.rows("SELECT fates FROM routing_attempts WHERE order_id = :order", order=order)
+    assert fates[0][0]["removed_by"] == "holidays"
+    assert fates[0][0]["why"] == "it does not work on 2026-03-01"

@@ -45,6 +45,7 @@ def shadow_policy(
     Say what a draft would have done with the orders that were routed, and change nothing.
 
     Every attempt is tried again on the stock and the facts that it saw, with the draft and with the policy in force.
+    What the draft's routes would have left for the orders after them is not known.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def shadow_policy(
             other = await policy_named(conn, given) if isinstance(given, str) else given
             report = _Json() if as_json else _Human(active, other, name, begin, show)
             tally = Tally()
-            async for past in past_attempts(conn, name, begin, now):
+            async for past in past_attempts(conn, name, begin, now, (active, other)):
                 one = shadow(active, other, past, holds, find_routes)
                 tally.add(one)
                 if one.differs:
@@ -123,6 +124,7 @@ class _Human:
         more = f" ({hidden} more are not shown)" if hidden else ""
         console.print(f"{totals.differ} of {totals.attempts} attempts differ{more}; nothing was changed")
         console.print(_sums(totals))
+        console.print("each attempt was tried on the stock that it saw, not on what the draft would have left")
 
 
 def _orders(rows: list[Shadowed]) -> Table:

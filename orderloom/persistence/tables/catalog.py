@@ -105,7 +105,6 @@ routing_policies = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("version", Text, primary_key=True),
-    Column("hash", Text, nullable=False),
     Column("document", Document, nullable=False),  # domain.routing_policy.RoutingPolicy
     Column("text", Text, nullable=False),  # as its author wrote it
     Column("published_at", Instant, nullable=False),

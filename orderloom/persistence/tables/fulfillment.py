@@ -35,6 +35,7 @@ routing_attempts = Table(
     Column("answer", Document, nullable=False),  # domain.parts.Routing: by part plan, bound, proof, reasons
     Column("at", Instant, nullable=False),
     Column("policy", Text, nullable=False, server_default="default:1.0.0"),  # name:version that it followed
+    Column("policy_hash", Text),  # of what that policy said; null of attempts before it was kept
     Column("seen", Document),  # domain.situation.Situation; null of attempts before there were policies
     Column("fates", Document),  # domain.router.Attempted.fates: what became of each location, by part
     Column("wave_id", BigInteger, ForeignKey("waves.id")),  # the wave that found it; null: the order itself

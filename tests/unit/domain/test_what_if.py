@@ -1,6 +1,6 @@
 """Figures of routes, what other stock would do, and a draft tried on what was seen."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from orderloom.domain.geo import Position
 from orderloom.domain.locations import Carbon, LocationTraits, ShippingCost
 from orderloom.domain.model import JsonObject
 from orderloom.domain.parts import Part
+from orderloom.domain.rejections import Rejection, RejectReason
 from orderloom.domain.route_figures import Change, changes, figures
 from orderloom.domain.router import attempt
 from orderloom.domain.routing_policy import Eligibility, RoutingPolicy
@@ -122,7 +123,15 @@ def test_the_trade_off_ends_where_a_higher_limit_changes_nothing() -> None:
 
 def _past(policy: RoutingPolicy, number: int = 1, seen: Situation = SEEN) -> PastAttempt:
     routing = attempt(policy, seen, holds, find_routes).routing
-    return PastAttempt(order="1", number=number, at=NOW, policy=policy.label, situation=seen, routing=routing)
+    return PastAttempt(
+        order="1",
+        number=number,
+        at=NOW,
+        policy=policy.label,
+        policy_hash=policy.hash,
+        situation=seen,
+        routing=routing,
+    )
 
 
 def test_a_draft_is_compared_with_what_was_or_would_have_been() -> None:
@@ -142,6 +151,31 @@ def test_a_draft_is_compared_with_what_was_or_would_have_been() -> None:
     assert as_it_was.differs
     assert Change(figure="cost", before=900, after=320) in as_it_was.changes
     assert not shadow(FEWEST, FEWEST, _past(FEWEST), holds, find_routes).differs
+
+
+def test_another_policy_of_the_same_name_is_not_the_one_that_was_followed() -> None:
+    """An attempt counts as the active policy's only if that said the same; without a hash its name is believed."""
+    renamed = CHEAP.model_copy(update={"name": FEWEST.name})
+    past = _past(renamed)
+
+    assert past.policy == FEWEST.label
+    assert not past.followed(FEWEST)
+    assert past.model_copy(update={"policy_hash": None}).followed(FEWEST)
+    assert shadow(FEWEST, CHEAP, past, holds, find_routes) == shadow(FEWEST, CHEAP, _past(FEWEST), holds, find_routes)
+
+
+def test_rejections_count_as_they_did_and_as_each_policy_weighs_them() -> None:
+    """A draft that looks at rejections sees those of that time, though the attempt's own policy saw none."""
+    looks = FEWEST.model_copy(update={"name": "looks", "objectives": ("fewest_splits", "rejections")})
+    seen = situation(1, location("A", 5, north=1), location("B", 5, north=2))
+    turned_down = Rejection(location="A", sku="S", reason=RejectReason.OUT_OF_STOCK, at=NOW - timedelta(days=7))
+    past = _past(FEWEST, seen=seen).model_copy(update={"rejections": (turned_down,)})
+
+    found = shadow(FEWEST, looks, past, holds, find_routes)
+
+    assert (found.active.locations, found.draft.locations) == (("A",), ("B",))
+    assert [each.rejections for each in past.seen_by(looks).locations] == [0.5, 0.0]
+    assert past.seen_by(FEWEST) == seen
 
 
 def test_sums_are_over_attempts_that_both_route() -> None:

@@ -67,6 +67,24 @@ def test_what_is_wrong_is_told_at_its_place(  # noqa: PLR0917
     assert remedy is None or remedy in [it[3] for it in found]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["backoff: 1e300", "backoff_limit: 1e300", "backoff_factor: 1e300", "rejections_half_life: 1e300"],
+)
+def test_a_time_that_is_no_date_is_refused(line: str) -> None:
+    """Were it published, an order that waits would ask for a day that no calendar has, and stop there."""
+    name = line.partition(":")[0]
+    assert _findings(f"{GOOD}{line}\n")[0][:3] == (10, len(name) + 3, "policy.value")
+
+
+@pytest.mark.parametrize("line", ["name: at:home", "version: 1234567890.0.0"])
+def test_a_policy_that_nobody_could_name_is_refused(line: str) -> None:
+    """``name:version`` must say which it is."""
+    begun = f"{line.partition(':')[0]}:"
+    text = "\n".join(line if each.startswith(begun) else each for each in GOOD.splitlines())
+    assert [it[2] for it in _findings(text)] == ["policy.value"]
+
+
 def test_a_list_is_no_policy() -> None:
     """It is told, and nothing else goes wrong."""
     assert [it[2] for it in _findings("- a")] == ["policy.shape"]
