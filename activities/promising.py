@@ -26,7 +26,6 @@ from orderloom.persistence.reservations import held_by, lock_request, write_held
 from orderloom.persistence.sell_ahead import Ahead, take_ahead
 from orderloom.persistence.shelves import lock_shelves, write_shelves
 from orderloom.persistence.tables.inventory import reservation_requests
-from orderloom.persistence.waking import offer
 
 NAMED = 50
 """How many SKUs a refusal names."""
@@ -107,8 +106,7 @@ async def _reserve(conn: AsyncConnection, asking: Asking) -> Counter[str]:
         await write_held(conn, id, before, ledger, asking.now)
         taken = update(reservation_requests).where(reservation_requests.c.id == id)
         await conn.execute(taken.values(status="ordered", order_id=asking.id))
-    await write_shelves(conn, ledger.shelves)
-    await offer(conn, _freed(ledger), now=asking.now)
+    await write_shelves(conn, ledger.shelves, asking.now)
     return reserved
 
 
@@ -121,16 +119,6 @@ def _refuse_other(id: str, found: Row[Any] | None, asking: Asking) -> None:
     if found.status != "active" or over:
         status = "expired" if found.status == "active" else found.status
         raise ReservationEnded(f"reservation {id} is {status}", reservation=id, status=status)
-
-
-def _freed(ledger: Ledger) -> set[tuple[str, str]]:
-    """Return the groups and SKUs of which the order did not need what was reserved."""
-    return {
-        (group.id, sku)
-        for place, sku, _, status in ledger.ended
-        if status == "released"
-        for group in ledger.shelves.groups_at(place)
-    }
 
 
 async def _sell_ahead(conn: AsyncConnection, asking: Asking, reserved: Counter[str]) -> Counter[str]:

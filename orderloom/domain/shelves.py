@@ -82,6 +82,16 @@ class Shelves:
         """Take *quantity* that is reserved at *location* away from it."""
         self._change(location, sku, reserved=-quantity, on_hand=-quantity)
 
+    @property
+    def freed(self) -> set[tuple[str, str]]:
+        """Return the groups and SKUs of which more may be reserved now, at the group or at a location of it."""
+        return {
+            (group.id, sku)
+            for (place, sku), (reserved, on_hand) in self.changes.items()
+            if on_hand > reserved
+            for group in self.groups_at(place)
+        }
+
     def _change(self, place: Place, sku: str, *, reserved: int = 0, on_hand: int = 0) -> None:
         for each in (place, *self._groups(place)):
             counters = self.counters[each, sku]

@@ -91,7 +91,7 @@ async def create_reservation(engine: AsyncEngine, key: str, wanted: CreateReserv
             )
         )
         await write_held(conn, key, {}, ledger, now)
-        await write_shelves(conn, shelves)
+        await write_shelves(conn, shelves, now)
         return _answer(key, "active", expires_at, results)
 
     asked = Asked(key=key, kind="reservation.create", body=wanted.model_dump(mode="json"), now=now)
@@ -154,12 +154,12 @@ async def expire_due(engine: AsyncEngine, now: datetime) -> int:
 
 
 async def end_reservation(conn: AsyncConnection, id: str, status: str, now: datetime) -> None:
-    """End all that a reservation holds, whose row the caller has locked."""
+    """End all that a reservation holds, whose row the caller has locked; it goes to orders that wait for it."""
     before = await held_by(conn, id)
     ledger = Ledger(await lock_shelves(conn, before, "ato"), dict(before))
     decide.release_all(ledger, status)
     await write_held(conn, id, before, ledger, now)
-    await write_shelves(conn, ledger.shelves)
+    await write_shelves(conn, ledger.shelves, now)
 
 
 def _asked(key: str, kind: str, id: str, wanted: Frozen, now: datetime) -> Asked:
@@ -201,7 +201,7 @@ async def _change(
             expires_at = asked.now + timedelta(seconds=expires_in)
             await conn.execute(update(reservation_requests).where(_request.id == id).values(expires_at=expires_at))
         status = await write_held(conn, id, before, ledger, asked.now)
-        await write_shelves(conn, ledger.shelves)
+        await write_shelves(conn, ledger.shelves, asked.now)
         await _note_shipped(conn, id, ledger, asked.now)
         return _answer(id, status, expires_at, results)
 

@@ -1,6 +1,7 @@
 """Counters of stock, locked for a decision over several of them, and the changes that it came to."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, text
@@ -11,6 +12,7 @@ from orderloom.domain.channel import Promise
 from orderloom.domain.reserving import Place
 from orderloom.domain.shelves import At, Counters, Shelves
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
+from orderloom.persistence.waking import offer
 
 _LOCK_LOCATIONS = text(
     """
@@ -58,11 +60,12 @@ async def _lock(conn: AsyncConnection, kind: Any, wanted: Iterable[At]) -> dict[
     }
 
 
-async def write_shelves(conn: AsyncConnection, shelves: Shelves) -> None:
-    """Write what was changed of the locked counters."""
+async def write_shelves(conn: AsyncConnection, shelves: Shelves, now: datetime) -> None:
+    """Write what was changed of the locked counters, and give what has become free to orders that wait for it."""
     changes = {
         (place, sku): Change(reserved=reserved, on_hand=on_hand)
         for (place, sku), (reserved, on_hand) in shelves.changes.items()
     }
     await change_locations(conn, {(at[0].id, at[1]): each for at, each in changes.items() if at[0].kind == "location"})
     await change_groups(conn, {(at[0].id, at[1]): each for at, each in changes.items() if at[0].kind == "group"})
+    await offer(conn, shelves.freed, now=now)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, DateTime, Integer, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.waiting import AtGroup, Waiting, served
@@ -43,6 +43,13 @@ _WAITING = text(
     bindparam("priority", type_=Integer),
     bindparam("order", type_=Text),
 )
+# Two that raise different SKUs at one moment see nothing of each other: the second one waits here, and looks again.
+_ONE_BY_ONE = text(
+    """
+    SELECT pg_advisory_xact_lock(mark)
+    FROM (SELECT hashtextextended(o, 25) AS mark FROM unnest(:orders) o ORDER BY 1 OFFSET 0) marks
+    """
+).bindparams(bindparam("orders", type_=ARRAY(Text)))
 _PROPOSE = text(
     """
     INSERT INTO proposals (order_id, group_id, status, made_at, expires_at)
@@ -96,6 +103,8 @@ async def offer(
     if not risen:
         return []
     waiting, free = await _read(conn, risen, behind)
+    if await _queue_up(conn, waiting, risen):
+        waiting, free = await _read(conn, risen, behind)
     chosen = served(waiting, free)
     if not chosen:
         return []
@@ -128,6 +137,18 @@ async def _read(
         found[row.order_id].quantities[row.sku] = row.quantity
         free[row.group_id, row.sku] = row.free
     return list(found.values()), free
+
+
+async def _queue_up(conn: AsyncConnection, waiting: Iterable[Waiting], risen: Collection[AtGroup]) -> bool:
+    """Wait for others that look at orders which need more than what has risen; return whether there are such orders."""
+    apart = [
+        each.order
+        for each in waiting
+        if any(quantity > 0 and (each.group, sku) not in risen for sku, quantity in each.quantities.items())
+    ]
+    if apart:
+        await conn.execute(_ONE_BY_ONE, {"orders": apart})
+    return bool(apart)
 
 
 async def _hold(conn: AsyncConnection, chosen: Iterable[Waiting], ids: Mapping[str, int], risen: set[AtGroup]) -> None:

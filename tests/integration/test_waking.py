@@ -5,6 +5,20 @@ from datetime import timedelta
 
 import pytest
 
+from orderloom.domain.reserving import (
+    CreateReservation,
+    ReleaseReservation,
+    TransferReservation,
+    UpdateReservation,
+)
+from orderloom.inventory import changing
+from orderloom.inventory.reservations import (
+    create_reservation,
+    expire_due,
+    release_reservation,
+    transfer_reservation,
+    update_reservation,
+)
 from orderloom.persistence.proposals import due, lapse
 from orderloom.persistence.waking import PATIENCE
 from orderloom.persistence.world import change_stock
@@ -185,3 +199,109 @@ async def test_abandoned_routing_leaves_the_queue(scarce) -> None:
     assert await scarce.reserved() == {}
     await _restock(scarce, 1)
     assert await _open(scarce) == []
+
+
+async def _cart(bench, location="A") -> None:
+    """Let a cart hold the two units of X that there are, for a minute."""
+    records = [{"location": location, "sku": "X", "quantity": 2}]
+    wanted = {"owner": "cart", "records": records, "expires_in": 60}
+    await create_reservation(bench.engine, "cart-1", CreateReservation.model_validate(wanted), bench.now)
+
+
+async def _released(bench) -> None:
+    records = [{"location": "A", "sku": "X", "quantity": 1}]
+    wanted = ReleaseReservation.model_validate({"records": records})
+    await release_reservation(bench.engine, "k", "cart-1", wanted, bench.now)
+
+
+async def _lowered(bench) -> None:
+    records = [{"location": "A", "sku": "X", "quantity": 1}]
+    await update_reservation(
+        bench.engine, "k", "cart-1", UpdateReservation.model_validate({"records": records}), bench.now
+    )
+
+
+async def _transferred(bench) -> None:
+    away = {"from": {"location": "A"}, "to": {"location": "Z"}, "sku": "X", "quantity": 1}
+    wanted = TransferReservation.model_validate({"records": [away]})
+    await transfer_reservation(bench.engine, "k", "cart-1", wanted, bench.now)
+
+
+async def _adjusted(bench) -> None:
+    record = {"location": "A", "sku": "X", "delta": 1, "reason": "found"}
+    await changing.adjust(bench.engine, "k", changing.Adjustments.model_validate({"records": [record]}), bench.now)
+
+
+async def _counted(bench) -> None:
+    record = {"location": "A", "sku": "X", "quantity": 3}
+    await changing.count(bench.engine, "k", changing.StockCounts.model_validate({"records": [record]}), bench.now)
+
+
+@pytest.mark.parametrize("frees", [_released, _lowered, _transferred, _adjusted, _counted])
+async def test_whatever_frees_a_unit_serves_who_waits_as_a_restock_does(bench, frees) -> None:
+    """A unit that a cart gives back, moves out of the group, or that was found, is held for the waiting order."""
+    await bench.load({"A": {"X": 2}, "Z": {"X": 5}}, groups={"all": ["A"], "others": ["Z"]})
+    await _cart(bench)
+    order = await _waits(bench, {"X": 1})
+
+    await frees(bench)
+
+    assert await _open(bench) == [(order, 1)]
+    assert await bench.counters_agree()
+
+
+async def test_what_expires_serves_who_waits(bench) -> None:
+    """Two units whose minute is over go to the two orders that wait; not a second before."""
+    await bench.load({"A": {"X": 2}})
+    await _cart(bench)
+    orders = [await _waits(bench, {"X": 1}) for _ in range(2)]
+
+    assert await expire_due(bench.engine, bench.now + timedelta(seconds=59)) == 0
+    assert await _open(bench) == []
+    assert await expire_due(bench.engine, bench.now + timedelta(seconds=60)) == 1
+
+    assert await _open(bench) == [(order, 1) for order in orders]
+    assert await bench.reserved() == {"all X": 2}
+    assert await bench.counters_agree()
+
+
+async def test_what_moves_inside_the_group_wakes_who_needs_its_place(bench) -> None:
+    """An order that holds two units at its group, but finds them at two places, is told when one place has both."""
+    await bench.load({"A": {"X": 2}, "B": {"X": 2}}, routing={"max_splits": 0})
+    for key, location in (("cart-1", "A"), ("cart-2", "B")):
+        records = [{"location": location, "sku": "X", "quantity": 1}]
+        wanted = CreateReservation.model_validate({"owner": "cart", "records": records})
+        await create_reservation(bench.engine, key, wanted, bench.now)
+    order = await bench.place({"X": 2})
+    await bench.act("create-reservation", order)
+    await bench.act("schedule-routing", order, {"reason": "order.released"})
+    assert (await _answer(bench, order, schedule=1))["outcome"] == "SPLIT_LIMIT"
+    away = {"from": {"location": "A"}, "to": {"location": "B"}, "sku": "X", "quantity": 1, "ignore_availability": True}
+
+    wanted = TransferReservation.model_validate({"records": [away]})
+    await transfer_reservation(bench.engine, "k", "cart-1", wanted, bench.now)
+
+    assert await bench.rows("SELECT order_id, status FROM proposals") == [(order, "open")]
+    assert await bench.counters_agree()
+
+
+async def test_two_skus_that_come_in_at_one_moment_serve_an_order_for_both(scarce) -> None:
+    """Neither restock sees the other's units before it has committed; the one that ends later serves the order."""
+    order = await _waits(scarce, {"X": 1, "Y": 1})
+    async with scarce.engine.begin() as first:
+        await change_stock(first, "A", "X", 1, "restock", scarce.now)
+        second = asyncio.create_task(_restock(scarce, 1, sku="Y"))
+        await _until_it_waits(scarce, second)
+        assert await _open(scarce) == []
+    await second
+
+    assert await _open(scarce) == [(order, 1)]
+    assert await scarce.counters_agree()
+
+
+async def _until_it_waits(bench, task) -> None:
+    """Return when *task* waits for a lock in this database, or has ended."""
+    query = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+    query += "WHERE d.datname = current_database() AND NOT l.granted"
+    while not task.done() and not await bench.rows(query):
+        await asyncio.wait({task}, timeout=0.01)
