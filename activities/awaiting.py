@@ -44,6 +44,7 @@ async def found_by_wave(unit: Unit, waiting: Waiting) -> tuple[Situation, Attemp
 
 async def give_back(unit: Unit, proposal: Proposal) -> None:
     """Release what is held for the order; it goes to those that stand behind it."""
+    unit.contended = True
     await release(await unit.written(), proposal, now=unit.now)
 
 
@@ -58,6 +59,7 @@ async def use(unit: Unit, proposal: Proposal, held: Mapping[Key, int], unreserve
     Raises:
         StockMoved: what is not held is not free.
     """
+    unit.contended = True
     conn = await unit.written()
     await accept(conn, proposal, now=unit.now)
     places, own = Counter(held), Counter(unreserved)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from activities.registry import serves
-from activities.transaction import Answer, call_of, command_of, transact
+from activities.transaction import Answer, Body, call_of, command_of, transact
 from activities.unit import Services, Unit
 from orderloom.contracts.actions import ActionContract, Nothing
 from orderloom.contracts.messages import ActionDone, RunAction
@@ -26,10 +26,15 @@ _EMIT = ActionContract(name=EMIT_EVENT, input=EmitEvent, output=Nothing, changes
 @serves(EMIT_EVENT, RunAction, ActionDone)
 async def emit_event(services: Services, request: RunAction) -> ActionDone:
     """Journal one event, once for its key."""
-    command = command_of(_EMIT, request.input)
+    return await transact(services, call_of(request, EMIT_EVENT), emitting(request.input))
+
+
+def emitting(input: JsonObject) -> Body:
+    """Return the body of the transaction that journals the event in *input*."""
+    command = command_of(_EMIT, input)
 
     async def body(unit: Unit) -> Answer:
         unit.journal(command.type, command.data)
         return Answer()
 
-    return await transact(services, call_of(request, EMIT_EVENT), body)
+    return body

@@ -16,7 +16,7 @@ from activities.exceptions import record_resolution
 from activities.fulfillment import record_report, stoppable
 from activities.placing import place
 from activities.registry import serves
-from activities.transaction import Answer, Call, finish, open_unit, order_row, repeat
+from activities.transaction import Answer, Call, as_far_as_it_goes, finish, open_unit, order_row, repeat
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.messages import (
     ActionDone,
@@ -35,7 +35,6 @@ from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.placing import CancelItems, ReturnItems
-from orderloom.persistence.conflicts import tried
 from orderloom.persistence.intake import ORDER_PLACED
 from orderloom.persistence.journal import lock, mark_finished
 from orderloom.persistence.tables.intake import intake
@@ -108,10 +107,10 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
         input={"record": delivery.type},
         by_workflow=by_workflow,
     )
-    return await tried(partial(_record_once, services, call, delivery))
+    return await as_far_as_it_goes(context, partial(_record_once, services, call, delivery))
 
 
-async def _record_once(services: Services, call: Call, delivery: Delivery) -> Recorded:
+async def _record_once(services: Services, call: Call, delivery: Delivery, most: int) -> Recorded:
     context, by_workflow = call.context, call.by_workflow
     async with services.engine.begin() as conn:
         locked = await lock(conn, context.order_id, call.key, summed=by_workflow)
@@ -127,7 +126,7 @@ async def _record_once(services: Services, call: Call, delivery: Delivery) -> Re
             call = _direct(call, order, [row.type for row in rows])
         standing = locked.standing if locked else None
         unit = None if order is None else open_unit(services, conn, order, call, standing=standing)
-        return await _Recording(services, conn, unit, call).record(rows)
+        return await _Recording(services, conn, unit, call).record(rows, most)
 
 
 def _direct(call: Call, order: OrderRow | None, types: Sequence[str]) -> Call:
@@ -193,7 +192,7 @@ class _Recording:
         self._unit = unit
         self._answers: list[dict[str, Any]] = []
 
-    async def record(self, rows: Sequence[Stored]) -> Recorded:
+    async def record(self, rows: Sequence[Stored], most: int) -> Recorded:
         receipt = Receipt(status="refused")
         for row in rows:
             receipt = await self._one(row)
@@ -210,7 +209,7 @@ class _Recording:
         for each in self._answers:
             unit.change(intake, {"id": each["id"]}, {"status": each["status"], "answer": each["answer"]})
         output = receipt.model_dump(mode="json", exclude_none=True)
-        done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)))
+        done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)), most)
         return _recorded(done)
 
     async def _one(self, row: Stored) -> Receipt:

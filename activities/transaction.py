@@ -32,6 +32,9 @@ from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values, Writes
 
+MOST_AHEAD = 16
+"""Calls that are done ahead in one transaction."""
+
 type Implementation[I: Frozen, O: Frozen] = Callable[[Unit, I], Awaitable[O]]
 """Carries out an action."""
 
@@ -99,6 +102,10 @@ class Answer:
     """What parking writes to the order's row."""
 
 
+type Body = Callable[[Unit], Awaitable[Answer]]
+"""Does the work of one call."""
+
+
 class Remembered(Message):
     """What the idempotency row keeps: the answer, and the numbers of the events that came with it."""
 
@@ -112,7 +119,12 @@ async def run(
     services: Services, contract: ActionContract[Any, Any], function: Implementation[Any, Any], request: RunAction
 ) -> ActionDone:
     """Run a local action, at most once for its key; one that must search first has done nothing else."""
-    command = command_of(contract, request.input)
+    body = running(function, command_of(contract, request.input))
+    return await transact(services, call_of(request, contract.activity), body)
+
+
+def running(function: Implementation[Any, Any], command: Frozen) -> Body:
+    """Return the body of a local action's transaction."""
 
     async def body(unit: Unit) -> Answer:
         try:
@@ -121,14 +133,19 @@ async def run(
             return Answer(search=wanted.search, remember=False)
         return Answer(output=output.model_dump(mode="json"))
 
-    return await transact(services, call_of(request, contract.activity), body)
+    return body
 
 
 async def prepare(
     services: Services, contract: ActionContract[Any, Any], function: Preparation[Any, Any], request: RunAction
 ) -> ActionDone:
     """Write the intents of an outside action, at most once for its key."""
-    command = command_of(contract, request.input)
+    body = preparing(function, command_of(contract, request.input))
+    return await transact(services, call_of(request, contract.activity), body)
+
+
+def preparing(function: Preparation[Any, Any], command: Frozen) -> Body:
+    """Return the body of an outside action's first transaction."""
 
     async def body(unit: Unit) -> Answer:
         prepared = await function(unit, command)
@@ -136,7 +153,7 @@ async def prepare(
             return Answer(output=prepared.model_dump(mode="json"))
         return Answer(requests=prepared)
 
-    return await transact(services, call_of(request, contract.activity), body)
+    return body
 
 
 async def settle(
@@ -173,7 +190,7 @@ async def settle(
     return await transact(services, call, body)
 
 
-async def transact(services: Services, call: Call, body: Callable[[Unit], Awaitable[Answer]]) -> ActionDone:
+async def transact(services: Services, call: Call, body: Body) -> ActionDone:
     """
     Run *body* in one transaction on the order, or answer what was answered before to the same key.
 
@@ -182,15 +199,32 @@ async def transact(services: Services, call: Call, body: Callable[[Unit], Awaita
         IdempotencyConflict: the key was used with another input.
         ActionFailed: *body* asked to commit and then to fail.
     """
-    done, failure = await tried(partial(_transact, services, call, body))
+    done, failure = await as_far_as_it_goes(call.context, partial(_transact, services, call, body))
     if failure is not None:
         raise ActionFailed(failure, done.applied) from failure
     return done
 
 
-async def _transact(
-    services: Services, call: Call, body: Callable[[Unit], Awaitable[Answer]]
-) -> tuple[ActionDone, OrderloomError | None]:
+class AheadFailed(Exception):
+    """Something that was run ahead went wrong: as much is done once more as went well before it."""
+
+    def __init__(self, done: int) -> None:
+        """Take how many calls went well."""
+        super().__init__(done)
+        self.done = done
+
+
+async def as_far_as_it_goes[R](context: Context, transaction: Callable[[int], Awaitable[R]]) -> R:
+    """Run *transaction*, which is told how many calls it may do ahead, so that nothing done ahead goes wrong in it."""
+    most = MOST_AHEAD if context.stands is not None else 0
+    while True:
+        try:
+            return await tried(partial(transaction, most))
+        except AheadFailed as failed:
+            most = failed.done
+
+
+async def _transact(services: Services, call: Call, body: Body, most: int) -> tuple[ActionDone, OrderloomError | None]:
     async with services.engine.begin() as conn:
         locked = await lock(conn, call.context.order_id, call.key, summed=call.by_workflow)
         if locked is None:
@@ -200,7 +234,7 @@ async def _transact(
             return await repeat(conn, order, locked, call), None
         unit = open_unit(services, conn, order, call, standing=locked.standing)
         answer = await body(unit)
-        return await finish(unit, call, answer), answer.failure
+        return await finish(unit, call, answer, most), answer.failure
 
 
 def open_unit(
@@ -217,10 +251,20 @@ def open_unit(
     return Unit(services, conn, order, now=now, cause=cause, key=key, standing=standing, writes=writes)
 
 
-async def finish(unit: Unit, call: Call, answer: Answer) -> ActionDone:
-    """Write what the transaction gathered, its journal and its answer; return what it did."""
+async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> ActionDone:
+    """
+    Write what the transaction gathered, its journal and its answer, after up to *most* calls more; return what it did.
+
+    Raises:
+        AheadFailed: one of them went wrong.
+    """
     close(unit, call, answer)
-    return await tell(unit, call, answer)
+    done = await tell(unit, call, answer)
+    go_on = unit.services.go_on
+    if most and go_on is not None and not (answer.requests or answer.search or answer.failure):
+        done = await go_on(unit, call.context, call.action_key or call.key, done, most)
+    await unit.written()
+    return done
 
 
 def close(unit: Unit, call: Call, answer: Answer) -> None:
@@ -238,16 +282,18 @@ def close(unit: Unit, call: Call, answer: Answer) -> None:
 
 
 async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
-    """Return what a transaction did that is closed and, unless that is done, is written now."""
-    conn = await unit.written()
-    await change_ahead(conn, unit.order.channel_id, unit.sold_ahead)
+    """Return what a transaction did that is closed, written or not."""
+    if any((changes := unit.sold_ahead).values()):
+        await change_ahead(await unit.connection(), unit.order.channel_id, changes)
     order, events = unit.order, [event for event, _ in unit.buffer.events]
     if not call.by_workflow:
         applied = Applied(order={}, events=events)
         return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
     seq = order.seq + len(events)
     header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
-    applied = Applied(order=header, events=events, flows=await unknown_flows(conn, call.context, events))
+    applied = Applied(
+        order=header, events=events, flows=await unknown_flows(await unit.at_once(), call.context, events)
+    )
     return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
 
 

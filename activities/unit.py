@@ -6,18 +6,18 @@ Nothing is committed here; ``activities.transaction`` opens, numbers and closes 
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import AwareDatetime
 from sqlalchemy import CursorResult, Executable, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
-from orderloom.contracts.messages import Event, ReleasePin
+from orderloom.contracts.messages import ActionDone, Context, Event, ReleasePin
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound
 from orderloom.domain.funds import OrderFunds, Posting
@@ -41,10 +41,19 @@ _SUMMED = frozenset({fulfillment_orders, payment_intents, payments, process_exce
 
 @dataclass(frozen=True)
 class Services:
-    """What the activities of one worker share: the database, and the vault of the keys."""
+    """What the activities of one worker share: the database, the vault of the keys, and what runs ahead."""
 
     engine: AsyncEngine
     vault: Vault
+    go_on: "GoOn | None" = None
+    """Does what flows ask for next (``activities.ahead``); without it every call is a transaction of its own."""
+
+
+type GoOn = Callable[[Unit, Context, str, ActionDone, int], Awaitable[ActionDone]]
+"""
+Takes a closed unit with its context and the key of its call, what it answers, and how many calls it may do at most;
+returns the answer with what was done beyond it.
+"""
 
 
 class OrderRow(Frozen):
@@ -96,6 +105,7 @@ class Unit:
         key: str,
         standing: Standing | None = None,
         writes: Writes | None = None,
+        ledger: tuple[list[Line], list[Pool]] | None = None,
     ) -> None:
         """
         Take an open transaction that has locked the row of *order*, and how it stands if that is known.
@@ -115,8 +125,28 @@ class Unit:
         self._standing = standing
         self._writes = Writes() if writes is None else writes
         self._savepoints: list[_Savepoint] = []
-        self._ledger: tuple[list[Line], list[Pool]] | None = None
-        self._found: tuple[list[Line], list[Pool]] | None = None
+        self._ledger = self._found = ledger
+        self.contended = False
+        """Whether it holds rows that other orders want: it is to come to its end."""
+
+    def following(self, *, cause: str, key: str) -> Self:
+        """Return the unit of what comes next in the same transaction. This one is closed."""
+        columns = {name: value for name, value in self.buffer.order.items() if name in OrderRow.model_fields}
+        seq = self.order.seq + len(self.buffer.events)
+        order = self.order.model_copy(update={"closed_at": None, **columns, "seq": seq})
+        following = type(self)(
+            self.services,
+            self._conn,
+            order,
+            now=self.now,
+            cause=cause,
+            key=key,
+            standing=self._standing,
+            writes=self._writes,
+            ledger=self._ledger,
+        )
+        following.contended = self.contended
+        return following
 
     @property
     def seq(self) -> int:
@@ -173,10 +203,15 @@ class Unit:
     async def written(self) -> AsyncConnection:
         """Write what is to be written, and return the connection: what is read there sees it."""
         if self._writes:
-            await self._writes.write(await self.connection())
+            await self._writes.write(await self.at_once())
         return self._conn
 
     async def connection(self) -> AsyncConnection:
+        """Return the connection, for a statement on rows that other orders want, too: stock and capacity."""
+        self.contended = True
+        return await self.at_once()
+
+    async def at_once(self) -> AsyncConnection:
         """Return the connection, for a statement that neither sees nor needs what is to be written."""
         for savepoint in self._savepoints:
             await savepoint.begin(self._conn)

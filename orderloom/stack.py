@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities import registry
+from activities import serving
 from activities.processors import Processors
 from api.app import create_app
 from api.dependencies import PATIENCE, ApiDependencies
@@ -245,7 +245,7 @@ async def _make_workers(
         processors = stack.enter_context(Processors())
         workers.append(routing_worker(connected.client, connected.engine, processors, settings))
     if Part.ORDERS in options.parts:
-        activities = options.wrap(registry.activities(connected.engine, connected.vault))
+        activities = options.wrap(serving.activities(connected.engine, connected.vault))
         workers.append(order_worker(connected.client, activities, settings, options.workflows))
     return workers
 

@@ -34,7 +34,7 @@ def order_worker(
     settings: Settings,
     workflows: Sequence[type] = (OrderWorkflow,),
 ) -> Worker:
-    """Return a worker for queue ``orders`` with *activities* (``activities.registry.activities``)."""
+    """Return a worker for queue ``orders`` with *activities* (``activities.serving.activities``)."""
     deployment = _deployment(settings)
     return Worker(
         client,

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from flows_dsl.compiled import CompiledFlow, Listen
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.problems import FlowCancelled, FlowUndone
 from flows_dsl.release import unpack
-from orderloom.contracts.messages import Event, FlowFinished
+from orderloom.contracts.messages import Event, FlowFinished, Standpoint
 from orderloom.contracts.moving import Whereabouts
 from orderloom.domain.errors import OrderloomError, Problem
 from orderloom.domain.model import JsonObject
@@ -155,6 +155,14 @@ class Instances:
         ]
         return live + [_whereabouts(start, None, ()) for start in self.waiting()]
 
+    def stands(self, asking: str | None = None) -> Standpoint | None:
+        """Return where the flows stand, if nothing is under way but a call of instance *asking*, or of none."""
+        order, alone = self._order, list(self._live) == ([] if asking is None else [asking])
+        if not alone or self.waiting() or self.held or order.calls or not order.certain:
+            return None
+        here = [it.model_dump(mode="json", exclude_defaults=True) for it in self.whereabouts()]
+        return Standpoint(order=order.transactions.header, asking=here[0] if here else None)
+
     def suspend(self) -> list[Whereabouts]:
         """Stop every instance where it stands, and return all. Only at a quiet point; ``go_on`` must follow."""
         whereabouts, self.queued = self.whereabouts(), []
@@ -184,11 +192,7 @@ class Instances:
             start = complete
         rivals = [live for live in self._live.values() if live.flow.name == flow.name]
         if not rivals or flow.concurrency == "parallel":
-            state = InstanceState.start(flow.hash, start.event, self._order.now())
-            state.instance = start.instance
-            if start.gathered:
-                state.events = [event.model_dump(mode="json") for event in start.gathered]
-            self._begin(start, state, set())
+            self._begin(start, state_of(start, self._order.transactions.time()), set())
         elif flow.concurrency == "drop":
             self._end(start, "dropped")
         else:
@@ -207,7 +211,7 @@ class Instances:
 
     def _begin(self, start: Start, state: InstanceState, consumed: set[int]) -> None:
         flow, listens = self._flow(start)
-        runner = InstanceRunner(self._order, start, flow.label, consumed)
+        runner = InstanceRunner(self._order, start, flow.label, consumed, partial(self.stands, start.instance))
         instance = FlowInstance(flow, state, runner)
         task = asyncio.create_task(self._run(start, instance))
         self._live[start.instance] = Live(start, flow, listens, runner, instance, task)
@@ -247,9 +251,18 @@ class Instances:
         ids += [start.model_copy(update={"event": it}).instance for it in others]
         for id in ids:
             self.ended[id] = None
-            self._order.transactions.finished.append(FlowFinished(instance=id, outcome=outcome))
+            self._order.transactions.end(FlowFinished(instance=id, outcome=outcome))
         while len(self.ended) > REMEMBERED:
             del self.ended[next(iter(self.ended))]
+
+
+def state_of(start: Start, now: datetime) -> InstanceState:
+    """Return the state of an instance that begins."""
+    state = InstanceState.start(start.flow, start.event, now)
+    state.instance = start.instance
+    if start.gathered:
+        state.events = [event.model_dump(mode="json") for event in start.gathered]
+    return state
 
 
 def _is(known: Start, start: Start) -> bool:

@@ -169,7 +169,10 @@ class OrderWorkflow:
     async def _record(self, delivery: Delivery) -> Receipt:
         self._jump(delivery.business_at)
         recorded = await self.transactions.run(
-            RECORD, lambda context: RecordDelivery(context=context, delivery=delivery), Recorded
+            RECORD,
+            lambda context: RecordDelivery(context=context, delivery=delivery),
+            Recorded,
+            stands=self.instances.stands,
         )
         self._remember(delivery.intake_id, recorded.receipt)
         return recorded.receipt
@@ -250,14 +253,7 @@ class OrderWorkflow:
         after = self._checked if since is None else min(since, self._checked)
 
         def park(context: Context) -> Park:
-            return Park(
-                context=context,
-                wanted=wanted,
-                next_due_at=due,
-                after=after,
-                closing=closing,
-                left=left,
-            )
+            return Park(context=context, wanted=wanted, next_due_at=due, after=after, closing=closing, left=left)
 
         return await self._surely(PARK, park, Parked)
 

@@ -24,6 +24,7 @@ from orderloom.contracts.messages import (
     RecordAnswer,
     RunAction,
     SettleAction,
+    Standpoint,
 )
 from orderloom.contracts.outside import (
     PERFORM_GATEWAY_REQUEST,
@@ -88,11 +89,18 @@ class Order(Protocol):
 class InstanceRunner:
     """Runs the steps of one instance of a flow."""
 
-    def __init__(self, order: Order, start: Start, flow: str, consumed: set[int]) -> None:
-        """Take the order, what started the instance, the flow's label for people, and the events taken already."""
+    def __init__(
+        self, order: Order, start: Start, flow: str, consumed: set[int], stands: Callable[[], Standpoint | None]
+    ) -> None:
+        """
+        Take the order, what started the instance, the flow's label for people, and the events taken already.
+
+        *stands* returns where the order's flows stand, if nothing but a call of the instance is under way.
+        """
         self._order = order
         self._start = start
         self._flow = flow
+        self._stands = stands
         self.consumed = consumed
         """Numbers of the events that its listens took."""
         self.listening: dict[str, frozenset[str]] = {}
@@ -103,7 +111,7 @@ class InstanceRunner:
 
     def now(self) -> datetime:
         """Return business time."""
-        return self._order.now()
+        return self._order.transactions.time()
 
     def order(self) -> Mapping[str, Json]:
         """Return the order's header, as of the last transaction."""
@@ -284,7 +292,10 @@ class InstanceRunner:
         return (await self._local(RECORD_ANSWER, step, message)).output
 
     async def _transact(self, activity: str, step: Step, arguments: JsonObject, key: str) -> ActionDone:
-        return await self._local(activity, step, lambda context: self._action(context, step, arguments, key))
+        if (done := self._order.transactions.ahead(activity, key, self._start.depth)) is not None:
+            return done
+        stands = self._stands if key == step.key else None
+        return await self._local(activity, step, lambda context: self._action(context, step, arguments, key), stands)
 
     async def _settle(
         self, action: str, step: Step, arguments: JsonObject, key: str, outcomes: list[GatewayOutcome]
@@ -292,15 +303,21 @@ class InstanceRunner:
         def settle(context: Context) -> SettleAction:
             return SettleAction(action=self._action(context, step, arguments, key), outcomes=outcomes)
 
-        return await self._local(f"{action}.settle", step, settle)
+        return await self._local(f"{action}.settle", step, settle, self._stands if key == step.key else None)
 
     def _action(self, context: Context, step: Step, arguments: JsonObject, key: str) -> RunAction:
         return RunAction(context=context, key=key, input=arguments, cause=f"{self._flow}{step.path}")
 
-    async def _local(self, activity: str, step: Step, message: Callable[[Context], Message]) -> ActionDone:
+    async def _local(
+        self,
+        activity: str,
+        step: Step,
+        message: Callable[[Context], Message],
+        stands: Callable[[], Standpoint | None] | None = None,
+    ) -> ActionDone:
         self.calling += 1
         try:
-            return await self._order.transactions.run(activity, message, ActionDone, self._start.depth)
+            return await self._order.transactions.run(activity, message, ActionDone, self._start.depth, stands)
         except FailureError as failure:
             raise FlowFailure(problem_of(failure, step.path)) from failure
         finally:

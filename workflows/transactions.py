@@ -17,6 +17,7 @@ from orderloom.contracts.messages import (
     Rebuilt,
     Recorded,
     ReleasePin,
+    Standpoint,
 )
 from orderloom.contracts.moving import Moved
 from orderloom.domain.model import JsonObject, Message
@@ -39,6 +40,9 @@ class Transactions:
         pin: the flows in force for the order.
         moved_at: number of the event at which it came to them; 0 when it was placed with them.
         running: transactions that run or wait for their turn.
+
+    A transaction may run ahead (``activities.ahead``). What it did beyond what it was asked for is kept until the flows
+    come to it; what they never come to is answered from its idempotency row if they do so later.
     """
 
     def __init__(
@@ -55,18 +59,48 @@ class Transactions:
         self._now = now
         self._told = told
         self._lock = asyncio.Lock()
+        self._ahead: dict[tuple[str, str], ActionDone] = {}
+        self._ended: list[FlowFinished] = []
+        self._as_of: tuple[datetime, datetime] | None = None
 
     def starts(self, event: Event) -> list[str]:
         """Return the flows that *event* starts; what one of before the order's latest move started is known."""
         return self.pin.subscriptions.get(event.type, []) if event.seq > self.moved_at else []
 
+    def time(self) -> datetime:
+        """Return business time for flows: when a transaction that ran ahead is back, the time that it was told."""
+        now = self._now()
+        return self._as_of[1] if self._as_of is not None and self._as_of[0] == now else now
+
+    def end(self, instance: FlowFinished) -> None:
+        """Note that an instance has ended, unless a transaction that ran ahead has noted it."""
+        if instance in self._ended:
+            self._ended.remove(instance)
+        else:
+            self.finished.append(instance)
+
+    def ahead(self, activity: str, key: str, depth: int) -> ActionDone | None:
+        """Return what was done of this call ahead of it, and take over what it says of the order."""
+        done = self._ahead.pop((activity, key), None)
+        if done is not None:
+            self._apply(done.applied, depth)
+        return done
+
     async def run[A: Message](
-        self, activity: str, request: Callable[[Context], Message], answer: type[A], depth: int = 0
+        self,
+        activity: str,
+        request: Callable[[Context], Message],
+        answer: type[A],
+        depth: int = 0,
+        stands: Callable[[], Standpoint | None] | None = None,
     ) -> A:
         """
         Run local activity *activity* when it is its turn, and take over what it says of the order.
 
         An outage is waited for; what is typed as an error of ours is raised at once.
+
+        Args:
+            stands: returns where the flows stand, or None while it must not run ahead.
 
         Raises:
             FailureError: the transaction refused. What it committed all the same has been taken over.
@@ -74,12 +108,17 @@ class Transactions:
         self.running += 1
         try:
             async with self._lock:
-                return await self._run(activity, request, answer, depth)
+                return await self._run(activity, request, answer, depth, stands)
         finally:
             self.running -= 1
 
     async def _run[A: Message](
-        self, activity: str, request: Callable[[Context], Message], answer: type[A], depth: int
+        self,
+        activity: str,
+        request: Callable[[Context], Message],
+        answer: type[A],
+        depth: int,
+        stands: Callable[[], Standpoint | None] | None,
     ) -> A:
         reported = list(self.finished)
         context = Context(
@@ -88,6 +127,7 @@ class Transactions:
             known_flows=sorted(self.flows),
             pin=self.pin,
             finished=reported,
+            stands=stands() if stands is not None and self.running == 1 and not self._ahead else None,
         )
         try:
             done: A = await workflow.execute_local_activity(
@@ -103,10 +143,18 @@ class Transactions:
                 self._apply(kept, depth)
             raise
         self.finished = [one for one in self.finished if one not in reported]
+        self._ahead, self._ended = {}, []
         told: Message = done
         if isinstance(told, ActionDone | Recorded | Rebuilt | Moved) and told.applied is not None:
+            self._go_on_from(told.applied, context.now)
             self._apply(told.applied, depth)
         return done
+
+    def _go_on_from(self, applied: Applied, now: datetime) -> None:
+        """Keep what was done ahead. What flows do until they come to the end of it, they do at the same time."""
+        self._ahead = {(each.activity, each.key): each.done for each in applied.ahead}
+        self._ended = list(applied.ended)
+        self._as_of = (self._now(), now) if applied.ahead or applied.ended else None
 
     def _apply(self, applied: Applied, depth: int) -> None:
         self.header = applied.order

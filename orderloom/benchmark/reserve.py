@@ -16,8 +16,10 @@ from time import perf_counter
 from sqlalchemy import bindparam, select, update
 
 from activities import transaction
-from activities.registry import Entry, runner
+from activities.record import record_delivery
+from activities.registry import Entry
 from activities.reservations import create_reservation, create_reservations
+from activities.serving import runner
 from activities.unit import Services
 from orderloom.benchmark.contenders import findings_in, open_world
 from orderloom.benchmark.generator import Begins

@@ -79,6 +79,15 @@ class FlowFinished(Message):
     outcome: str
 
 
+class Standpoint(Message):
+    """Where an order's flows stand when nothing of them is under way but the one call that is asked for."""
+
+    order: JsonObject
+    """The header that their expressions have seen."""
+    asking: JsonObject | None = None
+    """The instance in the middle of its call (``contracts.moving.Whereabouts``); None: none is live."""
+
+
 class Context(Message):
     """What every local activity of an order is given beside its own input."""
 
@@ -90,6 +99,16 @@ class Context(Message):
     pin: ReleasePin
     finished: list[FlowFinished] = []
     """Instances that ended since the last local activity; marking one twice changes nothing."""
+    stands: Standpoint | None = None
+    """Given, the transaction may go on with what the flows ask for next (``activities.ahead``)."""
+
+
+class Ahead(Message):
+    """A call that flows come to next, done in the same transaction: the workflow finds it done when it comes there."""
+
+    activity: str
+    key: str
+    done: "ActionDone"
 
 
 class Applied(Message):
@@ -101,6 +120,10 @@ class Applied(Message):
     """The events that this transaction added to the journal, in sequence."""
     flows: dict[str, str] = {}
     """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
+    ahead: Annotated[list[Ahead], Field(exclude_if=lambda ahead: not ahead)] = []
+    """What was done beyond what was asked for, in the order in which the flows come to it."""
+    ended: Annotated[list[FlowFinished], Field(exclude_if=lambda ended: not ended)] = []
+    """Instances that came to their end by it, and are known to have."""
 
 
 class RecordDelivery(Message):

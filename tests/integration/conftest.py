@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities import registry, transaction
+from activities import registry, serving, transaction
 from activities.header import header_of
 from activities.record import record_delivery, record_directly
 from activities.unit import Services
@@ -168,8 +168,8 @@ class Bench:
         self, action: str, order: str, input: dict[str, Any] | None = None, *, key: str | None = None
     ) -> ActionDone:
         """Run a local action once more, with a key of its own unless given."""
-        registry.activities(self.engine, self.vault)
-        entry = registry._entries[f"{action}@1"]
+        serving.activities(self.engine, self.vault)
+        entry = registry.entries[f"{action}@1"]
         assert entry.run is not None
         request = RunAction(
             context=self.context(order), key=key or f"key-{next(self.keys)}", input=input or {}, cause="test:1.0.0/do/0"

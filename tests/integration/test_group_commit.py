@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from activities import group_commit, registry
+from activities import group_commit, registry, serving
 from activities.transaction import IdempotencyConflict
 from orderloom.contracts.messages import ActionDone, RunAction
 from orderloom.domain.errors import NotFound
@@ -21,8 +21,8 @@ type Run = Callable[[RunAction], Awaitable[ActionDone]]
 def reserve(bench, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return what the worker runs for ``create-reservation``, however slow this machine is."""
     monkeypatch.setattr(group_commit, "STUCK", 60)
-    registry.activities(bench.engine, bench.vault)
-    return registry.runner(bench.services, registry._entries["create-reservation@1"])
+    serving.activities(bench.engine, bench.vault)
+    return serving.runner(bench.services, registry.entries["create-reservation@1"])
 
 
 def _request(bench, order: str, key: str = "k") -> RunAction:

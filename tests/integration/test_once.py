@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from activities import registry, transaction
+from activities import registry, serving, transaction
 from activities.record import record_delivery
 from activities.transaction import IdempotencyConflict
 from orderloom.contracts.actions import CORE_ACTIONS, Runs
@@ -121,8 +121,8 @@ async def test_finished_instances_are_noted(bench) -> None:
     order = await bench.place({"X": 4})
     [(instance,)] = await bench.rows("SELECT instance FROM flow_instances")
     await bench.act("create-reservation", order, key="k")
-    registry.activities(bench.engine, bench.vault)
-    entry = registry._entries["create-reservation@1"]
+    serving.activities(bench.engine, bench.vault)
+    entry = registry.entries["create-reservation@1"]
     finished = [FlowFinished(instance=instance, outcome="completed")]
     request = RunAction(context=bench.context(order, finished=finished), key="k", input={}, cause="test")
 
@@ -138,9 +138,7 @@ async def test_finished_instances_are_noted(bench) -> None:
 
 async def test_every_contract_has_its_activities(bench) -> None:
     """The worker is given one activity for each local action, two for each outside action, and the order's own."""
-    names = {
-        activity.__temporal_activity_definition.name for activity in registry.activities(bench.engine, bench.vault)
-    }
+    names = {activity.__temporal_activity_definition.name for activity in serving.activities(bench.engine, bench.vault)}
 
     local = {contract.activity for contract in CORE_ACTIONS if contract.runs is Runs.LOCAL}
     outside = {

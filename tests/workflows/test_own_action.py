@@ -23,7 +23,7 @@ EXAMPLE = ROOT / "examples" / "own-action"
 def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Load the example's action, for one test."""
     monkeypatch.setattr(CORE_ACTIONS, "_contracts", dict(CORE_ACTIONS._contracts))
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(registry, "entries", dict(registry.entries))
     monkeypatch.syspath_prepend(EXAMPLE)
     load_actions("shop_actions")
     yield

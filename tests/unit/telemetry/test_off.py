@@ -11,7 +11,7 @@ from orderloom.telemetry.observers import Observers
 LOADED = """
 import asyncio, sys
 import orderloom.cli.servers, orderloom.cli.up
-from activities import registry
+from activities import serving
 from opentelemetry import trace
 from orderloom.settings import Settings
 from orderloom.telemetry.observers import Observers
