@@ -16,7 +16,18 @@ from tests.workflows.shop import Shop
 from tests.workflows.test_standard_order import JOURNAL
 from workflows.order import OrderWorkflow
 
-DONE = [
+TOGETHER = [
+    "record",
+    "create-reservation@1",
+    "emit-event",
+    "record",
+    "fulfill-reservation@1",
+    "perform-gateway-request",
+    "ensure-funds@1.settle",
+    "park",
+]
+"""The activities of a standard order, in sequence; most do what its flows ask for next as well."""
+ONE_BY_ONE = [
     "record",
     "create-reservation@1",
     "emit-event",
@@ -32,15 +43,21 @@ DONE = [
     "ensure-funds@1.settle",
     "park",
 ]
-"""The activities of a standard order, in sequence."""
+"""Those of its twin, which asks for each by itself."""
 FUNDS = {"invoiced": 9_500, "applied": 9_500}
 """Its money, in cents; every other account is at zero."""
 
 
-@pytest.fixture(params=[OrderWorkflow, TwinOrder])
-def options(request: pytest.FixtureRequest) -> Options:
-    """Return a stack with the order workflow, or with its twin in its place."""
-    return Options(webhook_lag=0.0, patience=20.0, workflows=(request.param, Empty))
+@pytest.fixture(params=[(OrderWorkflow, TOGETHER), (TwinOrder, ONE_BY_ONE)], ids=["order", "twin"])
+def contender(request: pytest.FixtureRequest) -> tuple[type, list[str]]:
+    """Return the order workflow or its twin, with the activities that it asks for."""
+    return request.param
+
+
+@pytest.fixture
+def options(contender: tuple[type, list[str]]) -> Options:
+    """Return a stack with the contender as its order workflow."""
+    return Options(webhook_lag=0.0, patience=20.0, workflows=(contender[0], Empty))
 
 
 def _activities(events: list[HistoryEvent]) -> Iterator[str]:
@@ -51,8 +68,8 @@ def _activities(events: list[HistoryEvent]) -> Iterator[str]:
             yield event.activity_task_scheduled_event_attributes.activity_type.name
 
 
-async def test_both_do_the_same(shop: Shop) -> None:
-    """The same activities in sequence, one timer, the same journal, money and stock; and the books are right."""
+async def test_both_do_the_same(shop: Shop, contender: tuple[type, list[str]]) -> None:
+    """Whether asked for together or one by one: one timer, the same journal, money and stock, and balanced books."""
     order = await shop.place()
     await shop.until_journal(order, "fulfillment.created")
     await shop.until_quiet(order)
@@ -64,7 +81,7 @@ async def test_both_do_the_same(shop: Shop) -> None:
     events = list((await shop.stack.client.get_workflow_handle(workflow_id(order)).fetch_history()).events)
     shown = await shop.get(f"/v1/orders/{order}")
     stock = (await shop.get("/v1/stock"))["items"]
-    assert list(_activities(events)) == DONE
+    assert list(_activities(events)) == contender[1]
     assert [event.event_type for event in events].count(EventType.EVENT_TYPE_TIMER_STARTED) == 1
     assert sorted(await shop.journal(order)) == sorted(JOURNAL)
     assert shown["status"] == "fulfilled"
