@@ -26,7 +26,7 @@ from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
-from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again
+from orderloom.persistence.journal import Locked, journaled, lock, mark_finished, read_events_again
 from orderloom.persistence.sell_ahead import change_ahead
 from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
@@ -291,8 +291,12 @@ async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
         return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
     seq = order.seq + len(events)
     header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
+    conn = await unit.at_once()
     applied = Applied(
-        order=header, events=events, flows=await unknown_flows(await unit.at_once(), call.context, events)
+        order=header,
+        events=events,
+        flows=await unknown_flows(conn, call.context, events),
+        gapless=await _nothing_missed(conn, order, call.context),
     )
     return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
 
@@ -327,6 +331,14 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
     flows = await unknown_flows(conn, call.context, events) if call.by_workflow else {}
     applied = Applied(order=header, events=events, flows=flows)
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
+
+
+async def _nothing_missed(conn: AsyncConnection, order: OrderRow, context: Context) -> bool:
+    """Return whether others have journaled something since the workflow looked, and nothing that it wants."""
+    if context.checked >= order.seq:
+        return False
+    wanted = {*context.wanted, *context.pin.subscriptions}
+    return not await journaled(conn, order.id, wanted, after=context.checked, until=order.seq)
 
 
 async def unknown_flows(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> dict[str, str]:

@@ -52,14 +52,13 @@ class OrderWorkflow:
         """Set up an order without history; a delivery may come before ``run`` begins."""
         self.deadlines = Deadlines(self.now)
         self.inbox = Inbox()
-        self.transactions = Transactions(start.order_id, start.pin, self.now, self._told)
+        self.transactions = Transactions(start.order_id, start.pin, self.now, self._told, self._wanted)
         self.instances = Instances(self)
         self.asked: set[str] = set()
         self.calls = 0
         self.certain = not start.revived
         self._start = start
         self._offset = timedelta(0)
-        self._checked = 0
         self._receipts: dict[str, Receipt] = {}
         self.decisions = Decisions()
         self._parked: tuple[list[str], datetime | None] | None = ([], None)
@@ -150,7 +149,10 @@ class OrderWorkflow:
         elif start.revived:
             rebuilt = await self._surely(REBUILD, lambda context: Rebuild(context=context), Rebuilt)
             self._parked = None
-            self._checked, self.transactions.moved_at = max(self._checked, rebuilt.seq), rebuilt.moved_at
+            self.transactions.checked, self.transactions.moved_at = (
+                max(self.transactions.checked, rebuilt.seq),
+                rebuilt.moved_at,
+            )
             self.instances.go_on(Whereabouts.model_validate(one) for one in rebuilt.moved)
             for event in rebuilt.unfinished:
                 self._subscribe(event, depth=0)
@@ -179,8 +181,6 @@ class OrderWorkflow:
 
     def _told(self, events: list[Event], depth: int) -> None:
         """Hand journaled events to whom they concern: operators' decisions, listens, subscriptions."""
-        if events[0].seq == self._checked + 1:
-            self._checked = events[-1].seq
         self._settled_at = None
         for event in events:
             self.decisions.take(event)
@@ -238,7 +238,7 @@ class OrderWorkflow:
         seq = cast("int", self.transactions.header.get("seq", 0))
         ended = bool(self.transactions.finished or self.decisions.left)
         untold = ended or self._parked != (self._wanted(), self.deadlines.next)
-        return seq > 0 and (untold or seq > self._checked)
+        return seq > 0 and (untold or seq > self.transactions.checked)
 
     async def _park(self) -> None:
         told, left = (self._wanted(), self.deadlines.next), self.decisions.left
@@ -250,7 +250,7 @@ class OrderWorkflow:
 
     async def _tell(self, wanted: list[str], due: datetime | None, *, closing: bool, left: list[str]) -> Parked:
         since = self.instances.since()
-        after = self._checked if since is None else min(since, self._checked)
+        after = self.transactions.checked if since is None else min(since, self.transactions.checked)
 
         def park(context: Context) -> Park:
             return Park(context=context, wanted=wanted, next_due_at=due, after=after, closing=closing, left=left)
@@ -264,7 +264,7 @@ class OrderWorkflow:
         One that starts a flow is among them only when its delivery was committed but the server and the worker lost
         it together; the flow's body then comes with a rebuild.
         """
-        self._checked = max(self._checked, seq, *(event.seq for event in events))
+        self.transactions.checked = max(self.transactions.checked, seq, *(event.seq for event in events))
         for event in events:
             self.decisions.take(event)
             self.inbox.add(event, self.instances.wanted())
@@ -361,7 +361,7 @@ class OrderWorkflow:
     def _carried(self) -> Carried:
         return Carried(
             order=self.transactions.header,
-            checked=self._checked,
+            checked=self.transactions.checked,
             offset=self._offset.total_seconds(),
             flows=self.transactions.flows,
             instances=self.instances.carried(),
@@ -382,7 +382,7 @@ class OrderWorkflow:
         self.transactions.finished = list(carried.finished)
         self.inbox = Inbox(carried.events)
         self.asked = set(carried.asked)
-        self._checked = carried.checked
+        self.transactions.checked = carried.checked
         self._offset = timedelta(seconds=carried.offset)
         self._receipts = dict(carried.receipts)
         self._parked = carried.parked

@@ -39,6 +39,7 @@ class Transactions:
         finished: instances that ended since the last transaction; the next one reports them.
         pin: the flows in force for the order.
         moved_at: number of the event at which it came to them; 0 when it was placed with them.
+        checked: up to this number of the journal nothing that anybody wants can have been missed.
         running: transactions that run or wait for their turn.
 
     A transaction may run ahead (``activities.ahead``). What it did beyond what it was asked for is kept until the flows
@@ -46,9 +47,18 @@ class Transactions:
     """
 
     def __init__(
-        self, order_id: str, pin: ReleasePin, now: Callable[[], datetime], told: Callable[[list[Event], int], None]
+        self,
+        order_id: str,
+        pin: ReleasePin,
+        now: Callable[[], datetime],
+        told: Callable[[list[Event], int], None],
+        wanted: Callable[[], list[str]],
     ) -> None:
-        """Take the order's clock, and whom to tell of journaled events with the depth of the flow that caused them."""
+        """
+        Take the order's clock, whom to tell of journaled events, and what returns the types that are waited for.
+
+        With events is told the depth of the flow that caused them.
+        """
         self.header: JsonObject = {}
         self.flows: dict[str, str] = {}
         self.finished: list[FlowFinished] = []
@@ -56,8 +66,10 @@ class Transactions:
         self._order_id = order_id
         self.pin = pin
         self.moved_at = 0
+        self.checked = 0
         self._now = now
         self._told = told
+        self._wanted = wanted
         self._lock = asyncio.Lock()
         self._ahead: dict[tuple[str, str], ActionDone] = {}
         self._ended: list[FlowFinished] = []
@@ -127,6 +139,8 @@ class Transactions:
             known_flows=sorted(self.flows),
             pin=self.pin,
             finished=reported,
+            checked=self.checked,
+            wanted=self._wanted(),
             stands=stands() if stands is not None and self.running == 1 and not self._ahead else None,
         )
         try:
@@ -159,5 +173,7 @@ class Transactions:
     def _apply(self, applied: Applied, depth: int) -> None:
         self.header = applied.order
         self.flows.update(applied.flows)
+        if applied.events and (applied.gapless or applied.events[0].seq == self.checked + 1):
+            self.checked = applied.events[-1].seq
         if applied.events:
             self._told(applied.events, depth)

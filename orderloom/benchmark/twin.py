@@ -56,7 +56,7 @@ class TwinOrder:
     def __init__(self, start: OrderInput) -> None:
         """Set up an order without history; a delivery may come before ``run`` begins."""
         self._subscriptions = start.pin.subscriptions
-        self._transactions = Transactions(start.order_id, start.pin, workflow.now, self._told)
+        self._transactions = Transactions(start.order_id, start.pin, workflow.now, self._told, list)
         # Its steps stand below: no flow's body is to be read, or to enter history.
         self._transactions.flows = {flow: "" for flows in self._subscriptions.values() for flow in flows}
         self._steps: list[asyncio.Task[None]] = []

@@ -99,6 +99,10 @@ class Context(Message):
     pin: ReleasePin
     finished: list[FlowFinished] = []
     """Instances that ended since the last local activity; marking one twice changes nothing."""
+    checked: int = 0
+    """Number of the journal up to which the run has missed nothing that it wants."""
+    wanted: list[str] = []
+    """Event types that are waited for (those that start flows are known from the pin)."""
     stands: Standpoint | None = None
     """Given, the transaction may go on with what the flows ask for next (``activities.ahead``)."""
 
@@ -120,6 +124,8 @@ class Applied(Message):
     """The events that this transaction added to the journal, in sequence."""
     flows: dict[str, str] = {}
     """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
+    gapless: Annotated[bool, Field(exclude_if=lambda gapless: not gapless)] = False
+    """What others have journaled since ``Context.checked`` is known to be of no type that is wanted."""
     ahead: Annotated[list[Ahead], Field(exclude_if=lambda ahead: not ahead)] = []
     """What was done beyond what was asked for, in the order in which the flows come to it."""
     ended: Annotated[list[FlowFinished], Field(exclude_if=lambda ended: not ended)] = []

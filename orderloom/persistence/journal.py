@@ -1,10 +1,10 @@
 """The order's row, locked by the first statement of every transaction, and its journal."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Boolean, DateTime, Executable, Row, bindparam, column, select, text
+from sqlalchemy import ARRAY, Boolean, DateTime, Executable, Row, Text, bindparam, column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -156,3 +156,18 @@ async def read_events_again(conn: AsyncConnection, order_id: str, first: int, la
     """
     rows = await conn.execute(_EVENTS, {"order_id": order_id, "first": first, "last": last})
     return [Event.model_validate(row) for row in rows.mappings()]
+
+
+_JOURNALED = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM journal
+        WHERE order_id = :order_id AND seq > :after AND seq <= :until AND type = ANY(:types)) AS journaled
+    """
+).bindparams(bindparam("types", type_=ARRAY(Text)))
+
+
+async def journaled(conn: AsyncConnection, order_id: str, types: Collection[str], *, after: int, until: int) -> bool:
+    """Return whether an event of one of *types* stands behind number *after* in the order's journal, up to *until*."""
+    values = {"order_id": order_id, "types": sorted(types), "after": after, "until": until}
+    return bool((await conn.execute(_JOURNALED, values)).scalar_one())

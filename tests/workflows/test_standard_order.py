@@ -62,20 +62,20 @@ async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
 
 
 async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
-    """25 events, 3 workflow tasks, 8 state transitions, not above 19.5 KB: one more is a defect or a decision."""
+    """24 events, 3 workflow tasks, 8 state transitions, not above 19 KB: one more is a defect or a decision."""
     order = await _fulfilled(shop)
 
     described = (await shop.describe(order)).raw_description.workflow_execution_info
     events = Counter(entry.event_type for entry in (await _history(shop, order)).events)
     tasks = events[EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
     measured = (described.history_length, tasks, described.state_transition_count, described.history_size_bytes)
-    assert measured[:3] == (25, 3, 8), measured
-    assert measured[3] <= 19_500, measured
+    assert measured[:3] == (24, 3, 8), measured
+    assert measured[3] <= 19_000, measured
     assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
 
 
 async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
-    """Its worker sends PostgreSQL 60 statements, beside those that begin and end its 7 transactions."""
+    """Its worker sends PostgreSQL 58 statements, beside those that begin and end its 6 transactions."""
     await _fulfilled(shop)  # what is read once a process, such as bodies of flows, has been read
     sent: list[str] = []
 
@@ -91,7 +91,7 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
     locks = [one for one in sent if "FOR UPDATE OF o" in one]
     assert (await shop.journal(order))[-1] == "payment.updated", "the webhook came before the answer was settled"
-    assert (len(locks), len(sent)) == (7, 60)
+    assert (len(locks), len(sent)) == (6, 58)
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:

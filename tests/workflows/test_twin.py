@@ -21,10 +21,9 @@ TOGETHER = [
     "create-reservation@1",
     "emit-event",
     "record",
-    "fulfill-reservation@1",
     "perform-gateway-request",
+    "fulfill-reservation@1",
     "ensure-funds@1.settle",
-    "park",
 ]
 """The activities of a standard order, in sequence; most do what its flows ask for next as well."""
 ONE_BY_ONE = [
