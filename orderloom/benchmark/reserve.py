@@ -16,7 +16,6 @@ from time import perf_counter
 from sqlalchemy import bindparam, select, update
 
 from activities import transaction
-from activities.record import record_delivery
 from activities.registry import Entry
 from activities.reservations import create_reservation, create_reservations
 from activities.serving import runner
