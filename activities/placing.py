@@ -71,6 +71,7 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
     lines = promised.lines
     row = _order_row(order, policy, call.context, person)
     unit = open_unit(services, conn, row, call)
+    unit.contended = bool(promised.reserved) or any(line.sold_ahead for line in lines)
     arrival.enter(unit, {"channel": order.channel, "external_id": order.external_id})
     _enter_order(unit, order, lines)
     await _enter_person(unit, order)
