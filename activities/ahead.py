@@ -10,7 +10,6 @@ It ends where a flow asks for what no transaction can give, where rows are held 
 is done for several orders together. Where it ends is of no importance to what happens: the workflow goes on from there.
 """
 
-import sys
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
@@ -77,8 +76,8 @@ class _Course:
         self.ended: list[FlowFinished] = []
         self.done_before = 0
         """How many calls had gone well when one went wrong; 0 when it was none of them."""
-        # Nobody else journals anything within the transaction, so no call after the first can have missed it.
-        self.context = context.model_copy(update={"finished": [], "stands": None, "checked": sys.maxsize})
+        # Nobody else journals anything within the transaction: what has been missed is looked for once.
+        self.context = context.model_copy(update={"finished": [], "stands": None, "checked": None})
         self._most = most
         self._until = monotonic() + SECONDS
         self._starts: deque[Start] = deque()

@@ -335,7 +335,7 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
 
 async def _nothing_missed(conn: AsyncConnection, order: OrderRow, context: Context) -> bool:
     """Return whether others have journaled something since the workflow looked, and nothing that it wants."""
-    if context.checked >= order.seq:
+    if context.checked is None or context.checked >= order.seq:
         return False
     wanted = {*context.wanted, *context.pin.subscriptions}
     return not await journaled(conn, order.id, wanted, after=context.checked, until=order.seq)

@@ -99,8 +99,8 @@ class Context(Message):
     pin: ReleasePin
     finished: list[FlowFinished] = []
     """Instances that ended since the last local activity; marking one twice changes nothing."""
-    checked: int = 0
-    """Number of the journal up to which the run has missed nothing that it wants."""
+    checked: int | None = None
+    """Number of the journal up to which the run has missed nothing that it wants; None: nobody asks."""
     wanted: list[str] = []
     """Event types that are waited for (those that start flows are known from the pin)."""
     stands: Standpoint | None = None
