@@ -59,7 +59,7 @@ async def test_a_routed_order(bench) -> None:
         "    D   0.0 km  40 S  may not send: the policy excludes it",
         "",
         f"It led to {order}-F1 at B and {order}-F2 at C.",
-        SEEN.format("near:1.2.0"),
+        SEEN.format("near:1.2.0 (f08f2eff)"),
     ]
 
 
@@ -82,7 +82,7 @@ async def test_too_little_stock(bench) -> None:
         "    A   134 km  10 S  could send 10 S",
         "",
         "The next attempt is planned for 2026-03-01 13:00:00 UTC.",
-        SEEN.format("default:1.0.0"),
+        SEEN.format("default:1.0.0 (44136fa3)"),
     ]
 
 
