@@ -9,6 +9,7 @@ from cyclopts import App
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from orderloom.cli import calling_api
 from orderloom.cli import locations as commands
 from orderloom.persistence.tables.places import location_capacity, location_rejections
 from tests.api.books import ALLOCATED, SHIPPED, write_books
@@ -134,6 +135,7 @@ def _asked(monkeypatch: pytest.MonkeyPatch, answers: dict[tuple[str, str], Any])
         return answers[method, path]
 
     monkeypatch.setattr(commands, "ask", ask)
+    monkeypatch.setattr(calling_api, "ask", ask)
     return asked
 
 
