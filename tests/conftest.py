@@ -28,6 +28,11 @@ MASTER_KEY = bytes(range(32))
 
 _numbers = count()
 
+# A database is a thousand files, and servers write logs ahead: in memory that takes a tenth of the time.
+_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 * 1024**3:
+    tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
+
 # Workflows run in Temporal's sandbox in all tests: it catches what would break a replay.
 os.environ["ORDERLOOM_SANDBOX"] = "true"
 
