@@ -24,6 +24,7 @@ from api.routers import (
     routing,
     routing_attempts,
     scheduling,
+    sell_ahead,
     stock,
     stock_changes,
 )
@@ -43,6 +44,7 @@ _ROUTERS = (
     locations,
     stock,
     availability,
+    sell_ahead,
     reservations,
     stock_changes,
     intake,

@@ -117,6 +117,26 @@ CANCEL_LINES: JsonObject = {"lines": [{"line": "1", "quantity": 1}]}
 RESET_REJECTIONS: JsonObject = {"sku": "MUG-BLUE"}
 """The shelf was counted: what was turned down of this SKU counts no more."""
 
+SET_SELL_AHEAD: JsonObject = {
+    "policies": [
+        {
+            "channel": "web",
+            "sku": "MUG-BLUE",
+            "backorder": True,
+            "limit": 200,
+            "until": "2026-12-20T00:00:00Z",
+        },
+        {"sku": "MUG-RED", "release_at": "2027-01-15T00:00:00Z"},
+        {"channel": "web", "backorder": True, "limit": 10},
+    ],
+    "by": "ada",
+    "reason": "before the holidays",
+}
+"""Blue mugs may be backordered in one channel, red ones are preordered in all, and the rest up to ten of each."""
+
+REMOVE_SELL_AHEAD: JsonObject = {"policies": [{"channel": "web", "sku": "MUG-BLUE"}], "by": "ada"}
+"""Blue mugs are sold as all others are in the channel."""
+
 NOTICE: JsonObject = {
     "event_id": "evt-501",
     "intent_id": "100001-T1",

@@ -27,6 +27,7 @@ GROUPS = (
     ("orderloom.cli.scenario", "scenario_app", "scenario", ("scenario",)),
     ("orderloom.cli.world", "world_app", "world", ("world",)),
     ("orderloom.cli.inventory", "inventory_app", "inventory", ("inventory",)),
+    ("orderloom.cli.sell_ahead", "sell_ahead_app", "sell-ahead", ("sell-ahead",)),
     ("orderloom.cli.doctor", "doctor_app", "*", ("doctor",)),
     ("orderloom.cli.benchmark", "benchmark_app", "benchmark", ("benchmark",)),
     ("orderloom.cli.chaos", "chaos_app", "chaos", ("chaos",)),

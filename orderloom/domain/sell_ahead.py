@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from orderloom.domain.errors import OrderloomError
-from orderloom.domain.model import Frozen
+from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.order import Line
 from orderloom.domain.units import Pool, UnitState
 
@@ -49,6 +49,37 @@ class SellAhead(Frozen):
     def holds_until(self, now: datetime) -> datetime | None:
         """Return until when a line that is placed at *now* is not routed; None: it is not held."""
         return self.release_at if self.release_at is not None and now < self.release_at else None
+
+
+class SellAheadKey(Frozen):
+    """What a policy is of: a SKU in a channel; without one of the two it is the default of the other."""
+
+    channel: Identifier | None = None
+    sku: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.channel is None and self.sku is None:
+            raise PydanticCustomError("sell_ahead.of_nothing", "names a channel, a sku, or both")
+        return self
+
+    @property
+    def key(self) -> "SellAheadKey":
+        """Return what tells this policy from others."""
+        return SellAheadKey(channel=self.channel, sku=self.sku)
+
+    def __str__(self) -> str:
+        """Return it in words, such as ``MUG-BLUE in web``."""
+        return f"{self.sku or 'every SKU'} in {self.channel or 'every channel'}"
+
+
+class SellAheadPolicy(SellAheadKey, SellAhead):
+    """What may be sold ahead of a SKU in a channel."""
+
+    @property
+    def terms(self) -> SellAhead:
+        """Return what the policy says, without what it is of."""
+        return SellAhead.model_validate(self.model_dump(exclude={"channel", "sku"}))
 
 
 UNBOUNDED = SellAhead(backorder=True)

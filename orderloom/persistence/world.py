@@ -16,11 +16,11 @@ from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Money
 from orderloom.domain.order import Fulfilment
-from orderloom.domain.sell_ahead import SellAhead
+from orderloom.domain.sell_ahead import SellAheadPolicy
 from orderloom.persistence.releases import enter_loaded
-from orderloom.persistence.sell_ahead import EVERY
+from orderloom.persistence.sell_ahead_policies import Said, set_policies
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
-from orderloom.persistence.tables.catalog import channels, prices, products, sell_ahead
+from orderloom.persistence.tables.catalog import channels, prices, products
 from orderloom.persistence.tables.inventory import (
     expected_receipts,
     group_stock,
@@ -99,19 +99,6 @@ class Stock(Frozen):
     future: Count = 0
 
 
-class SellAheadPolicy(SellAhead):
-    """What may be sold ahead of a SKU in a channel; without one of the two it is the default of the other."""
-
-    channel: Identifier | None = None
-    sku: Identifier | None = None
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.channel is None and self.sku is None:
-            raise PydanticCustomError("sell_ahead.of_nothing", "names a channel, a sku, or both")
-        return self
-
-
 class World(Frozen):
     """All of it. What a world does not name stays as it is."""
 
@@ -154,19 +141,8 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
             for entry in world.prices
         ],
     )
-    await _upsert(
-        conn,
-        sell_ahead,
-        ["channel_id", "sku"],
-        [
-            {
-                "channel_id": entry.channel or EVERY,
-                "sku": entry.sku or EVERY,
-                "policy": entry.model_dump(mode="json", exclude={"channel", "sku"}),
-            }
-            for entry in world.sell_ahead
-        ],
-    )
+    if world.sell_ahead:
+        await set_policies(conn, world.sell_ahead, Said(by="world", reason="loaded"))
     await _upsert(conn, location_groups, ["id"], [{"id": group.id} for group in world.groups])
     await _upsert(
         conn,

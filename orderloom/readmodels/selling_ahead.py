@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Text, bindparam, text
+from sqlalchemy import Text, bindparam, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.model import Frozen
-from orderloom.domain.sell_ahead import SellAhead, terms
+from orderloom.domain.sell_ahead import SellAhead, SellAheadPolicy, terms
 from orderloom.persistence.sell_ahead import IN_FORCE
+from orderloom.persistence.sell_ahead_policies import SellAheadChange, change_of, key_of
+from orderloom.persistence.tables.catalog import sell_ahead, sell_ahead_changes
 
 
 class SellAheadState(Frozen):
@@ -61,3 +64,38 @@ async def selling_ahead(
             release_at=policy.holds_until(now),
         )
     return states
+
+
+async def policies_page(
+    conn: AsyncConnection, *, channel: str | None, sku: str | None, after: tuple[str, str] | None, limit: int
+) -> list[SellAheadPolicy]:
+    """
+    Return at most *limit* policies by channel and SKU, defaults first, from behind the pair *after*.
+
+    Args:
+        channel: only those that name this channel.
+        sku: only those that name this SKU.
+        after: channel and SKU of the last one seen; empty: of every one.
+    """
+    table = sell_ahead.c
+    query = select(sell_ahead).order_by(table.channel_id, table.sku).limit(limit)
+    query = query.where(*(column == name for column, name in _named(table, channel, sku)))
+    if after is not None:
+        query = query.where(tuple_(table.channel_id, table.sku) > after)
+    return [SellAheadPolicy(**dict(key_of(row)), **row.policy) for row in await conn.execute(query)]
+
+
+async def changes_page(
+    conn: AsyncConnection, *, channel: str | None, sku: str | None, before: int | None, limit: int
+) -> list[SellAheadChange]:
+    """Return at most *limit* changes of policies, the latest first, from below number *before* on."""
+    table = sell_ahead_changes.c
+    query = select(sell_ahead_changes).order_by(table.number.desc()).limit(limit)
+    query = query.where(*(column == name for column, name in _named(table, channel, sku)))
+    if before is not None:
+        query = query.where(table.number < before)
+    return [change_of(row) for row in await conn.execute(query)]
+
+
+def _named(table: Any, channel: str | None, sku: str | None) -> list[tuple[Any, str]]:
+    return [(column, name) for column, name in ((table.channel_id, channel), (table.sku, sku)) if name is not None]

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
 from orderloom.domain.routing_policy import Eligibility, RoutingPolicy, Wave
-from orderloom.persistence.world import Channel, Group, Location, Price, Product, SellAheadPolicy, Stock, load_world
+from orderloom.domain.sell_ahead import SellAheadPolicy
+from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
 from orderloom.persistence.world import World as StoredWorld
 from orderloom.scenarios.base import seconds
 from orderloom.scenarios.case import Case

@@ -12,6 +12,7 @@ from orderloom.contracts.outside import GatewayNotice
 from orderloom.domain.fulfillment_changes import CancelLines, Hold, Merge, Move, Split
 from orderloom.domain.placing import CancelItems, FulfillmentReport, PlaceOrder, ReturnItems
 from orderloom.domain.rejections import ResetRejections
+from orderloom.inventory.selling_ahead import RemoveSellAhead, SetSellAhead
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 
@@ -44,6 +45,8 @@ def test_examples_are_valid() -> None:
     Merge.model_validate(examples.MERGE)
     CancelLines.model_validate(examples.CANCEL_LINES)
     ResetRejections.model_validate(examples.RESET_REJECTIONS)
+    SetSellAhead.model_validate(examples.SET_SELL_AHEAD)
+    RemoveSellAhead.model_validate(examples.REMOVE_SELL_AHEAD)
 
 
 def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
@@ -58,13 +61,13 @@ def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
                 commands += 1
                 assert keys[0]["required"] is True
                 assert ("202" in operation["responses"]) is (
-                    {"reservations", "locations", "stock changes"}.isdisjoint(operation["tags"])
+                    {"reservations", "locations", "selling ahead", "stock changes"}.isdisjoint(operation["tags"])
                 )
                 problem = operation["responses"]["422"]["content"]["application/problem+json"]
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
                 assert "idempotency.key_reused" in problem["examples"]
 
-    assert commands == 26
+    assert commands == 28
 
 
 def test_document_has_no_dangling_reference() -> None:

@@ -53,6 +53,21 @@ sell_ahead = Table(
     Column("policy", Document, nullable=False),  # domain.sell_ahead.SellAhead
 )
 
+sell_ahead_changes = Table(
+    "sell_ahead_changes",
+    metadata,
+    # What policies of selling ahead were before and after each change, and who made it.
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("channel_id", Id, nullable=False),
+    Column("sku", Id, nullable=False),
+    Column("before", Document),  # domain.sell_ahead.SellAhead; null: there was none
+    Column("after", Document),  # null: there is none any more
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_sell_ahead_changes_of", "sku", "channel_id", "number"),
+)
+
 flows = Table(
     "flows",
     metadata,
