@@ -16,6 +16,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
+from activities.backorders import count_ahead
 from activities.emit import emitting
 from activities.registry import Entry
 from activities.transaction import AheadFailed, Body, Call, close, command_of, preparing, running, tell
@@ -137,6 +138,7 @@ class _Course:
         if answer.search is not None:
             raise _Halt
         close(unit, call, answer)
+        await count_ahead(unit)
         done = await tell(unit, call, answer)
         self.unit = unit
         self.ahead.append(Ahead(activity=activity, key=call.key, done=done))

@@ -9,6 +9,7 @@ whole transaction is rolled back. Whoever is not done is run alone (``activities
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from activities.backorders import count_ahead
 from activities.transaction import Answer, Call, call_of, close, command_of, open_unit, order_row, tell
 from activities.unit import Services, Unit
 from orderloom.contracts.actions import ActionContract
@@ -75,6 +76,7 @@ async def _transact(
         for (unit, call, _), answer in zip(asked, answers, strict=True):
             close(unit, call, answer)
         await writes.write(conn)
+        await count_ahead(*(unit for unit, _, _ in asked))
         return {
             unit.order.id: await tell(unit, call, answer)
             for (unit, call, _), answer in zip(asked, answers, strict=True)

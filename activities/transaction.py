@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import intents
+from activities.backorders import count_ahead
 from activities.header import header_of
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
@@ -27,7 +28,6 @@ from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.journal import Locked, journaled, lock, mark_finished, read_events_again
-from orderloom.persistence.sell_ahead import change_ahead
 from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values, Writes
@@ -259,6 +259,7 @@ async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> Actio
         AheadFailed: one of them went wrong.
     """
     close(unit, call, answer)
+    await count_ahead(unit)
     done = await tell(unit, call, answer)
     go_on = unit.services.go_on
     if most and go_on is not None and not (answer.requests or answer.search or answer.failure):
@@ -283,8 +284,6 @@ def close(unit: Unit, call: Call, answer: Answer) -> None:
 
 async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     """Return what a transaction did that is closed, written or not."""
-    if any((changes := unit.sold_ahead).values()):
-        await change_ahead(await unit.connection(), unit.order.channel_id, changes)
     order, events = unit.order, [event for event, _ in unit.buffer.events]
     if not call.by_workflow:
         applied = Applied(order={}, events=events)

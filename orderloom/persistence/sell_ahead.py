@@ -36,13 +36,14 @@ _CHANGE = text(
     """
     WITH changed AS (
         SELECT b.channel_id, b.sku, c.quantity
-        FROM backorders b JOIN jsonb_to_recordset(:changes) AS c(sku text, quantity int) ON c.sku = b.sku
-        WHERE b.channel_id = :channel ORDER BY b.sku FOR UPDATE OF b
+        FROM backorders b JOIN jsonb_to_recordset(:changes) AS c(channel text, sku text, quantity int)
+            ON c.channel = b.channel_id AND c.sku = b.sku
+        ORDER BY b.channel_id, b.sku FOR UPDATE OF b
     )
     UPDATE backorders b SET quantity = b.quantity + c.quantity
     FROM changed c WHERE b.channel_id = c.channel_id AND b.sku = c.sku
     """
-).bindparams(bindparam("changes", type_=JSONB), bindparam("channel", type_=Text))
+).bindparams(bindparam("changes", type_=JSONB))
 
 
 class Ahead(NamedTuple):
@@ -71,8 +72,16 @@ async def take_ahead(conn: AsyncConnection, channel: str, asked: Mapping[str, Ah
     return {row.sku: max(0, (asked[row.sku].limit or 0) - row.quantity) for row in counted}
 
 
-async def change_ahead(conn: AsyncConnection, channel: str, changes: Mapping[str, int]) -> None:
-    """Add *changes* to what is sold ahead by SKU: less when units got stock or were cancelled."""
-    rows = [{"sku": sku, "quantity": quantity} for sku, quantity in sorted(changes.items()) if quantity]
+async def change_ahead(conn: AsyncConnection, changes: Mapping[tuple[str, str], int]) -> None:
+    """
+    Add *changes* to what is sold ahead by channel and SKU: less when units got stock or were cancelled.
+
+    One statement, which locks the counters by channel and SKU: call it once in a transaction.
+    """
+    rows = [
+        {"channel": channel, "sku": sku, "quantity": quantity}
+        for (channel, sku), quantity in sorted(changes.items())
+        if quantity
+    ]
     if rows:
-        await conn.execute(_CHANGE, {"channel": channel, "changes": rows})
+        await conn.execute(_CHANGE, {"changes": rows})

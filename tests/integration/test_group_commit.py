@@ -13,6 +13,7 @@ from activities import group_commit, registry, serving
 from activities.transaction import IdempotencyConflict
 from orderloom.contracts.messages import ActionDone, RunAction
 from orderloom.domain.errors import NotFound
+from orderloom.persistence.world import World, load_world
 
 type Run = Callable[[RunAction], Awaitable[ActionDone]]
 
@@ -192,6 +193,37 @@ async def test_a_deadlock_is_tried_again_without_a_trace(bench, reserve: Run) ->
     assert await bench.reserved() == {"all X": 4}
     assert await bench.rows("SELECT count(*) FROM reservations") == [(4,)]
     assert await bench.counters_agree()
+
+
+async def test_counters_of_backorders_are_locked_in_one_order(bench, reserve: Run) -> None:
+    """A group whose first order was sold Y ahead and whose second X asks for X first, as whoever else holds X does."""
+    await bench.load({"A": {"X": 0, "Y": 0}})
+    async with bench.engine.begin() as conn:
+        await load_world(conn, World.model_validate({"sell_ahead": [{"channel": "web", "backorder": True}]}))
+    orders = [await bench.place({sku: 1}) for sku in ("Y", "X")]
+    async with bench.engine.begin() as conn:
+        stock = [{"location": "A", "sku": sku, "on_hand": 3} for sku in ("X", "Y")]
+        await load_world(conn, World.model_validate({"stock": stock}))
+    take = text("SELECT 1 FROM backorders WHERE sku = :sku FOR UPDATE NOWAIT")
+
+    async with bench.engine.connect() as other:
+        async with _busy(bench, reserve):
+            calls = await _begun(reserve(_request(bench, order)) for order in orders)
+            await other.execute(take, {"sku": "X"})
+        await _somebody_waits(bench)
+        # The group does not hold Y while it waits for X: whoever holds X gets it.
+        await other.execute(take, {"sku": "Y"})
+        await other.commit()
+    answers = await asyncio.gather(*calls)
+
+    assert [answer.output["outcome"] for answer in answers] == ["reserved", "reserved"]
+    assert await bench.rows("SELECT sku, quantity FROM backorders ORDER BY sku") == [("X", 0), ("Y", 0)]
+
+
+async def _somebody_waits(bench) -> None:
+    """Return when a transaction waits for a row that another one has."""
+    while not await bench.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110  # a row tells
+        await asyncio.sleep(0)
 
 
 class _Deadlock(Exception):
