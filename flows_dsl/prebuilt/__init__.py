@@ -1,6 +1,7 @@
 """The flows that ship: files that a platform team copies and changes."""
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 
 from flows_dsl.findings import FlowRefused
@@ -42,9 +43,10 @@ def text(name: str) -> str:
     return files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
+@cache
 def document(name: str) -> FlowDocument:
     """
-    Return the flow *name*.
+    Return the flow *name*; it is read once per process.
 
     Raises:
         NotFound: no such flow ships.
