@@ -33,15 +33,21 @@ _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 * 1024**3:
     tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
 
-# Workflows run in Temporal's sandbox in all tests: it catches what would break a replay.
-os.environ["ORDERLOOM_SANDBOX"] = "true"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this suite."""
     parser.addoption(
         "--cache", type=int, default=500, help="Workflow cache of the tests' workers; 0 replays every workflow task."
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Run workflows in Temporal's sandbox, which catches what would break a replay, or have every task replayed.
+
+    Without a cache they run as in production: the sandbox would be made anew for every task.
+    """
+    os.environ["ORDERLOOM_SANDBOX"] = "true" if config.getoption("--cache") else "false"
 
 
 @pytest.fixture(scope="session")
