@@ -69,7 +69,7 @@ def _seen() -> Iterator[list[dict[str, Any]]]:
     """Run a server on loopback; return what it is asked, after the port."""
     _Handler.seen = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     _Handler.seen.append({"port": server.server_port})
     yield _Handler.seen

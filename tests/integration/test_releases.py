@@ -1,8 +1,6 @@
 """Releases of channels: what is in force, its history, and what was published for it."""
 
-import asyncio
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from orderloom.persistence.releases import NothingBefore, activate, rollback
 from orderloom.persistence.world import Channel, World, load_world
 from orderloom.readmodels.catalog import channel_in_force
 from orderloom.readmodels.releases import ReleaseAmbiguous, full_hash, history, release_view, sources_of, written_for
+from tests.command import orderloom
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GREET = """\
@@ -182,14 +181,9 @@ async def test_the_commands_work_on_a_database(engine: AsyncEngine, database_url
     (tmp_path / "wrong.yaml").write_text(GREET.replace("set: {a: 1}", "call: find-rotes"))
 
     async def flows(*words: str) -> tuple[int | None, str]:
-        code = "import sys; sys.argv[0] = 'orderloom'; from orderloom.cli import main; main()"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, "flows", *words,
-            env={"DATABASE_URL": database_url, "ORDERLOOM_KEYS_URL": database_url, "PYTHONPATH": ":".join(sys.path)},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        out, _ = await process.communicate()
-        return process.returncode, out.decode().strip()
+        environment = {"DATABASE_URL": database_url, "ORDERLOOM_KEYS_URL": database_url}
+        status, out = await orderloom("flows", *words, **environment)
+        return status, out.strip()
 
     refused = await flows("publish", str(tmp_path))
     async with engine.connect() as conn:

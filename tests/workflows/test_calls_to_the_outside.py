@@ -50,7 +50,7 @@ def _service() -> Iterator[ThreadingHTTPServer]:
     """Run a service on loopback."""
     _Handler.seen = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()

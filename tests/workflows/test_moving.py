@@ -1,8 +1,6 @@
 """Moving orders to another release, on real Temporal: places kept, nothing done twice, refusals that change nothing."""
 
-import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +18,7 @@ from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.releases import activate
 from orderloom.persistence.tables.orders import orders
 from orderloom.stack import Stack
+from tests.command import orderloom
 from tests.workflows.shop import BROKEN, OPENED, WATCH, Shop, flow
 
 MOVED = WATCH.replace("version: 1.0.0", "version: 1.1.0").replace(
@@ -249,13 +248,8 @@ async def test_an_order_keeps_its_release_over_runs_and_restarts(
 
 async def migrate(shop: Shop, *words: str) -> tuple[int | None, list[Any]]:
     """Run the command, and return its exit status and what it printed."""
-    code = "import sys; sys.argv[0] = 'orderloom'; from orderloom.cli import main; main()"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, "flows", "migrate", *words, "--format", "json", "--api", shop.stack.api_url,
-        env={"PYTHONPATH": ":".join(sys.path)}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    return process.returncode, [json.loads(line) for line in out.decode().splitlines()]
+    status, out = await orderloom("flows", "migrate", *words, "--format", "json", "--api", shop.stack.api_url)
+    return status, [json.loads(line) for line in out.splitlines()]
 
 
 async def test_the_command_moves_what_is_meant_and_may_be_repeated(shop: Shop) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from orderloom.persistence.world import Group, Location, Stock, World, load_worl
 from orderloom.readmodels.attempts import past_attempts, policy_of
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.stack import Stack
+from tests.command import orderloom
 from tests.workflows.shop import Shop, order_body
 from tests.workflows.states import state
 
@@ -164,15 +164,8 @@ async def test_what_cannot_be_previewed_is_refused(shop: Shop) -> None:
 
 async def _shadow(shop: Shop, *words: str) -> tuple[int | None, str]:
     """Run ``orderloom policies shadow`` and return its exit status and stdout."""
-    code = "import sys; sys.argv[0] = 'orderloom'; from orderloom.cli import main; main()"
     url = shop.stack.settings.database_url or ""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, "policies", "shadow", *words,
-        env={"DATABASE_URL": url, "PYTHONPATH": ":".join(sys.path), "COLUMNS": "160"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    return process.returncode, out.decode()
+    return await orderloom("policies", "shadow", *words, DATABASE_URL=url, COLUMNS="160")
 
 
 async def test_a_draft_is_tried_on_what_attempts_saw(shop: Shop, tmp_path: Path) -> None:

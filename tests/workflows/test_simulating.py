@@ -1,8 +1,6 @@
 """Simulating past orders: what real orders recorded runs through other flows, and nothing is touched."""
 
-import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from flows_dsl import prebuilt
 from flows_dsl.compiled import CompiledFlow
 from flows_dsl.compiler import compile_flow
 from orderloom.cli.flows.simulate import Simulator
+from tests.command import orderloom
 from tests.workflows.shop import BROKEN, WATCH, Shop, flow
 
 
@@ -74,14 +73,8 @@ async def past_orders(shop: Shop) -> tuple[str, str, str]:
 
 async def simulate(database_url: str, *words: str) -> tuple[int | None, list[Any]]:
     """Run the command, and return its exit status and what it printed."""
-    code = "import sys; sys.argv[0] = 'orderloom'; from orderloom.cli import main; main()"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, "flows", "simulate", *words, "--format", "json",
-        env={"DATABASE_URL": database_url, "PYTHONPATH": ":".join(sys.path)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    return process.returncode, [json.loads(line) for line in out.decode().splitlines()]
+    status, out = await orderloom("flows", "simulate", *words, "--format", "json", DATABASE_URL=database_url)
+    return status, [json.loads(line) for line in out.splitlines()]
 
 
 async def test_past_orders_are_simulated_and_nothing_is_touched(shop: Shop, database_url: str, tmp_path: Path) -> None:
