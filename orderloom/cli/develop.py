@@ -72,6 +72,9 @@ def check() -> None:
 def run_tests(
     *pytest: Annotated[str, Parameter(allow_leading_hyphen=True)],
     cache: Annotated[int | None, Parameter(help="Workflow cache size of the tests' workers.")] = None,
+    checked: Annotated[
+        bool, Parameter(help="Leave out what `check` runs, which has just been run.", negative="")
+    ] = False,
 ) -> None:
     """
     Run the whole test suite with its own servers, then the workflow and scenario tests with the cache at 0.
@@ -79,12 +82,17 @@ def run_tests(
     With --cache only the workflow and scenario tests run, with that cache. Other arguments go to pytest.
     """
     if cache is not None:
-        sys.exit(_pytest([f"tests/{name}" for name in UNCACHED], "--cache", str(cache), *pytest))
+        sys.exit(_pytest(_folders(UNCACHED), "--cache", str(cache), *pytest))
     if pytest:
         sys.exit(_pytest([], *pytest))
-    whole = _pytest(["tests"])
-    uncached = _pytest([f"tests/{name}" for name in UNCACHED], "--cache", "0")
+    left_out = FAST if checked else ()
+    whole = _pytest(["tests"], *(f"--ignore={folder}" for folder in _folders(left_out)))
+    uncached = _pytest(_folders(UNCACHED), "--cache", "0")
     sys.exit(whole or uncached)
+
+
+def _folders(names: Sequence[str]) -> list[str]:
+    return [f"tests/{name}" for name in names]
 
 
 def _pytest(folders: Sequence[str], *arguments: str) -> int:
