@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from activities.awaiting import held_for, take_capacity, use
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
-from activities.unit import Unit
+from activities.unit import Fact, Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import CreateFulfillmentOrders, FulfillmentOrdersCreated
 from orderloom.domain import ids
@@ -108,6 +108,35 @@ _ANSWER = text(
 """An attempt's answer, the traits of its locations that take only so much a day, and whether stock is held for it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a routing attempt found."""
+
+    attempt: int
+    routing: Routing
+    limited: Mapping[str, LocationTraits]
+    """Those of its locations, if not more, that take only so much a day."""
+    proposed: bool = False
+    """Stock may be held for the order until it answers."""
+
+
+JUST_FOUND = Fact[Found]()
+"""The attempt that the transaction has made."""
+
+
+async def _found(unit: Unit, attempt: int) -> Found | None:
+    known = unit.recall(JUST_FOUND)
+    if known is not None and known.attempt == attempt:
+        return known
+    stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).one_or_none()
+    if stored is None:
+        return None
+    traits: dict[str, JsonObject] = stored.limited or {}
+    limited = {location: LocationTraits.model_validate(each) for location, each in traits.items()}
+    routing = Routing.model_validate(stored.answer)
+    return Found(attempt=attempt, routing=routing, limited=limited, proposed=stored.proposed)
+
+
 async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[tuple[RoutedPart, ...], dict[str, date], bool]:
     """
     Return the parts that go out by the attempt, if what waits is still what it saw.
@@ -115,21 +144,17 @@ async def _routed(unit: Unit, attempt: int, waiting: Waiting) -> tuple[tuple[Rou
     With them comes, by location with a capacity, the day that the work belongs to, none if the policy counts none;
     and whether stock is held for the order until it answers.
     """
-    stored = (await unit.read(_ANSWER, {"of_order": unit.order.id, "of_number": attempt})).one_or_none()
-    routing = None if stored is None else Routing.model_validate(stored.answer)
-    if stored is None or routing is None or not routing.carried_out:
+    found = await _found(unit, attempt)
+    if found is None or not found.routing.carried_out:
         raise OrderMoved(f"routing attempt {attempt} of order {unit.order.id} has no route", attempt=attempt)
     seen: Counter[tuple[str, str]] = Counter()
-    for part in routing.parts:
+    for part in found.routing.parts:
         seen.update({(part.delivery_group, sku): quantity for sku, quantity in part.demand.items()})
     if seen != waiting.by_group:
         raise OrderMoved(f"order {unit.order.id} has changed since routing attempt {attempt}", attempt=attempt)
-    limited: dict[str, JsonObject] | None = stored.limited
-    counted = limited if limited and unit.order.policy.routing.eligible.capacity else {}
-    days = {
-        location: business_day(LocationTraits.model_validate(traits), unit.now) for location, traits in counted.items()
-    }
-    return routing.carried_out, days, bool(stored.proposed)
+    counted = unit.order.policy.routing.eligible.capacity
+    days = {location: business_day(traits, unit.now) for location, traits in found.limited.items() if counted}
+    return found.routing.carried_out, days, found.proposed
 
 
 def _sliced(waiting: Waiting, parts: Iterable[RoutedPart]) -> list[Slice]:

@@ -9,6 +9,7 @@ from activities.intents import IntentDraft, call_intents, order_intents
 from activities.payments import ask, done_amount
 from activities.registry import implements, prepares, settles
 from activities.reservations import by_line
+from activities.scheduling import end
 from activities.unit import Unit
 from orderloom.contracts import undoing
 from orderloom.contracts.outside import GatewayOperation, GatewayRequest, Outcome
@@ -46,8 +47,7 @@ async def withdraw_routing(unit: Unit, command: ForSchedule) -> Count:
     if planned is None:
         return Count(count=0)
     unit.journal("routing.withdrawn", {"schedule": command.schedule})
-    key = {"order_id": unit.order.id, "number": command.schedule}
-    unit.change(routing_schedules, key, {"status": "abandoned", "ended_at": unit.now})
+    end(unit, command.schedule, "abandoned", unit.now)
     return Count(count=1)
 
 

@@ -5,20 +5,20 @@ Intents towards gateways: written before a gateway is asked, settled by whicheve
 that transition and nowhere else, so a repeated, late or early answer moves nothing (reference 6m).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Text, any_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Row, bindparam, func, select
 
-from activities.unit import Unit
+from activities.unit import Fact, Unit
 from orderloom.contracts.outside import GatewayNotice, GatewayOperation, GatewayOutcome, GatewayRequest, Outcome
 from orderloom.domain import ids
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.model import JsonObject
 from orderloom.gateways.account import ACCOUNT, settle_on_account
 from orderloom.persistence.tables.payments import payment_intents, payments
+from orderloom.persistence.writes import Values
 
 GIVEN = "given"
 """Code of a capture that the channel made before the order was placed: nobody was asked for it."""
@@ -59,9 +59,28 @@ class Intent:
     reference: str | None
     capture_ref: str | None
     code: str | None
+    action_key: str
     gateway: str
     token: str | None
     authorization_ref: str | None
+
+
+class _Method(NamedTuple):
+    """What a gateway knows a payment by."""
+
+    gateway: str
+    token: str | None
+    authorization_ref: str | None
+
+
+class _Asked(NamedTuple):
+    """What gateways were asked for an order, in the order of writing, and its payments."""
+
+    methods: Mapping[str, _Method]
+    intents: tuple[Intent, ...]
+
+
+_ASKED = Fact[_Asked]()
 
 
 async def write_intents(unit: Unit, drafts: Sequence[IntentDraft]) -> list[GatewayRequest]:
@@ -70,28 +89,47 @@ async def write_intents(unit: Unit, drafts: Sequence[IntentDraft]) -> list[Gatew
 
     Intents on account are settled at once: our own books are their gateway, and nobody is asked.
     """
-    first = await unit.next_number(payment_intents)
-    rows = [
-        {
-            "id": ids.intent_id(unit.order.id, number),
-            "order_id": unit.order.id,
-            "payment_id": draft.payment_id,
-            "operation": draft.operation.value,
-            "amount": draft.amount,
-            "document_id": draft.document_id,
-            "action_key": unit.key,
-            "outcome": Outcome.REQUESTED.value,
-            "capture_ref": draft.capture_ref,
-            "created_at": unit.now,
-        }
-        for number, draft in enumerate(drafts, start=first)
+    methods, known = await _asked(unit)
+    written = [
+        _intent(unit, number, draft, methods[draft.payment_id]) for number, draft in enumerate(drafts, len(known) + 1)
     ]
-    unit.enter(payment_intents, *rows)
-    written = await intents_of(unit, [str(row["id"]) for row in rows])
+    unit.enter(payment_intents, *(_row(unit, intent) for intent in written))
+    unit.remember(_ASKED, _Asked(methods, (*known, *written)))
     for intent in written:
         if intent.gateway == ACCOUNT:
             _transition(unit, intent, settle_on_account(intent.id))
     return [_request(unit, intent, asked=False) for intent in written if intent.gateway != ACCOUNT]
+
+
+def _intent(unit: Unit, number: int, draft: IntentDraft, method: _Method) -> Intent:
+    return Intent(
+        id=ids.intent_id(unit.order.id, number),
+        payment_id=draft.payment_id,
+        operation=draft.operation,
+        amount=draft.amount,
+        document_id=draft.document_id,
+        outcome=Outcome.REQUESTED,
+        reference=None,
+        capture_ref=draft.capture_ref,
+        code=None,
+        action_key=unit.key,
+        **method._asdict(),
+    )
+
+
+def _row(unit: Unit, intent: Intent) -> Values:
+    return {
+        "id": intent.id,
+        "order_id": unit.order.id,
+        "payment_id": intent.payment_id,
+        "operation": intent.operation.value,
+        "amount": intent.amount,
+        "document_id": intent.document_id,
+        "action_key": intent.action_key,
+        "outcome": intent.outcome.value,
+        "capture_ref": intent.capture_ref,
+        "created_at": unit.now,
+    }
 
 
 async def settle(unit: Unit, outcomes: Sequence[GatewayOutcome]) -> list[GatewayRequest]:
@@ -118,12 +156,10 @@ async def settle_from_webhook(unit: Unit, body: JsonObject) -> None:
 
 async def record_outcome(unit: Unit, outcome: GatewayOutcome) -> None:
     """Apply one outcome to its intent; one that contradicts what is settled is journaled and changes nothing."""
-    found = await intents_of(unit, [outcome.intent_id])
-    if not found:
+    intent = next((intent for intent in await _intents(unit) if intent.id == outcome.intent_id), None)
+    if intent is None:
         _journal_unexpected(unit, outcome, "intent_unknown")
-        return
-    [intent] = found
-    if intent.outcome not in _FINAL:
+    elif intent.outcome not in _FINAL:
         _transition(unit, intent, outcome)
     elif outcome.outcome not in {Outcome.UNKNOWN, intent.outcome}:
         _journal_unexpected(unit, outcome, f"intent_{intent.outcome}")
@@ -152,70 +188,75 @@ def record_given_capture(unit: Unit, number: int, payment_id: str, reference: st
             "settled_at": unit.now,
         },
     )
+    unit.forget(_ASKED)
     unit.post(Posting(debit=Account.GATEWAY, credit=Account.CAPTURED, amount=amount, payment_id=payment_id))
 
 
 _columns = payment_intents.c
-_SELECTED = (
+_OF_ORDER = (
     select(
         _columns.id,
         _columns.payment_id,
         _columns.operation,
         _columns.amount,
         _columns.document_id,
+        _columns.action_key,
         _columns.outcome,
         _columns.reference,
         _columns.capture_ref,
         _columns.code,
+        payments.c.id.label("payment"),
         payments.c.gateway,
         payments.c.token,
         payments.c.authorization_ref,
     )
-    .join(payments, payments.c.id == _columns.payment_id)
-    .where(_columns.order_id == bindparam("of_order"))
+    .select_from(payments)
+    .outerjoin(payment_intents, payments.c.id == _columns.payment_id)
+    .where(payments.c.order_id == bindparam("of_order"))
     .order_by(func.length(_columns.id), _columns.id)
 )
-_OF_ACTION = _SELECTED.where(_columns.action_key == bindparam("action_key"))
-_OF_CALL = _SELECTED.where(
-    or_(_columns.action_key == bindparam("call"), func.starts_with(_columns.action_key, bindparam("attempts")))
-)
-_OF_OPERATION = _SELECTED.where(_columns.operation == bindparam("operation"))
-_OF_IDS = _SELECTED.where(_columns.id == any_(bindparam("ids", type_=ARRAY(Text))))
 
 
 async def action_intents(unit: Unit) -> list[Intent]:
     """Return the intents that this action's prepare phase wrote, in the order of their writing."""
-    return await _read(unit, _OF_ACTION, action_key=unit.key)
+    return [intent for intent in await _intents(unit) if intent.action_key == unit.key]
 
 
 async def call_intents(unit: Unit, call: str) -> list[Intent]:
     """Return the intents that any attempt of the call with this key wrote, in the order of their writing."""
-    return await _read(unit, _OF_CALL, call=call, attempts=f"{call}!")
+    return [
+        intent
+        for intent in await _intents(unit)
+        if intent.action_key == call or intent.action_key.startswith(f"{call}!")
+    ]
 
 
 async def order_intents(unit: Unit, operation: GatewayOperation) -> list[Intent]:
     """Return all of the order's intents of one operation, in the order of their writing."""
-    return await _read(unit, _OF_OPERATION, operation=operation.value)
+    return [intent for intent in await _intents(unit) if intent.operation is operation]
 
 
-async def intents_of(unit: Unit, intent_ids: Sequence[str]) -> list[Intent]:
-    """Return the order's intents with these ids, in the order of their writing."""
-    return await _read(unit, _OF_IDS, ids=list(intent_ids))
+async def _intents(unit: Unit) -> tuple[Intent, ...]:
+    return (await _asked(unit)).intents
+
+
+async def _asked(unit: Unit) -> _Asked:
+    known = unit.recall(_ASKED)
+    if known is None:
+        rows = (await unit.read(_OF_ORDER, {"of_order": unit.order.id})).all()
+        methods = {row.payment: _Method(row.gateway, row.token, row.authorization_ref) for row in rows}
+        known = _Asked(methods, tuple(_read(row) for row in rows if row.id is not None))
+        unit.remember(_ASKED, known)
+    return known
 
 
 def _transition(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> None:
     final = outcome.outcome in _FINAL
-    unit.change(
-        payment_intents,
-        {"id": intent.id},
-        {
-            "outcome": outcome.outcome.value,
-            # A gateway that gives no id of its own knows what it did by our intent's.
-            "reference": (outcome.reference or intent.id) if outcome.outcome is Outcome.SUCCEEDED else None,
-            "code": outcome.code,
-            "settled_at": unit.now if final else None,
-        },
-    )
+    # A gateway that gives no id of its own knows what it did by our intent's.
+    reference = (outcome.reference or intent.id) if outcome.outcome is Outcome.SUCCEEDED else None
+    told: Values = {"outcome": outcome.outcome.value, "reference": reference, "code": outcome.code}
+    unit.change(payment_intents, {"id": intent.id}, {**told, "settled_at": unit.now if final else None})
+    _remember(unit, replace(intent, outcome=outcome.outcome, reference=reference, code=outcome.code))
     if not final:
         return
     facts: JsonObject = {"payment": intent.payment_id, "amount": intent.amount, "intent": intent.id}
@@ -227,6 +268,14 @@ def _transition(unit: Unit, intent: Intent, outcome: GatewayOutcome) -> None:
     if intent.operation is GatewayOperation.AUTHORIZE:
         kept = {"authorization_ref": outcome.reference, "expires_at": outcome.expires_at}
         unit.change(payments, {"id": intent.payment_id}, kept)
+        unit.forget(_ASKED)
+
+
+def _remember(unit: Unit, intent: Intent) -> None:
+    known = unit.recall(_ASKED)
+    if known is not None:
+        intents = tuple(intent if each.id == intent.id else each for each in known.intents)
+        unit.remember(_ASKED, known._replace(intents=intents))
 
 
 def _post(unit: Unit, intent: Intent) -> None:
@@ -286,21 +335,19 @@ def _request(unit: Unit, intent: Intent, *, asked: bool) -> GatewayRequest:
     )
 
 
-async def _read(unit: Unit, query: Select[*tuple[Any, ...]], **values: Any) -> list[Intent]:
-    return [
-        Intent(
-            id=row.id,
-            payment_id=row.payment_id,
-            operation=GatewayOperation(row.operation),
-            amount=row.amount,
-            document_id=row.document_id,
-            outcome=Outcome(row.outcome),
-            reference=row.reference,
-            capture_ref=row.capture_ref,
-            code=row.code,
-            gateway=row.gateway,
-            token=row.token,
-            authorization_ref=row.authorization_ref,
-        )
-        for row in await unit.read(query, {"of_order": unit.order.id, **values})
-    ]
+def _read(row: Row[*tuple[Any, ...]]) -> Intent:
+    return Intent(
+        id=row.id,
+        payment_id=row.payment_id,
+        operation=GatewayOperation(row.operation),
+        amount=row.amount,
+        document_id=row.document_id,
+        outcome=Outcome(row.outcome),
+        reference=row.reference,
+        capture_ref=row.capture_ref,
+        code=row.code,
+        action_key=row.action_key,
+        gateway=row.gateway,
+        token=row.token,
+        authorization_ref=row.authorization_ref,
+    )

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import bindparam, select
 
+from activities.fulfillment import required_fulfillment_order
 from activities.registry import implements
-from activities.unit import Unit
+from activities.unit import Fact, Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import CreditMemoCreated, ForChangeOrder, ForFulfillmentOrder, InvoiceCreated
 from orderloom.domain import ids
@@ -14,7 +15,6 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.invoicing import AlreadyInvoiced
 from orderloom.domain.units import Pool, UnitState
-from orderloom.persistence.tables.fulfillment import fulfillment_orders
 from orderloom.persistence.tables.orders import change_order_lines, change_orders
 from orderloom.persistence.tables.payments import credit_memo_lines, credit_memos, invoice_lines, invoices
 
@@ -32,14 +32,19 @@ _BILLABLE = (UnitState.ALLOCATED, UnitState.FULFILLED, UnitState.RETURN_INITIATE
 """What went out is invoiced in full even if it came back before its invoice: the credit memo gives it back."""
 
 
+JUST_INVOICED = Fact[InvoiceCreated]()
+"""The last invoice that the transaction has made; it is not voided."""
+
+
 @implements(actions.create_invoice)
 async def create_invoice(unit: Unit, command: ForFulfillmentOrder) -> InvoiceCreated:
     """Invoice a fulfillment order's units, charges included, at their share of the order's amounts."""
-    await _refuse_second_invoice(unit, command.fulfillment_order)
     billed = _by_line(
         pool for pool in await unit.pools(*_BILLABLE) if pool.account.fulfillment_order == command.fulfillment_order
     )
-    number = await unit.next_number(invoices)
+    number = 1 + await _invoiced_before(unit, command.fulfillment_order)
+    if not billed:
+        await required_fulfillment_order(unit, command.fulfillment_order)
     invoice = ids.invoice_id(unit.order.id, number)
     amount, tax = _totals(billed)
     unit.journal("invoice.created", {"invoice": invoice, "total": amount + tax})
@@ -47,7 +52,9 @@ async def create_invoice(unit: Unit, command: ForFulfillmentOrder) -> InvoiceCre
     unit.enter(invoices, {**row, "fulfillment_order_id": command.fulfillment_order, "created_at": unit.now})
     unit.enter(invoice_lines, *({"invoice_id": invoice, **line._asdict()} for line in billed))
     unit.post(Posting(debit=Account.ORDERED, credit=Account.INVOICED, amount=amount + tax, document_id=invoice))
-    return InvoiceCreated(invoice=invoice, total=amount + tax)
+    created = InvoiceCreated(invoice=invoice, total=amount + tax)
+    unit.remember(JUST_INVOICED, created)
+    return created
 
 
 @implements(actions.create_credit_memo)
@@ -67,24 +74,24 @@ async def create_credit_memo(unit: Unit, command: ForChangeOrder) -> CreditMemoC
     return CreditMemoCreated(credit_memo=memo, total=amount + tax)
 
 
-_INVOICED = (
-    select(fulfillment_orders.c.id, invoices.c.id.label("invoice"))
-    .outerjoin(
-        invoices,
-        and_(invoices.c.fulfillment_order_id == fulfillment_orders.c.id, invoices.c.voided_at.is_(None)),
-    )
-    .where(fulfillment_orders.c.id == bindparam("of_id"), fulfillment_orders.c.order_id == bindparam("of_order"))
+_INVOICES = select(invoices.c.id, invoices.c.fulfillment_order_id, invoices.c.voided_at).where(
+    invoices.c.order_id == bindparam("of_order")
 )
 
 
-async def _refuse_second_invoice(unit: Unit, fulfillment_order: str) -> None:
-    found = (await unit.read(_INVOICED, {"of_id": fulfillment_order, "of_order": unit.order.id})).one_or_none()
-    if found is None:
-        detail = f"order {unit.order.id} has no fulfillment order {fulfillment_order}"
-        raise NotFound(detail, fulfillment_order=fulfillment_order)
-    if found.invoice is not None:
-        detail = f"fulfillment order {fulfillment_order} has invoice {found.invoice}"
-        raise AlreadyInvoiced(detail, fulfillment_order=fulfillment_order, invoice=found.invoice)
+async def _invoiced_before(unit: Unit, fulfillment_order: str) -> int:
+    """
+    Return how many invoices the order has; none of them is a fulfillment order's, unless voided.
+
+    Raises:
+        AlreadyInvoiced: one is.
+    """
+    rows = (await unit.read(_INVOICES, {"of_order": unit.order.id})).all()
+    for row in rows:
+        if row.fulfillment_order_id == fulfillment_order and row.voided_at is None:
+            detail = f"fulfillment order {fulfillment_order} has invoice {row.id}"
+            raise AlreadyInvoiced(detail, fulfillment_order=fulfillment_order, invoice=row.id)
+    return len(rows)
 
 
 def _by_line(pools: Iterable[Pool]) -> list[DocumentLine]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, select
 
 from activities.intents import IntentDraft, action_intents, order_intents, write_intents
+from activities.invoicing import JUST_INVOICED
 from activities.registry import prepares, settles
 from activities.unit import Unit
 from orderloom.contracts import actions
@@ -147,6 +148,9 @@ _TOTAL = select(invoices.c.amount + invoices.c.tax).where(
 
 
 async def _invoice_total(unit: Unit, invoice: str) -> int:
+    known = unit.recall(JUST_INVOICED)
+    if known is not None and known.invoice == invoice:
+        return known.total
     total = (await unit.read(_TOTAL, {"of_id": invoice, "of_order": unit.order.id})).scalar_one_or_none()
     if total is None:
         raise NotFound(f"order {unit.order.id} has no invoice {invoice}", invoice=invoice)

@@ -25,10 +25,12 @@ from orderloom.domain.pickups import check_pickups
 from orderloom.domain.placing import DeliveryGroup, PlaceOrder, PlacePayment, check_order
 from orderloom.domain.pricing import price
 from orderloom.domain.sell_ahead import SellAhead
+from orderloom.domain.units import UnitState
 from orderloom.gateways.account import ACCOUNT
 from orderloom.persistence.intake import OrderExists
 from orderloom.persistence.people import find_person, person_row, recipient_rows
 from orderloom.persistence.sell_ahead import IN_FORCE
+from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.orders import delivery_groups, order_lines, orders
 from orderloom.persistence.tables.payments import payments
 from orderloom.persistence.tables.persons import persons, recipients
@@ -70,13 +72,16 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
     )
     lines = promised.lines
     row = _order_row(order, policy, call.context, person)
-    unit = open_unit(services, conn, row, call)
+    unit = open_unit(services, conn, row, call, standing=Standing.of_new_order())
+    unit.preload(list(lines), [])
     unit.contended = bool(promised.reserved) or any(line.sold_ahead for line in lines)
     arrival.enter(unit, {"channel": order.channel, "external_id": order.external_id})
     _enter_order(unit, order, lines)
     await _enter_person(unit, order)
     moved = movements(lines, promised.reserved, policy.location_group)
     await unit.move_units(moved)
+    # What is sold ahead of it has been counted with the promise.
+    unit.preload(list(lines), await unit.pools(*UnitState))
     enter_reserved(unit, lines, moved)
     if (total := sum(line.total for line in lines)) > 0:
         unit.post(Posting(debit=Account.CUSTOMER, credit=Account.ORDERED, amount=total))

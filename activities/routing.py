@@ -1,5 +1,6 @@
 """Routing: what an attempt finds."""
 
+from activities.allocating import JUST_FOUND, Found
 from activities.awaiting import found_by_wave, give_back, held_for, stop_waiting, wait_for_stock
 from activities.registry import implements
 from activities.scheduling import end, may_retry, note_attempt, require_planned
@@ -39,6 +40,9 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)
+    if not (schedule.proposed or schedule.waits):
+        capacities = {each.id: each.traits for each in situation.locations if each.traits.capacity is not None}
+        unit.remember(JUST_FOUND, Found(attempt=attempt, routing=routing, limited=capacities))
     wave = schedule.wave if found else None
     made: JsonObject = {"attempt": attempt, "outcome": routing.outcome.value}
     note_attempt(unit, schedule, made if wave is None else {**made, "wave": wave})

@@ -11,7 +11,7 @@ from activities.awaiting import stop_waiting
 from activities.header import duration
 from activities.registry import implements
 from activities.reservations import release_open
-from activities.unit import Unit
+from activities.unit import Fact, Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import AbandonRouting, Released, RoutingScheduled, ScheduleRouting
 from orderloom.domain.errors import NotFound
@@ -38,7 +38,9 @@ _STANDING = (
              AND NOT jsonb_exists(j.data, 'woken')
              AND j.seq > COALESCE(
                  (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)) AS failed,
-        EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = :order_id AND l.release_at > :now) AS preordered
+        EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = :order_id AND l.release_at > :now) AS preordered,
+        EXISTS (SELECT 1 FROM proposals h WHERE h.order_id = :order_id AND h.status = 'open') AS proposed,
+        EXISTS (SELECT 1 FROM stock_waits w WHERE w.order_id = :order_id) AS waits
     FROM (SELECT 1) one
     LEFT JOIN routing_schedules p ON p.order_id = :order_id AND p.status = 'scheduled'
     """
@@ -74,6 +76,8 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
     row = {"order_id": unit.order.id, "number": number, "status": "scheduled", "reason": command.reason}
     pooled = in_pool(unit.order.policy.routing, due)
     unit.enter(routing_schedules, {**row, "scheduled_at": due, **pooled})
+    if not (standing.proposed or standing.waits):
+        unit.remember(_JUST_PLANNED, (number, Planned(status="scheduled", scheduled_at=due)))
     return _scheduled(number, pooled["wave_by"] + PATIENCE if pooled else due, unit.now)
 
 
@@ -139,17 +143,24 @@ class Planned:
 
     status: str
     scheduled_at: datetime
-    ended_at: datetime | None
-    proposed: bool
+    ended_at: datetime | None = None
+    proposed: bool = False
     """Stock is held for the order until it answers."""
-    wave: int | None
+    wave: int | None = None
     """The wave that holds it."""
-    waits: bool
+    waits: bool = False
     """The order stands in the queue for stock."""
+
+
+_JUST_PLANNED = Fact[tuple[int, Planned]]()
+"""A schedule that the transaction has made and nothing has happened to, with its number."""
 
 
 async def planned(unit: Unit, number: int) -> Planned | None:
     """Return a routing schedule of the order, or None."""
+    known = unit.recall(_JUST_PLANNED)
+    if known is not None and known[0] == number:
+        return known[1]
     row = (await unit.read(_PLANNED, {"order_id": unit.order.id, "number": number})).one_or_none()
     if row is None:
         return None
@@ -199,6 +210,7 @@ async def may_retry(unit: Unit) -> bool:
 
 def end(unit: Unit, number: int, status: str, at: datetime) -> None:
     """Give a routing schedule its last status."""
+    unit.forget(_JUST_PLANNED)
     unit.change(routing_schedules, {"order_id": unit.order.id, "number": number}, {"status": status, "ended_at": at})
 
 

@@ -25,7 +25,7 @@ from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.order import Line
 from orderloom.domain.sell_ahead import backordered
 from orderloom.domain.units import Movement, Pool, UnitState, apply
-from orderloom.persistence.ledgers import movement_rows, posting_rows, read_lines_and_pools
+from orderloom.persistence.ledgers import LINES_AND_POOLS, movement_rows, posting_rows, read_lines_and_pools
 from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.fulfillment import fulfillment_orders
 from orderloom.persistence.tables.intake import intake
@@ -33,10 +33,18 @@ from orderloom.persistence.tables.ledgers import money_entries, unit_entries
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.payments import payment_intents, payments
 from orderloom.persistence.vault import Vault
-from orderloom.persistence.writes import Values, Writes
+from orderloom.persistence.writes import Values, Writes, tables_in
 
 _SUMMED = frozenset({fulfillment_orders, payment_intents, payments, process_exceptions})
 """Tables that the order's sums are made of beside the ledgers."""
+
+
+class Fact[T]:
+    """
+    Something that a transaction has read or written and remembers, so that what follows in it need not read it again.
+
+    What is remembered is not changed: whoever changes what it tells remembers it anew, or forgets it.
+    """
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Unit:
     """
     One transaction on one order, under the lock of its row.
 
-    What it enters and changes is written behind: when something is read after it, or when the transaction closes.
+    What it enters and changes is written behind: when a table is read that it concerns, or when the transaction closes.
     Actions therefore read first and write last, and most cost one statement of writing.
     """
 
@@ -106,6 +114,7 @@ class Unit:
         standing: Standing | None = None,
         writes: Writes | None = None,
         ledger: tuple[list[Line], list[Pool]] | None = None,
+        facts: dict[Fact[Any], Any] | None = None,
     ) -> None:
         """
         Take an open transaction that has locked the row of *order*, and how it stands if that is known.
@@ -126,6 +135,7 @@ class Unit:
         self._writes = Writes() if writes is None else writes
         self._savepoints: list[_Savepoint] = []
         self._ledger = self._found = ledger
+        self._facts = {} if facts is None else facts
         self.contended = False
         """Whether it holds rows that other orders want: it is to come to its end."""
 
@@ -144,6 +154,7 @@ class Unit:
             standing=self._standing,
             writes=self._writes,
             ledger=self._ledger,
+            facts=self._facts,
         )
         following.contended = self.contended
         return following
@@ -173,7 +184,8 @@ class Unit:
 
     def enter(self, table: Table, *rows: Values) -> None:
         """Enter *rows* into *table*."""
-        self._outdate(table)
+        if self._standing is not None:
+            self._standing.enter(table, rows)
         self._writes.enter(table, rows)
 
     def enter_or_change(self, table: Table, row: Values, columns: Sequence[str]) -> None:
@@ -186,13 +198,21 @@ class Unit:
 
     def change(self, table: Table, key: Values, values: Values, *, exact: bool = True) -> None:
         """Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none."""
-        self._outdate(table)
+        if table in _SUMMED and self._standing is not None and not self._standing.change(table, key["id"], values):
+            self._standing = None
         self._writes.change(table, key, values, exact=exact)
 
-    def _outdate(self, table: Table) -> None:
-        """Let the sums be read anew when a table changes that they are made of."""
-        if table in _SUMMED:
-            self._standing = None
+    def remember[T](self, fact: Fact[T], value: T) -> None:
+        """Remember *value* for what follows in the transaction."""
+        self._facts[fact] = value
+
+    def recall[T](self, fact: Fact[T]) -> T | None:
+        """Return what is remembered, or None."""
+        return self._facts.get(fact)
+
+    def forget(self, fact: Fact[Any]) -> None:
+        """Have it read again when it is needed."""
+        self._facts.pop(fact, None)
 
     async def standing(self) -> Standing:
         """Return how the order stands, with what this transaction has done so far."""
@@ -219,7 +239,9 @@ class Unit:
 
     async def read(self, query: Executable, values: Values | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run *query*, which sees what this transaction has written so far."""
-        return await (await self.written()).execute(query, values)
+        if self._writes and self._writes.touch(tables_in(query)):
+            await self.written()
+        return await self._conn.execute(query, values)
 
     async def pools(self, *states: UnitState) -> list[Pool]:
         """
@@ -245,7 +267,9 @@ class Unit:
 
     async def _read(self) -> tuple[list[Line], list[Pool]]:
         if self._ledger is None:
-            self._ledger = self._found = await read_lines_and_pools(await self.written(), self.order.id)
+            if self._writes.touch(LINES_AND_POOLS):
+                await self.written()
+            self._ledger = self._found = await read_lines_and_pools(self._conn, self.order.id)
         return self._ledger
 
     async def move_units(self, movements: Sequence[Movement]) -> None:
@@ -311,16 +335,17 @@ class Unit:
 
         A block that only gathers what is to be written costs no statement of its own.
         """
-        await self.written()
+        writes, facts = self._writes.copy(), dict(self._facts)
         events, order, ledger = len(self.buffer.events), dict(self.buffer.order), self._ledger
         savepoint = _Savepoint()
         self._savepoints.append(savepoint)
         try:
             yield
         except BaseException:
-            self._writes.forget()
+            self._writes.restore(writes)
             await savepoint.undo()
             self._standing = None
+            self._facts = facts
             del self.buffer.events[events:]
             self.buffer.order = order
             self._ledger = ledger

@@ -69,6 +69,10 @@ def _lines_and_pools(of: BindParameter[str] | CollectionAggregate[Any]) -> Selec
 _OF_ONE, _OF_MANY = _lines_and_pools(_ORDER), _lines_and_pools(_ORDERS)
 
 
+LINES_AND_POOLS = frozenset({order_lines.name, unit_entries.name})
+"""Names of the tables that lines and balances are read from."""
+
+
 async def read_lines_and_pools(conn: AsyncConnection, order_id: str) -> tuple[list[Line], list[Pool]]:
     """
     Return an order's lines and the balances of its units that are not zero, the counter-account included.
@@ -173,11 +177,9 @@ FUNDS = """
     (SELECT jsonb_agg(jsonb_build_array(p.id, p.position, p.method, p.amount,
                                         p.token IS NOT NULL AND p.authorization_ref IS NULL) ORDER BY p.position, p.id)
      FROM payments p WHERE p.order_id = {order}) AS payments,
-    (SELECT jsonb_agg(jsonb_build_array(i.payment_id, i.operation, i.outcome, i.document_id, i.amount)
-                      ORDER BY i.payment_id, i.operation, i.outcome, i.document_id)
-     FROM (SELECT payment_id, operation, outcome, document_id, SUM(amount) AS amount FROM payment_intents
-           WHERE order_id = {order} AND (operation = 'reverse' OR outcome IN ('requested', 'unknown'))
-           GROUP BY payment_id, operation, outcome, document_id) i) AS intents
+    (SELECT jsonb_agg(jsonb_build_array(i.id, i.payment_id, i.operation, i.outcome, i.document_id, i.amount))
+     FROM payment_intents i
+     WHERE i.order_id = {order} AND (i.operation = 'reverse' OR i.outcome IN ('requested', 'unknown'))) AS intents
 """
 """Columns of a query about ``{order}``; each may be null. For ``funds_of``."""
 
@@ -210,7 +212,7 @@ def funds_of(
     )
     asked = _Asked(intents)
     memos: dict[str, int] = {}
-    for _, operation, outcome, document, amount in intents:
+    for _, _, operation, outcome, document, amount in intents:
         if operation == GatewayOperation.REFUND and outcome in _PENDING and document is not None:
             memos[document] = memos.get(document, 0) + int(amount)
     return OrderFunds.model_construct(
@@ -229,14 +231,14 @@ class _Asked:
     def pending(self, payment: str, operation: GatewayOperation, *, excess: bool = False) -> int:
         return sum(
             int(amount)
-            for of, what, outcome, document, amount in self._rows
+            for _, of, what, outcome, document, amount in self._rows
             if of == payment and what == operation and outcome in _PENDING and not (excess and document is not None)
         )
 
     def reversed(self, payment: str) -> int:
         return sum(
             int(amount)
-            for of, what, outcome, _, amount in self._rows
+            for _, of, what, outcome, _, amount in self._rows
             if of == payment and what == GatewayOperation.REVERSE and outcome == Outcome.SUCCEEDED
         )
 

@@ -5,20 +5,34 @@ A round trip costs more than a row. Each table's rows travel as one JSON paramet
 on which columns are written and not on how many rows: few texts, prepared once a connection.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, cast
 
-from sqlalchemy import Column, Executable, Integer, LargeBinary, Table, bindparam, column, text
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    Executable,
+    Integer,
+    LargeBinary,
+    Table,
+    TextClause,
+    bindparam,
+    column,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.visitors import iterate
 
 type Values = dict[str, Any]
 """Column to value."""
 
 _DIALECT = postgresql.dialect()
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,18 @@ class Writes:
     )
     """Changes by table and key."""
 
+    def touch(self, tables: Collection[str]) -> bool:
+        """Return whether anything is to be written to one of *tables*."""
+        return any(shape.table.name in tables for shape in self._parts)
+
+    def copy(self) -> "Writes":
+        """Return what is to be written now."""
+        return Writes({shape: list(rows) for shape, rows in self._parts.items()}, dict(self._changed))
+
+    def restore(self, copied: "Writes") -> None:
+        """Have what was to be written when *copied* was made, and nothing else."""
+        vars(self).update(vars(copied))
+
     def __bool__(self) -> bool:
         """Return whether anything is to be written."""
         return bool(self._parts)
@@ -59,7 +85,17 @@ class Writes:
         self._parts.setdefault(_Shape(table, tuple(row), overwritten=tuple(columns)), []).append(dict(row))
 
     def change(self, table: Table, key: Values, values: Values, *, exact: bool = True) -> None:
-        """Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none."""
+        """
+        Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none.
+
+        Raises:
+            RuntimeError: rows of the table are to be changed by other columns already. Of two changes of one row that
+                are not told to be of one row, a statement would make one.
+        """
+        if other := next(
+            (one.key for one in self._parts if one.table is table and one.key not in ((), tuple(key))), None
+        ):
+            raise RuntimeError(f"rows of {table.name} are changed by {other} and by {tuple(key)} in one statement")
         at = (table, *sorted(key.items()))
         shape, row = self._changed.get(at) or self._entered(table, key) or (None, key)
         if shape is None:
@@ -90,10 +126,6 @@ class Writes:
         if not rows:
             del self._parts[shape]
 
-    def forget(self) -> None:
-        """Drop what is to be written."""
-        self._parts, self._changed = {}, {}
-
     async def write(self, conn: AsyncConnection) -> None:
         """
         Write everything in one statement, and begin anew.
@@ -104,7 +136,7 @@ class Writes:
         if not self._parts:
             return
         parts = self._parts
-        self.forget()
+        self.restore(Writes())
         rows = {f"rows_{number}": _as_json(shape, rows) for number, (shape, rows) in enumerate(parts.items())}
         # Only keys are looked up: of rows that are entered no statement needs to know how many there are.
         shapes = tuple((shape, at_most(len(rows)) if shape.key else 0) for shape, rows in parts.items())
@@ -112,6 +144,18 @@ class Writes:
         for shape, written, counted in zip(parts, parts.values(), counts, strict=True):
             if shape.exact and counted != len(written):
                 raise RuntimeError(f"{counted} of {len(written)} rows of {shape.table.name} were written")
+
+
+@lru_cache(maxsize=512)
+def tables_in(query: Executable) -> frozenset[str]:
+    """Return the names that *query* may mean tables by: no table that it reads is missing."""
+    names: set[str] = set()
+    for part in iterate(cast("ClauseElement", query)):
+        if isinstance(part, Table):
+            names.add(part.name)
+        elif isinstance(part, TextClause):
+            names.update(_WORD.findall(part.text))
+    return frozenset(names)
 
 
 @cache

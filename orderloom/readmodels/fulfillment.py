@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import AwareDatetime
-from sqlalchemy import Row, Select, Text, and_, bindparam, func, select, text
+from sqlalchemy import Row, Text, and_, any_, bindparam, func, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
@@ -54,28 +55,37 @@ class FulfillmentOrderView(Frozen):
 _HELD = (UnitState.ALLOCATED, UnitState.FULFILLED, UnitState.RETURN_INITIATED, UnitState.RETURNED)
 
 
-def _select() -> Select[*tuple[Any, ...]]:
-    table = fulfillment_orders.c
-    return select(
-        table.id,
-        table.order_id,
-        table.location_id,
-        table.delivery_group_id,
-        table.kind,
-        table.status,
-        table.attempt,
-        table.created_at,
-        table.closed_at,
-        table.hold_reason,
-        table.successor_id,
+_table = fulfillment_orders.c
+_SELECTED = select(
+    _table.id,
+    _table.order_id,
+    _table.location_id,
+    _table.delivery_group_id,
+    _table.kind,
+    _table.status,
+    _table.attempt,
+    _table.created_at,
+    _table.closed_at,
+    _table.hold_reason,
+    _table.successor_id,
+)
+_OF_ORDER = _SELECTED.where(_table.order_id == bindparam("of_order")).order_by(_table.number)
+_OF_ID = _SELECTED.where(_table.id == bindparam("of_id"))
+_PAGE = (
+    _SELECTED.where(
+        _table.location_id == bindparam("of_location"),
+        _table.status == any_(bindparam("statuses", type_=ARRAY(Text))),
     )
+    .order_by(_table.status, _table.id)
+    .limit(bindparam("at_most"))
+)
+_MARK = select(_table.status).where(_table.id == bindparam("after")).correlate(None).scalar_subquery()
+_NEXT_PAGE = _PAGE.where(or_(_table.status > _MARK, and_(_table.status == _MARK, _table.id > bindparam("after"))))
 
 
 async def fulfillment_orders_of(conn: AsyncConnection, order_id: str) -> list[FulfillmentOrderView]:
     """Return all fulfillment orders of an order, by number, in two statements."""
-    table = fulfillment_orders.c
-    query = _select().where(table.order_id == order_id).order_by(table.number)
-    return await _with_lines(conn, (await conn.execute(query)).all())
+    return await _with_lines(conn, (await conn.execute(_OF_ORDER, {"of_order": order_id})).all())
 
 
 async def fulfillment_orders_page(
@@ -87,19 +97,14 @@ async def fulfillment_orders_page(
     limit: int,
 ) -> list[FulfillmentOrderView]:
     """Return at most *limit* fulfillment orders of a location with one of *statuses*, by status and id."""
-    table = fulfillment_orders.c
-    query = _select().where(table.location_id == location, table.status.in_(statuses))
-    if after is not None:
-        mark = select(table.status).where(table.id == after).scalar_subquery()
-        query = query.where((table.status > mark) | and_(table.status == mark, table.id > after))
-    query = query.order_by(table.status, table.id).limit(limit)
-    return await _with_lines(conn, (await conn.execute(query)).all())
+    asked = {"of_location": location, "statuses": list(statuses), "at_most": limit}
+    page = conn.execute(_PAGE, asked) if after is None else conn.execute(_NEXT_PAGE, {**asked, "after": after})
+    return await _with_lines(conn, (await page).all())
 
 
 async def fulfillment_order_by_id(conn: AsyncConnection, fulfillment_order: str) -> FulfillmentOrderView | None:
     """Return one fulfillment order, or None."""
-    rows = (await conn.execute(_select().where(fulfillment_orders.c.id == fulfillment_order))).all()
-    found = await _with_lines(conn, rows)
+    found = await _with_lines(conn, (await conn.execute(_OF_ID, {"of_id": fulfillment_order})).all())
     return found[0] if found else None
 
 
@@ -122,7 +127,7 @@ async def whose(conn: AsyncConnection, fulfillment_order: str, type: str) -> tup
 
 
 async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FulfillmentOrderView]:
-    lines = await _lines(conn, {row.id: row.order_id for row in rows})
+    lines = await _lines(conn, [row.id for row in rows])
     return [
         FulfillmentOrderView(
             id=row.id,
@@ -143,40 +148,44 @@ async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]
     ]
 
 
-async def _lines(conn: AsyncConnection, orders: dict[str, str]) -> dict[str, list[FulfillmentOrderLine]]:
-    """Return the lines of the fulfillment orders in *orders*, which maps them to their order."""
-    asked = fulfillment_order_lines.c
-    line = order_lines.c
-    entry = unit_entries.c
-    held = (
-        select(func.coalesce(func.sum(entry.quantity), 0))
-        .where(
-            entry.order_id == line.order_id,
-            entry.line_id == line.id,
-            entry.fulfillment_order_id == asked.fulfillment_order_id,
-            entry.state.in_(_HELD),
-        )
-        .scalar_subquery()
+_asked = fulfillment_order_lines.c
+_line = order_lines.c
+_entry = unit_entries.c
+_QUANTITY = (
+    select(func.coalesce(func.sum(_entry.quantity), 0))
+    .where(
+        _entry.order_id == _line.order_id,
+        _entry.line_id == _line.id,
+        _entry.fulfillment_order_id == _asked.fulfillment_order_id,
+        _entry.state.in_(_HELD),
     )
-    query = (
-        select(
-            asked.fulfillment_order_id,
-            asked.line_id.label("line"),
-            line.sku,
-            line.name,
-            held.label("quantity"),
-            asked.original_quantity,
-            asked.rejected_quantity,
-            asked.reject_reason,
-        )
-        .select_from(fulfillment_order_lines)
-        .join(fulfillment_orders, fulfillment_orders.c.id == asked.fulfillment_order_id)
-        .join(order_lines, and_(line.order_id == fulfillment_orders.c.order_id, line.id == asked.line_id))
-        .where(asked.fulfillment_order_id.in_(sorted(orders)))
-        .order_by(asked.fulfillment_order_id, line.position)
+    .scalar_subquery()
+)
+_LINES = (
+    select(
+        _asked.fulfillment_order_id,
+        _asked.line_id.label("line"),
+        _line.sku,
+        _line.name,
+        _QUANTITY.label("quantity"),
+        _asked.original_quantity,
+        _asked.rejected_quantity,
+        _asked.reject_reason,
     )
+    .select_from(fulfillment_order_lines)
+    .join(fulfillment_orders, _table.id == _asked.fulfillment_order_id)
+    .join(order_lines, and_(_line.order_id == _table.order_id, _line.id == _asked.line_id))
+    .where(_asked.fulfillment_order_id == any_(bindparam("of_ids", type_=ARRAY(Text))))
+    .order_by(_asked.fulfillment_order_id, _line.position)
+)
+
+
+async def _lines(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, list[FulfillmentOrderLine]]:
+    """Return the lines of the fulfillment orders *ids*; of none nothing is asked."""
     found: dict[str, list[FulfillmentOrderLine]] = {}
-    for row in (await conn.execute(query)).mappings():
+    if not ids:
+        return found
+    for row in (await conn.execute(_LINES, {"of_ids": list(ids)})).mappings():
         values = dict(row)
         found.setdefault(values.pop("fulfillment_order_id"), []).append(FulfillmentOrderLine.model_validate(values))
     return found

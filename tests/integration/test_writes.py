@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from orderloom.persistence.tables.catalog import products
-from orderloom.persistence.tables.inventory import location_groups, locations
-from orderloom.persistence.writes import Writes, at_most
+from orderloom.persistence.tables.inventory import location_groups, locations, stock
+from orderloom.persistence.writes import Writes, at_most, tables_in
 
 
 @pytest.fixture
@@ -105,3 +105,40 @@ async def test_many_rows_are_all_changed(engine, writes) -> None:
 def test_a_limit_is_a_power_of_ten(count: int, limit: int) -> None:
     """Few texts of a statement, and each planned for about as many rows as it gets."""
     assert at_most(count) == limit
+
+
+async def test_rows_are_told_apart_by_the_same_columns(writes) -> None:
+    """Two changes that name rows by different columns may mean one row, of which only one change would be made."""
+    writes.change(locations, {"id": "A"}, {"name": "Aberdeen"})
+
+    with pytest.raises(RuntimeError, match="changed by"):
+        writes.change(locations, {"name": "A"}, {"country": "FR"})
+
+
+async def test_only_a_query_about_what_waits_to_be_written_has_to_wait_for_it(writes) -> None:
+    """Tables are found in a query's joins, subqueries and text."""
+    writes.enter(locations, [place("A")])
+    members = select(location_groups.c.id)
+
+    assert writes.touch(tables_in(select(locations.c.id)))
+    assert writes.touch(tables_in(members.where(select(locations.c.id).exists())))
+    assert writes.touch(tables_in(members.join(locations, locations.c.id == location_groups.c.id)))
+    assert writes.touch(
+        tables_in(text("SELECT 1 FROM stock s JOIN locations l ON l.id = s.place").columns(stock.c.sku))
+    )
+    assert not writes.touch(tables_in(members))
+    assert not writes.touch(tables_in(text("SELECT 1 FROM stock")))
+
+
+async def test_what_is_restored_is_what_was_copied(engine, writes) -> None:
+    """Rows that were entered or changed since are not written; those of before are, as they were."""
+    writes.enter(locations, [place("A")])
+    copied = writes.copy()
+    writes.change(locations, {"id": "A"}, {"name": "Aberdeen"})
+    writes.enter(locations, [place("B")])
+
+    writes.restore(copied)
+
+    async with engine.begin() as conn:
+        await writes.write(conn)
+    assert await _names(engine) == {"A": "A"}

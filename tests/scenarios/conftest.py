@@ -7,9 +7,18 @@ import pytest
 from orderloom.bootstrap.clock import VirtualClock
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
+from orderloom.domain.model import JsonObject
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.conftest import MASTER_KEY
+from tests.scenarios.told import watch
+
+
+@pytest.fixture(scope="session")
+def told_wrong() -> Iterator[list[tuple[JsonObject, JsonObject]]]:
+    """Return what was told wrongly of orders, beside what would have been right."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield watch(patch)
 
 
 @pytest.fixture(scope="session")

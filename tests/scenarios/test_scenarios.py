@@ -7,6 +7,7 @@ import pytest
 
 from orderloom.bootstrap.clock import VirtualClock
 from orderloom.cli.scenario import ScenarioServers
+from orderloom.domain.model import JsonObject
 from orderloom.scenarios.case import Case
 from orderloom.scenarios.compare import Difference
 from orderloom.scenarios.runner import read_all, run_cases
@@ -28,9 +29,11 @@ async def differences(case: Case, stack: Stack, prefix: str) -> list[Difference]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-async def test_scenario(case: Case, stack: Stack) -> None:
+async def test_scenario(case: Case, told_wrong: list[tuple[JsonObject, JsonObject]], stack: Stack) -> None:
     """
     Everything is as the scenario demands, the books are right, and what its orders recorded simulates to the letter.
+
+    Flows are told of every sum what the database says once the transaction is written.
 
     Under flows that differ in nothing but their version no order would have gone otherwise, and none is unclear.
     Calls are compared with the arguments that were recorded: so are the headers that their expressions saw.
@@ -38,6 +41,7 @@ async def test_scenario(case: Case, stack: Stack) -> None:
     own = prefix()
 
     assert await differences(case, stack, own) == []
+    assert told_wrong == []
 
     verdicts = await rerun(stack.engine, own)
     assert [verdict for verdict in verdicts if verdict.outcome != "same"] == []

@@ -75,7 +75,7 @@ async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
 
 
 async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
-    """Its worker sends PostgreSQL 58 statements, beside those that begin and end its 6 transactions."""
+    """Its worker sends PostgreSQL 38 statements, beside those that begin and end its 6 transactions."""
     await _fulfilled(shop)  # what is read once a process, such as bodies of flows, has been read
     sent: list[str] = []
 
@@ -91,7 +91,7 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
     locks = [one for one in sent if "FOR UPDATE OF o" in one]
     assert (await shop.journal(order))[-1] == "payment.updated", "the webhook came before the answer was settled"
-    assert (len(locks), len(sent)) == (6, 58)
+    assert (len(locks), len(sent)) == (6, 38)
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:

@@ -161,14 +161,16 @@ class _Ledger:
         return SimpleNamespace(
             units=units,
             grand_total=sum(row.amount + row.tax for row in entries if row.state not in _NOT_OWED),
-            fulfilling=sum(
-                row.created_at <= at and (row.status not in _ENDED or row.closed_at > at)
+            fulfilling=[
+                row.id
                 for row in self._rows["fulfillment_orders"]
-            ),
-            exceptions=sum(
-                row.created_at <= at and (row.ended_at is None or row.ended_at > at)
+                if row.created_at <= at and (row.status not in _ENDED or row.closed_at > at)
+            ],
+            exceptions=[
+                row.id
                 for row in self._rows["process_exceptions"]
-            ),
+                if row.created_at <= at and (row.ended_at is None or row.ended_at > at)
+            ],
             entries=[
                 (row.account, row.payment_id, row.document_id, row.amount)
                 for row in self._rows["money_entries"]
@@ -185,4 +187,4 @@ class _Ledger:
 def _intent(row: Any, at: datetime) -> tuple[Json, ...]:
     """Return an intent as it stood at an instant: before it was settled it was only asked for."""
     outcome = row.outcome if row.settled_at is not None and row.settled_at <= at else "requested"
-    return (row.payment_id, row.operation, outcome, row.document_id, row.amount)
+    return (row.id, row.payment_id, row.operation, outcome, row.document_id, row.amount)
