@@ -1,5 +1,7 @@
 """Errors that no flow caught: the process exception that an instance of a flow waits at."""
 
+from functools import partial
+
 from sqlalchemy import bindparam, select
 
 from activities.exceptions import enter_exception
@@ -12,6 +14,7 @@ from orderloom.domain.errors import Problem
 from orderloom.domain.exception_status import UNSETTLED
 from orderloom.domain.exceptions import shown
 from orderloom.domain.model import Json, JsonObject
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import canonical
 from orderloom.persistence.journal import mark_finished
 from orderloom.persistence.tables.operations import process_exceptions
@@ -60,6 +63,10 @@ async def raise_fault(services: Services, request: RaiseFault) -> ActionDone:
 @serves(FIND_FAULT, FindFault, FaultFound)
 async def find_fault(services: Services, request: FindFault) -> FaultFound:
     """Return the error of the exception that was raised when the call failed."""
+    return await tried(partial(_find_once, services, request))
+
+
+async def _find_once(services: Services, request: FindFault) -> FaultFound:
     context = request.context
     async with services.engine.begin() as conn:
         if context.finished:

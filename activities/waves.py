@@ -20,6 +20,7 @@ from orderloom.domain.inventory import StockMoved
 from orderloom.domain.parts import Routing
 from orderloom.domain.routing import RoutingOutcome
 from orderloom.domain.waves import Member, Picture, Routed, route_together
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.pools import Claimed, claim
 from orderloom.persistence.waves import Draft, Tally, begin_wave, end_wave, propose
 
@@ -88,8 +89,11 @@ class Waves:
     async def _propose(
         self, wave: tuple[int, str], drafts: Sequence[Draft], days: Mapping[str, date], clock: Clock
     ) -> set[str]:
-        async with self._engine.begin() as conn:
-            return await propose(conn, wave, drafts, days, clock.now())
+        async def transaction() -> set[str]:
+            async with self._engine.begin() as conn:
+                return await propose(conn, wave, drafts, days, clock.now())
+
+        return await tried(transaction)
 
 
 def _route(members: Sequence[Member], picture: Picture) -> tuple[list[Draft], dict[str, Routing]]:

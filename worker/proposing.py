@@ -1,6 +1,7 @@
 """Tells orders of what is held for them, and lets go of what they do not answer in time."""
 
 import asyncio
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.domain.model import JsonObject
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.proposals import Due, due, lapse, mark_told
 from orderloom.persistence.single import single
@@ -45,12 +47,15 @@ class Proposals:
         while found := await self._due():
             for one in found:
                 if one.lapsed:
-                    async with self._engine.begin() as conn:
-                        await lapse(conn, one.id, now=self._clock.now())
+                    await tried(partial(self._lapse, one))
                 else:
                     await self._tell(one)
             done += len(found)
         return done
+
+    async def _lapse(self, one: Due) -> None:
+        async with self._engine.begin() as conn:
+            await lapse(conn, one.id, now=self._clock.now())
 
     async def _due(self) -> list[Due]:
         async with single(self._engine) as conn:

@@ -6,6 +6,7 @@ Each function is one transaction; asked twice with the same key it is done once.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import insert, select, update
@@ -27,6 +28,7 @@ from orderloom.domain.reserving import (
     UpdateReservation,
 )
 from orderloom.domain.shelves import At, Ledger
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.requests import Answered, Asked, once
 from orderloom.persistence.reservations import held_by, lock_request, next_expired, write_held
 from orderloom.persistence.shelves import lock_shelves, write_shelves
@@ -145,12 +147,17 @@ async def release_reservation(
 async def expire_due(engine: AsyncEngine, now: datetime) -> int:
     """End the reservations whose time is over at *now*, each in its own transaction; return how many."""
     for count in range(EXPIRED_AT_ONCE):
-        async with engine.begin() as conn:
-            id = await next_expired(conn, now)
-            if id is None:
-                return count
-            await end_reservation(conn, id, "expired", now)
+        if not await tried(partial(_expire_next, engine, now)):
+            return count
     return EXPIRED_AT_ONCE
+
+
+async def _expire_next(engine: AsyncEngine, now: datetime) -> bool:
+    async with engine.begin() as conn:
+        id = await next_expired(conn, now)
+        if id is not None:
+            await end_reservation(conn, id, "expired", now)
+    return id is not None
 
 
 async def end_reservation(conn: AsyncConnection, id: str, status: str, now: datetime) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.model import Frozen, JsonObject
+from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.intake import IdempotencyKeyReused
 from orderloom.persistence.tables.inventory import inventory_requests
@@ -32,13 +34,23 @@ class Answered(Frozen):
     replayed: bool = False
 
 
-async def once(engine: AsyncEngine, asked: Asked, work: Callable[[AsyncConnection], Awaitable[JsonObject]]) -> Answered:
+type Work = Callable[[AsyncConnection], Awaitable[JsonObject]]
+"""Does what is asked for in a transaction, and returns the answer."""
+
+
+async def once(engine: AsyncEngine, asked: Asked, work: Work) -> Answered:
     """
     Do *work* in one transaction with the record that it was asked for; asked again, return the first answer.
+
+    A transaction that was broken off in favour of another one is tried again: *work* must begin anew each time.
 
     Raises:
         IdempotencyKeyReused: the key came with another request.
     """
+    return await tried(partial(_once, engine, asked, work))
+
+
+async def _once(engine: AsyncEngine, asked: Asked, work: Work) -> Answered:
     fingerprint = digest({"kind": asked.kind, "body": asked.body})
     async with engine.begin() as conn:
         row = {"key": asked.key, "fingerprint": fingerprint, "at": asked.now}
