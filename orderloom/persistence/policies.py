@@ -37,6 +37,11 @@ class PolicyPublished(OrderloomError):
     status = 409
 
 
+BUILT_IN = RoutingPolicy()
+"""The policy of channels that have none; it can be meant without being published."""
+_BUILT_IN_TEXT = f"name: {BUILT_IN.name}\nversion: {BUILT_IN.version}\n"
+
+
 class PublishedPolicy(Frozen):
     """A routing policy as it was published."""
 
@@ -69,7 +74,9 @@ async def activate_policy(  # noqa: PLR0917  # in the order in which one says it
     conn: AsyncConnection, channel: str, name: str, by: str, reason: str, now: datetime
 ) -> RoutingPolicy | None:
     """
-    Put a published policy in force for the next orders of *channel*; None when it is already.
+    Put a published policy, or the built-in one, in force for the next orders of *channel*; None when it is already.
+
+    What has been in force by an activation is published: the built-in policy, too, from then on.
 
     Args:
         name: the policy's name, which means its highest version, or ``name:version``.
@@ -86,6 +93,8 @@ async def activate_policy(  # noqa: PLR0917  # in the order in which one says it
     policy = await policy_named(conn, name)
     if policy == before:
         return None
+    if policy == BUILT_IN:
+        await publish_policy(conn, BUILT_IN, _BUILT_IN_TEXT, now)  # the history names published policies alone
     changed = channels.c.policy.op("||")(literal({"routing": policy.model_dump(mode="json")}, JSONB))
     await conn.execute(update(channels).where(channels.c.id == channel).values(policy=changed))
     number = select(func.coalesce(func.max(_history.number), 0) + 1).where(_history.channel_id == channel)
@@ -100,10 +109,17 @@ async def policy_named(conn: AsyncConnection, name: str) -> RoutingPolicy:
     """
     Return the published policy ``name:version``, or the highest version of ``name``.
 
+    The built-in policy needs no publishing; one that is published under its label takes its place.
+
     Raises:
         PolicyUnknown: it is not published.
     """
-    return RoutingPolicy.model_validate((await _row(conn, name)).document)
+    try:
+        return RoutingPolicy.model_validate((await _row(conn, name)).document)
+    except PolicyUnknown:
+        if name in {BUILT_IN.name, BUILT_IN.label}:
+            return BUILT_IN
+        raise
 
 
 async def text_of(conn: AsyncConnection, name: str) -> str:

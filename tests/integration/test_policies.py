@@ -152,6 +152,34 @@ async def test_activating_changes_routing_alone_and_is_remembered(engine: AsyncE
     assert [(one.version, one.channels) for one in listed] == [("1.1.0", ()), ("1.0.0", ("web",))]
 
 
+async def test_the_built_in_policy_can_be_put_in_force_again(engine: AsyncEngine) -> None:
+    """By name or label, and it is published by that, once; until then it is not, nor is another version of it."""
+    async with engine.begin() as conn:
+        await load_world(
+            conn, World(channels=[Channel(id="web", policy=ChannelPolicy(currency="EUR", location_group="all"))])
+        )
+        await publish_policy(conn, near("1.0.0"), "near", NOW)
+        idle = await activate_policy(conn, "web", "default", "ada", "", NOW)
+        before = await published_policies(conn)
+        done = [
+            await activate_policy(conn, "web", name, "ada", "", NOW)
+            for name in ("near", "default:1.0.0", "default", "near", "default")
+        ]
+        with pytest.raises(PolicyUnknown):
+            await activate_policy(conn, "web", "default:1.0.1", "ada", "", NOW)
+        after, listed = await in_force(conn), await published_policies(conn)
+
+    built_in = RoutingPolicy()
+    assert idle is None
+    assert done == [near("1.0.0"), built_in, None, near("1.0.0"), built_in]
+    assert after.routing == built_in
+    assert [one.name for one in before] == ["near"]
+    assert [(one.name, one.hash, one.channels) for one in listed] == [
+        ("default", built_in.hash, ("web",)),
+        ("near", near("1.0.0").hash, ()),
+    ]
+
+
 async def test_a_location_that_does_not_work_today_sends_nothing(bench: Bench) -> None:
     """By its own calendar and time zone: on its holiday the one farther away sends."""
     away = {"A": (0.0, 0.1), "B": (0.0, 0.8)}

@@ -132,7 +132,7 @@ def activate(
     Parameters
     ----------
     policy: str
-        `NAME`, which means the highest version, or `NAME:VERSION`.
+        `NAME`, which means the highest version, or `NAME:VERSION`; `default`, which is built in, needs no publishing.
     """
 
     async def work(conn: AsyncConnection) -> None:
