@@ -152,8 +152,9 @@ class Floor:
 async def open_world(engine: AsyncEngine) -> ReleasePin:
     """Load the benchmark's world with the flows that ship in force; return their pin."""
     async with engine.begin() as conn:
-        pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
-        await load_world(conn, benchmark_world(pin.release))
+        now = Clock().now()
+        pin = await publish(conn, pack(prebuilt.documents()), now)
+        await load_world(conn, benchmark_world(pin.release), now)
     return pin
 
 

@@ -95,7 +95,7 @@ async def _prepare(engine: AsyncEngine, plan: FeedPlan) -> None:
     places = [Location(id=_location(number), country="DE") for number in range(_LOCATIONS)]
     async with engine.begin() as conn:
         group = Group(id="all", locations=[place.id for place in places])
-        await load_world(conn, World(locations=places, groups=[group]))
+        await load_world(conn, World(locations=places, groups=[group]), Clock().now())
         await conn.execute(
             text("INSERT INTO products (sku, name) SELECT 'SKU-' || n, '' FROM generate_series(0, :last) n"),
             {"last": (plan.records - 1) // _LOCATIONS},

@@ -94,7 +94,7 @@ class Waving:
         told = self.begins(f"{name}: orders placed", plan.orders)
         async with self._database(name, EMPTY) as engine:
             async with engine.begin() as conn:
-                await load_world(conn, waves_world(plan, scene, seed))
+                await load_world(conn, waves_world(plan, scene, seed), Clock().now())
             services = Services(engine=engine, vault=self.vault)
             for placed, body in enumerate(waves_orders(plan, seed), 1):
                 await place(services, PIN, body)

@@ -178,8 +178,9 @@ async def prepared(fleet: Fleet, plan: Plan, tell: Callable[[str], None]) -> Asy
 
 async def _set_up(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:
-        pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
-        await load_world(conn, chaos_world(pin.release))
+        now = Clock().now()
+        pin = await publish(conn, pack(prebuilt.documents()), now)
+        await load_world(conn, chaos_world(pin.release), now)
 
 
 @asynccontextmanager

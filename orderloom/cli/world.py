@@ -62,9 +62,10 @@ def load_file(
             await upgrade(url)
             engine = create_engine(url, pooled=False)
             async with engine.begin() as conn:
-                pin = await publish(conn, release, Clock().now())
+                now = Clock().now()
+                pin = await publish(conn, release, now)
                 channels = [each.model_copy(update={"release": pin.release}) for each in world.channels]
-                await load_world(conn, world.model_copy(update={"channels": channels}))
+                await load_world(conn, world.model_copy(update={"channels": channels}), now)
             await engine.dispose()
         names = ", ".join(channel.id for channel in channels) or "none"
         sys.stdout.write(f"loaded {file}; channels: {names}; release {pin.release}\n")

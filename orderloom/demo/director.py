@@ -98,8 +98,9 @@ async def _watch(stage: Stage, progress: Callable[[Tally], None], engine: AsyncE
 
 async def _set_up(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:
-        pin = await publish(conn, pack(prebuilt.documents()), Clock().now())
-        await load_world(conn, demo_world(SEED, pin.release))
+        now = Clock().now()
+        pin = await publish(conn, pack(prebuilt.documents()), now)
+        await load_world(conn, demo_world(SEED, pin.release), now)
 
 
 async def _count(engine: AsyncEngine) -> Tally:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.channel import ChannelPolicy
@@ -21,13 +21,7 @@ async def set_up(
     stocked = await _has_stocked(conn, cause)
     on_hand = await _on_hand(conn, mapping.warehouse.id)
     needed = [] if stocked else list(goods)
-    await load_world(conn, _world(mapping, goods, needed, on_hand, release))
-    if needed:
-        rows = [
-            {"location_id": mapping.warehouse.id, "sku": one.sku, "quantity": one.quantity, "cause": cause, "at": now}
-            for one in needed
-        ]
-        await conn.execute(insert(stock_changes), rows)
+    await load_world(conn, _world(mapping, goods, needed, on_hand, release), now, cause=cause)
 
 
 async def _has_stocked(conn: AsyncConnection, cause: str) -> bool:

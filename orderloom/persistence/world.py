@@ -20,6 +20,7 @@ from orderloom.domain.sell_ahead import SellAheadPolicy
 from orderloom.persistence.releases import enter_loaded
 from orderloom.persistence.sell_ahead_policies import Said, set_policies
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
+from orderloom.persistence.stock_merge import StockRow, merge_stock
 from orderloom.persistence.tables.catalog import channels, prices, products
 from orderloom.persistence.tables.inventory import (
     expected_receipts,
@@ -32,6 +33,8 @@ from orderloom.persistence.tables.inventory import (
 )
 from orderloom.persistence.waking import restocked
 
+OPENING = "opening"
+"""The cause of changes of stock that a loaded world makes."""
 Count = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -111,12 +114,12 @@ class World(Frozen):
     stock: list[Stock] = []
 
 
-async def load_world(conn: AsyncConnection, world: World) -> None:
+async def load_world(conn: AsyncConnection, world: World, now: datetime, *, cause: str = OPENING) -> None:
     """
     Write *world*: new rows are added, known ones replaced; what is reserved stays reserved.
 
-    Stock is set, not added, and leaves no trace in ``stock_changes``: for set-up. Later use ``change_stock``. Groups
-    are counted anew from their members.
+    Stock is set, not added. What on hand changes by stands in ``stock_changes`` with *cause*, and what has come in goes
+    to orders that wait for it. Groups are counted anew from their members.
     """
     # Products name locations.
     await _upsert(conn, locations, ["id"], [_location(location) for location in world.locations])
@@ -150,16 +153,28 @@ async def load_world(conn: AsyncConnection, world: World) -> None:
         ["group_id", "location_id"],
         [{"group_id": group.id, "location_id": member} for group in world.groups for member in group.locations],
     )
-    await _upsert(
-        conn,
-        stock,
-        ["location_id", "sku"],
-        [{"location_id": entry.location, **entry.model_dump(exclude={"location"})} for entry in world.stock],
-    )
+    await _upsert_shelves(conn, world.stock)
     if world.stock:
         await _write_futures(conn, world.stock)
     if world.stock or world.groups:
         await conn.execute(_COUNT_GROUPS)
+    if world.stock:
+        rows = [StockRow(n, s.location, s.sku, s.on_hand, None, cause) for n, s in enumerate(world.stock)]
+        await merge_stock(conn, rows, "full", now)
+
+
+async def _upsert_shelves(conn: AsyncConnection, given: Sequence[Stock]) -> None:
+    """Write all of the shelves but what is on hand: that is merged as any other count is."""
+    if not given:
+        return
+    statement = upsert(stock)
+    changed = {name: statement.excluded[name] for name in ("safety", "future")}
+    rows = [
+        {"location_id": each.location, "sku": each.sku, "on_hand": 0, "safety": each.safety, "future": each.future}
+        for each in given
+    ]
+    statement = statement.on_conflict_do_update(index_elements=["location_id", "sku"], set_=changed)
+    await conn.execute(statement, sorted(rows, key=lambda row: (row["location_id"], row["sku"])))
 
 
 async def _write_futures(conn: AsyncConnection, given: Sequence[Stock]) -> None:

@@ -30,7 +30,7 @@ async def set_up(engine: AsyncEngine, case: Case, names: Namespace, now: datetim
     """Write the world of *case* under ids with its prefix."""
     async with engine.begin() as conn:
         release = await put_in_force(conn, case, now)
-        await load_world(conn, _stored(case, names, release, now))
+        await load_world(conn, _stored(case, names, release, now), now)
 
 
 def _stored(case: Case, names: Namespace, release: str, start: datetime) -> StoredWorld:

@@ -1,5 +1,6 @@
 """Adjustments, counts, receipts and feeds over HTTP: their figures, their causes, and that each is done once."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from api import examples
 from orderloom.persistence.world import World, load_world
 from orderloom.readmodels.doctor import examine
 from orderloom.readmodels.snapshot import snapshot
+from tests.api.conftest import NOW
 
 WORLD = {
     "locations": [{"id": "BERLIN", "country": "DE"}, {"id": "PARIS", "country": "FR"}],
@@ -23,7 +25,7 @@ WORLD = {
 async def stocked(seeded: AsyncEngine) -> AsyncEngine:
     """Return the seeded database with four blue mugs in Berlin."""
     async with seeded.begin() as conn:
-        await load_world(conn, World.model_validate(WORLD))
+        await load_world(conn, World.model_validate(WORLD), NOW - timedelta(days=1))
     return seeded
 
 
@@ -41,7 +43,7 @@ async def figures(http: httpx.AsyncClient, **places: str) -> list[tuple[int, int
 
 async def causes(engine: AsyncEngine) -> list[tuple[Any, ...]]:
     async with engine.connect() as conn:
-        query = "SELECT location_id, sku, quantity, cause FROM stock_changes ORDER BY id"
+        query = "SELECT location_id, sku, quantity, cause FROM stock_changes WHERE cause <> 'opening' ORDER BY id"
         return [tuple(row) for row in await conn.execute(text(query))]
 
 

@@ -94,7 +94,7 @@ class Bench:
             }
         )
         async with self.engine.begin() as conn:
-            await load_world(conn, world)
+            await load_world(conn, world, self.now)
 
     def body(self, items: dict[str, int], **changes: Any) -> dict[str, Any]:
         """Return a placement of SKUs and quantities at 10.00 each, on one card authorised for all of it."""

@@ -36,7 +36,7 @@ WORLD = {
 async def stocked(engine: AsyncEngine) -> AsyncEngine:
     """Return a database with 10 S at A, in both groups, and 5 at B, in one."""
     async with engine.begin() as conn:
-        await load_world(conn, World.model_validate(WORLD))
+        await load_world(conn, World.model_validate(WORLD), NOW - timedelta(days=1))
     return engine
 
 
@@ -68,7 +68,9 @@ ON_HAND = """
     SELECT location_id, sku, on_hand, reserved FROM stock
     UNION ALL SELECT group_id, sku, on_hand, reserved FROM group_stock ORDER BY 1, 2
 """
-CHANGES = "SELECT location_id, sku, quantity, cause FROM stock_changes ORDER BY location_id, sku, id"
+CHANGES = """
+    SELECT location_id, sku, quantity, cause FROM stock_changes WHERE cause <> 'opening' ORDER BY location_id, sku, id
+"""
 
 
 async def books(engine: AsyncEngine) -> tuple[object, ...]:

@@ -86,6 +86,30 @@ async def test_upgrading_again_changes_nothing(
     assert await _shape(engine) == before
 
 
+async def test_stock_of_before_is_noted_as_an_opening(postgres: EmbeddedPostgres) -> None:
+    """The changes of each shelf add up to what is on hand, those of before among them; an empty shelf gets none."""
+    url = await postgres.ensure_database("stocked_before")
+    await upgrade(url, revision="0022")
+    engine = create_async_engine(sqlalchemy_url(url))
+    async with engine.begin() as conn:
+        for statement in (
+            "INSERT INTO locations (id, name, country) VALUES ('A', '', 'DE')",
+            "INSERT INTO products (sku, name) VALUES ('S', ''), ('T', ''), ('U', '')",
+            "INSERT INTO stock (location_id, sku, on_hand) VALUES ('A', 'S', 7), ('A', 'T', 0), ('A', 'U', 2)",
+            "INSERT INTO stock_changes (location_id, sku, quantity, cause, at) "
+            "VALUES ('A', 'S', -3, 'ORDER-F1', '2026-03-01'), ('A', 'U', 2, 'count', '2026-03-01')",
+        ):
+            await conn.execute(text(statement))
+
+    await upgrade(url)
+
+    async with engine.connect() as conn:
+        noted = await conn.execute(text("SELECT sku, quantity, cause FROM stock_changes ORDER BY id"))
+        assert [tuple(row) for row in noted] == [("S", -3, "ORDER-F1"), ("U", 2, "count"), ("S", 10, "opening")]
+    await engine.dispose()
+    await postgres.drop_database("stocked_before")
+
+
 async def test_the_schema_is_brought_up_to_date_while_a_relay_leads(postgres: EmbeddedPostgres) -> None:
     """A process that starts beside a leading relay does not wait for it: their locks have numbers of their own."""
     url = await postgres.ensure_database("led")

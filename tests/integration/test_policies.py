@@ -129,7 +129,7 @@ async def test_activating_changes_routing_alone_and_is_remembered(engine: AsyncE
     """The channel keeps its other settings; the same again, an unknown policy or channel changes nothing."""
     before = ChannelPolicy(currency="EUR", location_group="all", remorse=60.0)
     async with engine.begin() as conn:
-        await load_world(conn, World(channels=[Channel(id="web", policy=before)]))
+        await load_world(conn, World(channels=[Channel(id="web", policy=before)]), NOW)
         for version in ("1.0.0", "1.1.0"):
             await publish_policy(conn, near(version), version, NOW)
         done = [

@@ -48,7 +48,7 @@ def layered(flow: str = GREET, layer: str = LAYER) -> PackedRelease:
 
 async def open_channel(conn: AsyncConnection, release: str | None = None) -> None:
     policy = ChannelPolicy(currency="EUR", location_group="all", tax=TaxPolicy(), routing=RoutingPolicy())
-    await load_world(conn, World(channels=[Channel(id="web", policy=policy, release=release)]))
+    await load_world(conn, World(channels=[Channel(id="web", policy=policy, release=release)]), NOW)
 
 
 async def test_new_orders_take_what_is_in_force(engine: AsyncEngine) -> None:

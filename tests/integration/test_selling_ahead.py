@@ -7,11 +7,12 @@ from typing import Any
 from orderloom.contracts.messages import Receipt
 from orderloom.persistence.world import World, load_world
 from orderloom.readmodels.doctor import examine
+from tests.integration.conftest import NOW
 
 
 async def allow(bench, *policies: dict[str, Any]) -> None:
     async with bench.engine.begin() as conn:
-        await load_world(conn, World.model_validate({"sell_ahead": list(policies)}))
+        await load_world(conn, World.model_validate({"sell_ahead": list(policies)}), NOW)
 
 
 async def ask(bench, items: dict[str, int], **changes: Any) -> Receipt:
@@ -97,7 +98,7 @@ async def test_what_gets_stock_or_is_cancelled_makes_room(bench) -> None:
 
     async with bench.engine.begin() as conn:
         stock = {"location": "A", "sku": "X", "on_hand": 4}
-        await load_world(conn, World.model_validate({"stock": [stock]}))
+        await load_world(conn, World.model_validate({"stock": [stock]}), NOW)
     await bench.act("create-reservation", order)
     assert await counted(bench) == {"X": 0}
     assert await bench.reserved() == {"all X": 4}

@@ -21,7 +21,7 @@ from orderloom.inventory.reservations import (
 )
 from orderloom.persistence.proposals import due, lapse
 from orderloom.persistence.waking import PATIENCE
-from orderloom.persistence.world import change_stock
+from orderloom.persistence.world import World, change_stock, load_world
 
 
 @pytest.fixture
@@ -68,6 +68,22 @@ async def test_the_highest_priority_is_served_first_and_then_the_oldest(scarce) 
     assert await _open(scarce) == [(urgent, 1), (old, 1)]
     assert await scarce.reserved() == {"all X": 2}
     assert await scarce.counters_agree()
+
+
+async def test_a_loaded_world_serves_who_waits(scarce) -> None:
+    """Stock that is loaded is noted and goes to the order that waits, as a restock does; loaded again, nothing is."""
+    order = await _waits(scarce, {"X": 2})
+    world = World.model_validate({"stock": [{"location": "A", "sku": "X", "on_hand": 3, "safety": 1}]})
+
+    for _ in range(2):
+        async with scarce.engine.begin() as conn:
+            await load_world(conn, world, scarce.now)
+
+    assert await _open(scarce) == [(order, 2)]
+    assert await scarce.rows("SELECT location_id, sku, quantity, cause FROM stock_changes") == [
+        ("A", "X", 3, "opening")
+    ]
+    assert await scarce.rows("SELECT on_hand, reserved, safety FROM group_stock WHERE sku = 'X'") == [(3, 2, 1)]
 
 
 async def test_a_new_order_that_races_a_restock_gets_nothing(scarce) -> None:

@@ -105,6 +105,7 @@ async def open_shop(engine: AsyncEngine, flows: Sequence[str] = (), *, shipped: 
                 groups=[Group(id="all", locations=["vienna"])],
                 stock=[Stock(location="vienna", sku=sku, on_hand=1000) for sku in PRICES],
             ),
+            OPENED,
         )
 
 

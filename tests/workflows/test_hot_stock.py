@@ -75,7 +75,7 @@ async def _open(engine: AsyncEngine) -> None:
             groups=[Group(id="all", locations=list(PLACES))],
             stock=[Stock(location=location, sku=sku, on_hand=EACH) for location in PLACES for sku in SKUS],
         )
-        await load_world(conn, world)
+        await load_world(conn, world, OPENED)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from orderloom.persistence.tables.waiting import proposals
 from orderloom.persistence.world import Stock, World, load_world
 from orderloom.settings import Settings
 from orderloom.stack import WITHOUT_WORKERS, Options, Stack
-from tests.workflows.shop import Shop, open_shop, order_body
+from tests.workflows.shop import OPENED, Shop, open_shop, order_body
 
 ORDERS, UNITS = 24, 16
 """Orders of one mug and one lamp each, and how many of either there are."""
@@ -29,7 +29,7 @@ async def stack(settings: Settings, engine) -> AsyncIterator[Stack]:
     await open_shop(engine, routing=routing, reserve="routing")
     async with engine.begin() as conn:
         shelves = [Stock(location="vienna", sku=sku, on_hand=UNITS) for sku in ("mug", "lamp")]
-        await load_world(conn, World(stock=shelves))
+        await load_world(conn, World(stock=shelves), OPENED)
     async with Stack.start(settings, Options(webhook_lag=0.0, patience=1.0, parts=WITHOUT_WORKERS)) as stack:
         yield stack
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.world import Group, Location, Stock, World, load_world
-from tests.workflows.shop import PRICES, Shop
+from tests.workflows.shop import OPENED, PRICES, Shop
 
 LAMPS = 6
 COMMANDS: dict[str, JsonObject] = {
@@ -32,6 +32,7 @@ async def order(shop: Shop) -> str:
                 groups=[Group(id="all", locations=["graz", "vienna"])],
                 stock=[Stock(location="graz", sku=sku, on_hand=10) for sku in PRICES],
             ),
+            OPENED,
         )
     order = await shop.place(lamps=LAMPS)
     await shop.until_journal(order, "fulfillment.created")

@@ -21,7 +21,7 @@ from orderloom.readmodels.attempts import past_attempts, policy_of
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.stack import Stack
 from tests.command import orderloom
-from tests.workflows.shop import Shop, order_body
+from tests.workflows.shop import OPENED, Shop, order_body
 from tests.workflows.states import state
 
 CHEAP = """
@@ -52,6 +52,7 @@ async def shop(stack: Stack) -> Shop:
                     Stock(location="linz", sku="mug", on_hand=5),
                 ],
             ),
+            OPENED,
         )
     return Shop(stack)
 

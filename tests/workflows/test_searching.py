@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from orderloom.contracts.queues import ROUTING
 from orderloom.persistence.tables.fulfillment import routing_attempts, routing_searches
 from orderloom.persistence.world import Group, Location, Stock, World, load_world
-from tests.workflows.shop import Shop
+from tests.workflows.shop import OPENED, Shop
 
 MANY = 40
 
@@ -30,6 +30,7 @@ async def spread_out(engine: AsyncEngine) -> None:
                     Stock(location="shop-31", sku="lamp", on_hand=5),
                 ],
             ),
+            OPENED,
         )
 
 
