@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     monitor_port: Port | None = None
     """Port on which each process says whether it lives and can work, and what it counts. Unset: none."""
 
+    doctor_every: Annotated[float, Field(ge=60)] | None = None
+    """Seconds between two examinations of the books by the relay that leads. What `orderloom doctor` would find is
+    raised as process exceptions, each once. Unset: none."""
+
     workflow_cache: Annotated[int, Field(ge=0)] = 1000
     """Workflows that a worker keeps in memory; any other is replayed when it goes on."""
     sandbox: bool = False

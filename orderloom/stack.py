@@ -195,7 +195,8 @@ async def _run_parts(
     if listeners.gateway is not None:
         await _run_gateway(settings, options, api_url, listeners.gateway, stack)
     if Part.RELAY in options.parts:
-        relay = Relay(connected.engine, connected.vault, courier, options.clock)
+        every = settings.doctor_every
+        relay = Relay(connected.engine, connected.vault, courier, options.clock, examine_every=every)
         await _run_relay(relay, stack)
         health.needs(relay=relay.turning)
         observers.backlog(_backlog_of(relay, connected.engine, options.clock))
@@ -256,7 +257,7 @@ def _backlog_of(relay: Relay, engine: AsyncEngine, clock: Clock) -> Callable[[],
         if not relay.leading:
             return None
         async with engine.connect() as conn:
-            return await backlog(conn, clock.now())
+            return await backlog(conn, clock.now(), relay.examined)
 
     return read
 

@@ -28,7 +28,9 @@ from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpo
 from orderloom.persistence.locks import RELAY_LEADER
 from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
+from orderloom.readmodels.backlog import Examined
 from orderloom.telemetry.logs import bind_order
+from worker.examining import Examinations
 from worker.pooling import RoutingPools
 from worker.proposing import Proposals
 from worker.timers import Timers
@@ -83,8 +85,10 @@ _log = structlog.get_logger(__name__)
 class Relay:
     """One relay. ``run`` until ``stop``."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, courier: Courier, clock: Clock) -> None:
-        """Take the database, the keys, and who delivers to workflows."""
+    def __init__(
+        self, engine: AsyncEngine, vault: Vault, courier: Courier, clock: Clock, *, examine_every: float | None = None
+    ) -> None:
+        """Take the database, the keys, who delivers to workflows, and the seconds between two looks of the doctor."""
         self._engine = engine
         self._vault = vault
         self._courier = courier
@@ -92,6 +96,7 @@ class Relay:
         self._timers = Timers(engine, vault, clock)
         self._proposals = Proposals(engine, vault, clock)
         self._pools = RoutingPools(engine, courier, clock)
+        self._examinations = Examinations(engine, vault, clock, examine_every)
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._repeating = asyncio.Semaphore(AT_ONCE)
@@ -115,6 +120,11 @@ class Relay:
             except (OSError, DBAPIError) as error:
                 _log.warning("the relay has lost PostgreSQL", error=str(error))
             await self._pause(FOLLOWING)
+
+    @property
+    def examined(self) -> Examined | None:
+        """Return what the doctor found last, if this relay asked it."""
+        return self._examinations.last
 
     def stop(self) -> None:
         """Let ``run`` end after the look that is under way."""
@@ -187,7 +197,8 @@ class Relay:
 
     def _works(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return what the leader does beside delivering."""
-        return self._keep_repeating(), self._timers.run(), self._proposals.run(), self._pools.run()
+        parts = (self._timers, self._proposals, self._pools, self._examinations)
+        return self._keep_repeating(), *(part.run() for part in parts)
 
     async def _lead(self, leader: AsyncConnection) -> None:
         beside = [asyncio.create_task(each) for each in self._works()]

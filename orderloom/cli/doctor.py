@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine
@@ -19,13 +18,11 @@ from orderloom.bootstrap.raising import raise_findings
 from orderloom.cli.database import database_url, database_urls
 from orderloom.cli.running import run
 from orderloom.persistence.vault import Vault
-from orderloom.readmodels.doctor import CHECKS, Findings, examine
+from orderloom.readmodels.doctor import CHECKS, Findings, examine_patiently
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.settings import Settings
 
 doctor_app = App(name="doctor", help="Prove that the books are right.")
-
-_PATIENT = "600s"
 
 
 class SchemaMissing(StartRefused):
@@ -93,18 +90,13 @@ async def examine_database(url: str) -> Findings:
     engine = create_engine(url, pooled=False)
     try:
         async with snapshot(engine) as conn:
-            await _prepare(conn)
-            return await examine(conn)
+            if await conn.scalar(text("SELECT to_regclass('orders')")) is None:
+                raise SchemaMissing("The database has no tables yet.")
+            return await examine_patiently(conn, Clock().now())
     except (OSError, SQLAlchemyError) as error:
         raise ServerUnreachable(f"PostgreSQL does not answer: {error}.", server="PostgreSQL") from error
     finally:
         await engine.dispose()
-
-
-async def _prepare(conn: AsyncConnection) -> None:
-    await conn.execute(text(f"SET LOCAL statement_timeout = '{_PATIENT}'"))
-    if await conn.scalar(text("SELECT to_regclass('orders')")) is None:
-        raise SchemaMissing("The database has no tables yet.")
 
 
 def show(findings: Findings, console: Console) -> None:

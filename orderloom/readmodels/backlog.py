@@ -15,6 +15,14 @@ LATE = timedelta(minutes=1)
 """A deadline that passed longer ago has been missed."""
 
 
+class Examined(Frozen):
+    """What the doctor's last examination came to."""
+
+    findings: int
+    age_seconds: float
+    """How long ago it ended."""
+
+
 class Backlog(Frozen):
     """What waits, over all orders."""
 
@@ -30,10 +38,12 @@ class Backlog(Frozen):
     """Orders whose next deadline passed more than a minute ago."""
     exceptions: dict[str, int]
     """Open process exceptions by category."""
+    examined: Examined | None = None
+    """None: the doctor does not run by itself, or has not yet."""
 
 
-async def backlog(conn: AsyncConnection, now: datetime) -> Backlog:
-    """Count what waits at *now* (business time), in two statements."""
+async def backlog(conn: AsyncConnection, now: datetime, examined: Examined | None = None) -> Backlog:
+    """Count what waits at *now* (business time), in two statements; tell what the doctor found last."""
     counts = (await conn.execute(_counts(now))).mappings().one()
     exceptions = (await conn.execute(_EXCEPTIONS)).all()
     oldest = counts["oldest"]
@@ -44,6 +54,7 @@ async def backlog(conn: AsyncConnection, now: datetime) -> Backlog:
         unpublished=counts["unpublished"],
         overdue=counts["overdue"],
         exceptions={row.category: row.open for row in exceptions},
+        examined=examined,
     )
 
 

@@ -110,6 +110,12 @@ class _LeftLying(Collector):
             (numbers.OVERDUE, found.overdue),
         ):
             yield GaugeMetricFamily(number.name, number.says, value=value)
+        if found.examined is not None:
+            for number, value in (
+                (numbers.FINDINGS, found.examined.findings),
+                (numbers.EXAMINED, found.examined.age_seconds),
+            ):
+                yield GaugeMetricFamily(number.name, number.says, value=value)
         exceptions = GaugeMetricFamily(
             numbers.EXCEPTIONS.name, numbers.EXCEPTIONS.says, labels=numbers.EXCEPTIONS.labels
         )

@@ -1,6 +1,7 @@
 """The doctor finds every way in which the books can be wrong, and names it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -8,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.bootstrap.database import create_engine
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
-from orderloom.readmodels.doctor import CHECKS, Finding, Findings, examine
+from orderloom.readmodels.doctor import CHECKS, ON_ITS_WAY, Finding, Findings, examine
 from orderloom.readmodels.snapshot import snapshot
 from tests.api.books import ALLOCATED, CANCELLED, RESERVED, SHIPPED, write_books
-from tests.api.conftest import seed
+from tests.api.conftest import NOW, seed
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,12 @@ async def books(postgres: EmbeddedPostgres, database_template: str) -> AsyncIter
     await postgres.drop_database("doctor")
 
 
-async def examined(engine: AsyncEngine, *statements: str) -> Findings:
+async def examined(engine: AsyncEngine, *statements: str, since: datetime | None = None) -> Findings:
     """Return what the doctor finds after *statements*, which are undone again."""
     async with engine.connect() as conn:
         for statement in statements:
             await conn.execute(text(statement))
-        found = await examine(conn)
+        found = await examine(conn, since=since)
         await conn.rollback()
     return found
 
@@ -291,15 +292,37 @@ def test_every_check_has_a_corruption() -> None:
     assert proven == {check.name for check in CHECKS}
 
 
-async def test_shipment_under_way_is_no_finding(books: AsyncEngine) -> None:
-    """While a flow of the order is under way, shipped units may still stand in their reservation."""
-    found = await examined(
-        books,
-        f"UPDATE reservations SET status = 'active', quantity = 1 WHERE order_id = '{SHIPPED}'",
-        "UPDATE stock SET reserved = reserved + 1 WHERE location_id = 'BER'",
-        "UPDATE group_stock SET reserved = reserved + 1",
-        "INSERT INTO flow_instances (order_id, instance, flow, seq, status) "
-        f"VALUES ('{SHIPPED}', 'e@f', 'f', 9, 'running')",
-    )
+ON_THE_WAY = (
+    f"UPDATE reservations SET status = 'active' WHERE order_id = '{SHIPPED}'",
+    "UPDATE stock SET reserved = reserved + 2 WHERE location_id = 'BER'",
+    "UPDATE group_stock SET reserved = reserved + 2",
+    f"DELETE FROM stock_changes WHERE cause = '{SHIPPED}-F1'",
+    f"UPDATE unit_entries SET quantity = 0, amount = 0, tax = 0 WHERE order_id = '{SHIPPED}' AND state = 'returned'",
+    f"DELETE FROM unit_entries WHERE order_id = '{SHIPPED}' AND state = 'fulfilled' AND quantity < 0",
+    "INSERT INTO flow_instances (order_id, instance, flow, seq, status) "
+    f"VALUES ('{SHIPPED}', 'e@f', 'f', 9, 'faulted')",
+)
+"""Two mugs are reported shipped, and the flow that takes them off the stock has not come so far."""
 
-    assert found.findings == ()
+
+@pytest.mark.parametrize("flow", ["none", "faulted"])
+async def test_a_shipment_on_its_way_is_no_finding_and_a_stuck_one_is(books: AsyncEngine, flow: str) -> None:
+    """For fifteen minutes after its report it may stand in stock and reservation; then it is found, busy or not."""
+    told = ON_THE_WAY if flow == "faulted" else ON_THE_WAY[:-1]
+    shipped = f"UPDATE fulfillment_orders SET closed_at = '{NOW.isoformat()}' WHERE id = '{SHIPPED}-F1'"
+
+    on_time = await examined(books, *told, shipped, since=NOW)
+    late = await examined(books, *told, shipped, since=NOW + timedelta(microseconds=1))
+
+    assert on_time.findings == ()
+    stuck = [
+        finding("reservations.demand", SHIPPED, "line 1 at location BER", 0, 2),
+        finding("reservations.leftover", SHIPPED, "reservations", 0, 2),
+        finding("stock.shipped", SHIPPED, f"shipment {SHIPPED}-F1 MUG-BLUE from BER", 2, 0),
+    ]
+    assert list(late.findings) == ([stuck[0], stuck[2]] if flow == "faulted" else stuck)
+
+
+def test_a_shipment_is_on_its_way_for_fifteen_minutes() -> None:
+    """What the documents say."""
+    assert timedelta(minutes=15) == ON_ITS_WAY

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.record import record_directly
+from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.cli.doctor import SchemaMissing, doctor_app, examine_database
 from orderloom.contracts.messages import Delivery
@@ -15,6 +16,7 @@ from orderloom.persistence.vault import Vault
 from tests.api.books import SHIPPED, write_books
 from tests.api.conftest import NOW
 from tests.conftest import MASTER_KEY
+from worker.examining import Examinations
 
 
 async def run(arguments: list[str], url: str, monkeypatch: pytest.MonkeyPatch) -> int | str | None:
@@ -89,6 +91,38 @@ async def test_a_finding_becomes_a_process_exception_once(
         ("doctor.stock.reserved", None, "MUG-BLUE at BER", "doctor"),
         ("doctor.units.placed", SHIPPED, "line 1 quantity", "doctor"),
     ]
+
+
+async def test_the_doctor_that_runs_by_itself_raises_each_finding_once(seeded: AsyncEngine) -> None:
+    """Two examinations raise what the first one found; it stays as it is until a person settles it and the data."""
+    await write_books(seeded)
+    doctor = Examinations(seeded, Vault(seeded, MASTER_KEY), Clock(), None)
+    assert await doctor.turn() == 0
+    assert doctor.last is not None
+    assert doctor.last.findings == 0
+    async with seeded.begin() as conn:
+        await conn.execute(text("UPDATE stock SET reserved = 1 WHERE location_id = 'BER'"))
+        await conn.execute(text(f"UPDATE order_lines SET quantity = 5 WHERE order_id = '{SHIPPED}'"))
+
+    raised: list[int] = []
+    for _ in range(2):
+        raised.append(await doctor.turn())
+        await _record_what_was_found(seeded)
+
+    assert raised == [3, 0]
+    assert doctor.last.findings == 3
+    async with seeded.connect() as conn:
+        rows = await conn.execute(text("SELECT status FROM process_exceptions WHERE code LIKE 'doctor.%'"))
+        assert list(rows.scalars()) == ["new"] * 3
+
+
+async def test_a_doctor_that_is_switched_off_looks_at_nothing(seeded: AsyncEngine) -> None:
+    """Without seconds between two examinations there is none."""
+    doctor = Examinations(seeded, Vault(seeded, MASTER_KEY), Clock(), None)
+
+    await doctor.run()
+
+    assert doctor.last is None
 
 
 async def test_nothing_found_raises_nothing(

@@ -1,16 +1,21 @@
 """Runs all checks over one moment of the database and names what they found."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
 from orderloom.readmodels.doctor import ledgers, money, routing, stocks
 from orderloom.readmodels.doctor.rows import Broken
+from orderloom.readmodels.doctor.stocks import ON_ITS_WAY
 
 MAX_FINDINGS = 100
 """Of one check; more of the same tell nothing new."""
+PATIENT = "600s"
+"""How long one check may take."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,15 +195,25 @@ CHECKS = (
 """Every check, by area."""
 
 
-async def examine(conn: AsyncConnection, checks: Iterable[Check] = CHECKS) -> Findings:
-    """Run *checks*; at most a hundred findings of each. Use a connection of ``readmodels.snapshot``."""
+async def examine(conn: AsyncConnection, *, since: datetime | None = None) -> Findings:
+    """
+    Run all checks; at most a hundred findings of each. Use a connection of ``readmodels.snapshot``.
+
+    Args:
+        since: shipments that were reported then or later are on their way and need not have left the stock yet;
+            None: none is. ``ON_ITS_WAY`` before now where orders are under way.
+    """
     findings: list[Finding] = []
-    names: list[str] = []
-    for check in checks:
-        names.append(check.name)
-        rows = await conn.execute(check.broken.limit(MAX_FINDINGS))
+    for check in CHECKS:
+        rows = await conn.execute(check.broken.limit(MAX_FINDINGS), {"since": since or NEVER})
         findings.extend(
             Finding(check=check.name, order=order, subject=subject, expected=int(expected), found=int(found))
             for order, subject, expected, found in rows
         )
-    return Findings(checks=tuple(names), findings=tuple(findings))
+    return Findings(checks=tuple(check.name for check in CHECKS), findings=tuple(findings))
+
+
+async def examine_patiently(conn: AsyncConnection, now: datetime) -> Findings:
+    """Run all checks where orders are under way, however long they take; *now* is business time."""
+    await conn.execute(text(f"SET LOCAL statement_timeout = '{PATIENT}'"))
+    return await examine(conn, since=now - ON_ITS_WAY)

@@ -1,8 +1,11 @@
 """Checks of reservations against demand, and of the counters against reservations."""
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, DateTime, and_, bindparam, case, func, literal, select
 
 from orderloom.domain.units import UnitState
+from orderloom.persistence.tables.fulfillment import fulfillment_orders
 from orderloom.persistence.tables.inventory import (
     backorders,
     expected_receipts,
@@ -25,11 +28,21 @@ _PROPOSED = (
 )
 _COUNTERS = ("on_hand", "reserved", "safety", "future")
 
+ON_ITS_WAY = timedelta(minutes=15)
+"""Business time that a shipment may take from its report until a flow has taken it off the stock."""
+SINCE = bindparam("since", type_=DateTime(timezone=True))
+"""Shipments that were reported then or later are on their way."""
+
 
 def is_busy(order_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return whether a flow of the order is under way: it may yet take shipped units off their reservation."""
+    """Return whether a flow of the order is under way."""
     flow = flow_instances.c
     return select(flow.instance).where(flow.order_id == order_id, flow.status.in_(("running", "faulted"))).exists()
+
+
+def is_on_its_way(*which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether a fulfillment order of *which* was reported shipped lately: it may yet leave the stock."""
+    return select(fulfillment_orders.c.id).where(fulfillment_orders.c.closed_at >= SINCE, *which).exists()
 
 
 def reservations_unlike_demand() -> Broken:
@@ -42,7 +55,11 @@ def reservations_unlike_demand() -> Broken:
             kind.label("kind"),
             _entries.place,
             total(_entries.quantity, _entries.state != UnitState.FULFILLED).label("quantity"),
-            total(_entries.quantity, _entries.state == UnitState.FULFILLED).label("shipped"),
+            total(
+                _entries.quantity,
+                _entries.state == UnitState.FULFILLED,
+                is_on_its_way(fulfillment_orders.c.id == _entries.fulfillment_order_id),
+            ).label("shipped"),
         )
         .select_from(
             unit_entries.join(
@@ -78,9 +95,8 @@ def reservations_unlike_demand() -> Broken:
     order, line, at, where = (func.coalesce(demand.c[key], held.c[key]) for key in keys)
     expected = func.coalesce(demand.c.quantity, 0)
     found = func.coalesce(held.c.quantity, 0)
-    shipping = and_(
-        found > expected, found <= expected + func.coalesce(demand.c.shipped, 0), at == "location", is_busy(order)
-    )
+    on_its_way = func.coalesce(demand.c.shipped, 0)
+    shipping = and_(found > expected, found <= expected + on_its_way, at == "location")
     query = broken(both, order=order, subject=named("line", line, "at", at, where), expected=expected, found=found)
     return query.where(~shipping)
 
@@ -97,7 +113,13 @@ def reservations_left_over() -> Broken:
     )
     left = (
         select(_held.order_id, func.sum(_held.quantity).label("quantity"))
-        .where(_ACTIVE, _held.order_id.is_not(None), demand == 0, ~is_busy(_held.order_id))
+        .where(
+            _ACTIVE,
+            _held.order_id.is_not(None),
+            demand == 0,
+            ~is_busy(_held.order_id),
+            ~is_on_its_way(fulfillment_orders.c.order_id == _held.order_id),
+        )
         .group_by(_held.order_id)
         .subquery()
     )
