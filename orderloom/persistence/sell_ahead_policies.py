@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, tuple_
+from sqlalchemy import delete, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,9 +23,8 @@ class Said(Frozen):
     """Who changes policies, why and when."""
 
     by: str
-    reason: str = ""
-    at: datetime | None = None
-    """Left out: now, by the database's clock."""
+    reason: str
+    at: datetime
 
 
 class SellAheadChange(SellAheadKey):
@@ -103,8 +102,7 @@ async def _put(
         statement = upsert(sell_ahead)
         policy = {"policy": statement.excluded.policy}
         await conn.execute(statement.on_conflict_do_update(index_elements=["channel_id", "sku"], set_=policy), rows)
-    at = said.at or (await conn.execute(select(func.now()))).scalar_one()
-    made = {"by": said.by, "reason": said.reason, "at": at}
+    made = said.model_dump()
     changes = [
         _row(key) | {"before": _told(before.get(key)), "after": _told(after), **made} for key, after in changed.items()
     ]

@@ -145,7 +145,7 @@ async def load_world(conn: AsyncConnection, world: World, now: datetime, *, caus
         ],
     )
     if world.sell_ahead:
-        await set_policies(conn, world.sell_ahead, Said(by="world", reason="loaded"))
+        await set_policies(conn, world.sell_ahead, Said(by="world", reason="loaded", at=now))
     await _upsert(conn, location_groups, ["id"], [{"id": group.id} for group in world.groups])
     await _upsert(
         conn,

@@ -10,7 +10,7 @@ from api import examples
 from orderloom.cli import calling_api
 from orderloom.cli import sell_ahead as commands
 from orderloom.persistence.world import World, load_world
-from tests.api.conftest import count
+from tests.api.conftest import NOW, count
 
 NONE = {"backorder": False, "limit": None, "until": None, "release_at": None}
 BLUE = {"channel": "web", "sku": "MUG-BLUE", **NONE, "backorder": True, "limit": 200, "until": "2026-12-20T00:00:00Z"}
@@ -42,7 +42,7 @@ async def stocked(seeded: AsyncEngine) -> AsyncEngine:
         "stock": [{"location": "BER", "sku": "MUG-BLUE", "on_hand": 0}],
     }
     async with seeded.begin() as conn:
-        await load_world(conn, World.model_validate(world))
+        await load_world(conn, World.model_validate(world), NOW)
     return seeded
 
 
@@ -137,7 +137,7 @@ async def test_a_world_that_is_loaded_is_on_record_too(http: httpx.AsyncClient, 
     world = World.model_validate({"sell_ahead": [{"sku": "MUG-RED", "backorder": True}]})
     for _ in range(2):
         async with stocked.begin() as conn:
-            await load_world(conn, world)
+            await load_world(conn, world, NOW)
 
     told = (await get(http, "/changes"))["items"]
     assert [(each["sku"], each["by"], each["before"]) for each in told] == [("MUG-RED", "world", None)]

@@ -199,11 +199,12 @@ async def test_counters_of_backorders_are_locked_in_one_order(bench, reserve: Ru
     """A group whose first order was sold Y ahead and whose second X asks for X first, as whoever else holds X does."""
     await bench.load({"A": {"X": 0, "Y": 0}})
     async with bench.engine.begin() as conn:
-        await load_world(conn, World.model_validate({"sell_ahead": [{"channel": "web", "backorder": True}]}))
+        policy = {"channel": "web", "backorder": True}
+        await load_world(conn, World.model_validate({"sell_ahead": [policy]}), bench.now)
     orders = [await bench.place({sku: 1}) for sku in ("Y", "X")]
     async with bench.engine.begin() as conn:
         stock = [{"location": "A", "sku": sku, "on_hand": 3} for sku in ("X", "Y")]
-        await load_world(conn, World.model_validate({"stock": stock}))
+        await load_world(conn, World.model_validate({"stock": stock}), bench.now)
     take = text("SELECT 1 FROM backorders WHERE sku = :sku FOR UPDATE NOWAIT")
 
     async with bench.engine.connect() as other:
