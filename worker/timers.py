@@ -15,7 +15,7 @@ from orderloom.domain.model import JsonObject
 from orderloom.inventory.reservations import expire_due
 from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.single import single
-from orderloom.persistence.timers import clear_searches, escalate, overdue, unaccepted
+from orderloom.persistence.timers import clear_searches, clear_waves, escalate, overdue, unaccepted
 from orderloom.persistence.vault import Vault
 
 SOURCE = "timer"
@@ -53,6 +53,7 @@ class Timers:
                 if one.order is None:
                     await escalate(conn, one.exception, now)
             await clear_searches(conn, now)
+            await clear_waves(conn, now)
         for one in late:
             if one.order is not None:
                 await self._tell(one.order, "exception.deadline.passed", one.mark, {"exception": one.exception})

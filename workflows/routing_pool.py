@@ -8,8 +8,6 @@ from temporalio.common import RetryPolicy
 from orderloom.contracts.pools import ROUTE_WAVE, ROUTING_POOL, RouteWave, WaveRouted
 from orderloom.contracts.queues import ROUTING
 
-WAVES = 50
-"""Waves of one run; then it continues as new, so that no history grows."""
 ATTEMPT = timedelta(minutes=5)
 SILENCE = timedelta(seconds=5)
 """Without a heartbeat for so long the worker has died: another one routes the wave."""
@@ -23,7 +21,7 @@ class RoutingPoolWorkflow:
     @workflow.run
     async def run(self, asked: RouteWave) -> None:
         """Route what is due. The relay starts it again when a wave is due next."""
-        for _ in range(WAVES):
+        for _ in range(asked.max_waves):
             done = await workflow.execute_activity(
                 ROUTE_WAVE,
                 asked,

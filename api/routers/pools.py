@@ -20,7 +20,7 @@ async def routing_pools(given: Given, conn: Reading) -> Page[PoolView]:
     return Page(items=await pools_of(conn, given.clock.now()))
 
 
-@router.get("/{pool}/waves", responses=problems(InvalidInput))
+@router.get("/{pool:path}/waves", responses=problems(InvalidInput))
 async def waves(
     conn: Reading,
     pool: str,

@@ -15,6 +15,8 @@ class RouteWave(Message):
     pool: str
     offset: float = 0.0
     """Seconds that business time is ahead of the machines' clocks; only scenarios set it."""
+    max_waves: int = 50
+    """Waves of one run; then it continues as new, so that no history grows."""
 
 
 class WaveRouted(Message):

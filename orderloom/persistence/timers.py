@@ -1,21 +1,26 @@
 """
 What time has passed for: deadlines of process exceptions, fulfillment orders that nobody accepted, questions about
-routes whose answer nobody came for.
+routes whose answer nobody came for, proposals that have ended, and waves of long ago.
 """
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, bindparam, delete, text
+from sqlalchemy import DateTime, bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
 from orderloom.persistence.tables.fulfillment import routing_searches
+from orderloom.persistence.tables.waiting import proposals, waves
 
 NOT_ACCEPTED = "fulfillment.not_accepted"
 """Code of the exception of a fulfillment order that its location has not accepted in time."""
 
 ABANDONED = timedelta(days=1)
 """So old is a question about routes that nobody asks any more: its order was cancelled, or its flow went on."""
+ENDED = timedelta(days=1)
+"""So long is a proposal kept after its end."""
+PAST = timedelta(days=30)
+"""So long is kept what a wave came to; routing attempts go on naming its number."""
 
 
 class Overdue(Frozen):
@@ -93,6 +98,15 @@ async def escalate(conn: AsyncConnection, exception: str, now: datetime) -> None
 async def clear_searches(conn: AsyncConnection, now: datetime) -> None:
     """Forget questions about routes that are abandoned; an order that would still ask one asks it anew."""
     await conn.execute(delete(routing_searches).where(routing_searches.c.at < now - ABANDONED))
+
+
+async def clear_waves(conn: AsyncConnection, now: datetime, limit: int = 1000) -> None:
+    """Forget the oldest proposals that have ended and the oldest waves, of either at most *limit*."""
+    ended, wave = proposals.c, waves.c
+    old_proposals = select(ended.id).where(ended.ended_at < now - ENDED).order_by(ended.ended_at).limit(limit)
+    old_waves = select(wave.id).where(wave.at < now - PAST).order_by(wave.at).limit(limit)
+    await conn.execute(delete(proposals).where(ended.id.in_(old_proposals)))
+    await conn.execute(delete(waves).where(wave.id.in_(old_waves)))
 
 
 def _at(now: datetime, limit: int) -> dict[str, object]:

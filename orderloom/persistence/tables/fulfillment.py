@@ -38,7 +38,7 @@ routing_attempts = Table(
     Column("policy_hash", Text),  # of what that policy said; null of attempts before it was kept
     Column("seen", Document),  # domain.situation.Situation; null of attempts before there were policies
     Column("fates", Document),  # domain.router.Attempted.fates: what became of each location, by part
-    Column("wave_id", BigInteger, ForeignKey("waves.id")),  # the wave that found it; null: the order itself
+    Column("wave_id", BigInteger),  # the wave that found it, kept for a time; null: the order itself
     Index("ix_routing_attempts_at", "at", "order_id", "number"),
 )
 

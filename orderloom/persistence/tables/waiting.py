@@ -45,6 +45,7 @@ waves = Table(
     Column("left_over", Integer),  # got no proposal, since they were busy or stock had moved: for the next wave
     Column("splits", Integer),
     Index("ix_waves_pool", "pool", "id"),
+    Index("ix_waves_at", "at"),
 )
 
 proposals = Table(
@@ -58,16 +59,17 @@ proposals = Table(
     Column("made_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
-    Column("wave_id", BigInteger, ForeignKey("waves.id")),  # null: stock has come in
+    Column("wave_id", BigInteger),  # null: stock has come in
     Column("answer", Document),  # domain.waves.Answer, until it has ended; null: there was nothing to route
     Index("uq_proposals_open", "order_id", unique=True, postgresql_where="status = 'open'"),
+    Index("ix_proposals_ended", "ended_at", postgresql_where="ended_at IS NOT NULL"),
 )
 
 proposal_lines = Table(
     "proposal_lines",
     metadata,
     # Held as long as the proposal is open: quantity in the counters of the place, own in that of the order's group.
-    Column("proposal_id", BigInteger, ForeignKey("proposals.id"), primary_key=True, autoincrement=False),
+    Column("proposal_id", BigInteger, ForeignKey("proposals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("sku", Id, primary_key=True),
     Column("place", Id, primary_key=True),  # a location; for what is held at the group, the group
     Column("location_id", Id),  # null while it is held at the group
@@ -81,7 +83,7 @@ proposal_capacity = Table(
     "proposal_capacity",
     metadata,
     # Fulfillment orders that locations' days are held for as long as the proposal is open.
-    Column("proposal_id", BigInteger, ForeignKey("proposals.id"), primary_key=True, autoincrement=False),
+    Column("proposal_id", BigInteger, ForeignKey("proposals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("location_id", Id, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("count", Integer, nullable=False),
