@@ -23,6 +23,7 @@ from orderloom.bootstrap.clock import VirtualClock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.contracts.messages import OrderInput
 from orderloom.contracts.queues import workflow_id
+from orderloom.domain.routing_policy import RoutingPolicy, Wave
 from orderloom.persistence.flows import publish
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
@@ -31,6 +32,10 @@ from tests.workflows.test_deciding import WAITING
 from tests.workflows.undoing import WHOLE
 
 HISTORIES = Path(__file__).parent / "histories"
+POOLS = "pool-"
+"""So begin the names of the histories of pools; the others are orders'."""
+
+POOL = "central"
 
 type Story = Callable[[Shop], Coroutine[Any, Any, str]]
 
@@ -116,6 +121,17 @@ async def moved(shop: Shop) -> str:
     return order
 
 
+async def waved(shop: Shop) -> str:
+    """A wave routes the order; its pool's workflow continues as new and finds nothing more."""
+    order = await shop.place()
+    await shop.until_journal(order, "routing.scheduled")
+    await shop.route_pool(POOL, orders=1, waves=1)
+    await shop.until_journal(order, "fulfillment.created")
+    await shop.fulfil(order)
+    await shop.until_journal(order, "payment.captured")
+    return order
+
+
 async def remorseful(shop: Shop) -> str:
     """A remorse period of a day passes in virtual time."""
     order = await shop.place()
@@ -139,6 +155,8 @@ class Case:
     max_events: int | None = None
     shipped: bool = True
     """Whether the flows that ship are in force too."""
+    pool: str | None = None
+    """A routing pool whose workflow is recorded too."""
 
 
 CASES = (
@@ -150,6 +168,7 @@ CASES = (
     Case(remorseful, policy={"remorse": 86_400.0}),
     Case(decided, flows=(WAITING,), max_events=12, shipped=False),
     Case(undone, flows=(WHOLE,), max_events=30, shipped=False),
+    Case(waved, policy={"routing": RoutingPolicy(wave=Wave(pool=POOL, interval=3_600))}, pool=POOL),
 )
 
 
@@ -172,10 +191,16 @@ async def _record(settings: Settings, case: Case) -> None:
         with _runs_of(case.max_events):
             order = await case.story(shop)
             await shop.until_quiet(order)
-        for number, text in enumerate(await shop.histories(order), start=1):
-            path = HISTORIES / f"{name}-{number}.json"
-            path.write_text(json.dumps(json.loads(text), indent=1) + "\n")
-            print(path.name, len(json.loads(text)["events"]), "events")  # noqa: T201
+        _write(name, await shop.histories(order))
+        if case.pool is not None:
+            _write(f"{POOLS}{name}", await shop.pool_histories(case.pool))
+
+
+def _write(name: str, histories: Sequence[str]) -> None:
+    for number, text in enumerate(histories, start=1):
+        path = HISTORIES / f"{name}-{number}.json"
+        path.write_text(json.dumps(json.loads(text), indent=1) + "\n")
+        print(path.name, len(json.loads(text)["events"]), "events")  # noqa: T201
 
 
 @contextmanager

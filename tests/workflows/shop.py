@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowExecution, WorkflowExecutionDescription, WorkflowHistory
@@ -15,7 +16,8 @@ from flows_dsl.loader import load
 from flows_dsl.model import FlowDocument
 from flows_dsl.prebuilt import documents
 from flows_dsl.release import pack
-from orderloom.contracts.queues import workflow_id
+from orderloom.contracts.pools import ROUTING_POOL, RouteWave, pool_workflow_id
+from orderloom.contracts.queues import ROUTING, workflow_id
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.model import JsonObject
 from orderloom.domain.money import Money
@@ -282,6 +284,28 @@ class Shop:
         runs = await self.until(look, lambda: f"runs of {name}")
         handles = [self.stack.client.get_workflow_handle(name, run_id=run.run_id) for run in reversed(runs)]
         return [(await handle.fetch_history()).to_json() for handle in handles]
+
+    async def route_pool(self, pool: str, *, orders: int, waves: int) -> None:
+        """Have what is due in a pool routed, by so many orders a wave and so many waves a run."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("activities.waves.LIMIT", orders)
+            await self.stack.client.execute_workflow(
+                ROUTING_POOL,
+                RouteWave(pool=pool, max_waves=waves),
+                id=pool_workflow_id(pool),
+                task_queue=ROUTING,
+            )
+
+    async def pool_histories(self, pool: str) -> list[str]:
+        """Return the histories of all runs of the pool's workflow, oldest first, as JSON."""
+        name, client = pool_workflow_id(pool), self.stack.client
+        described = await client.get_workflow_handle(name).describe()
+        run, histories = described.raw_description.workflow_execution_info.first_run_id, list[str]()
+        while run:
+            history = await client.get_workflow_handle(name, run_id=run).fetch_history()
+            histories.append(history.to_json())
+            run = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        return histories
 
     async def events(self, order_id: str, prefix: str) -> list[tuple[str, Any]]:
         """Return type and data of the journal's events whose type begins with *prefix*, in sequence."""
