@@ -1,10 +1,11 @@
 """Routing pools: how many orders wait to be routed together, and what the last waves came to."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 
-from api.dependencies import Given, Limit, Reading
+from api.dependencies import MAX_NUMBER, Given, Limit, Reading
 from api.openapi import problems
 from api.paging import after_path
 from api.schemas import Page
@@ -24,11 +25,11 @@ async def routing_pools(given: Given, conn: Reading) -> Page[PoolView]:
 async def waves(
     conn: Reading,
     pool: str,
-    after: Annotated[int | None, Query(ge=1, description="Number of the last one seen.")] = None,
+    after: Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="Number of the last one seen.")] = None,
     limit: Limit = 50,
 ) -> Page[WaveView]:
     """List the waves of a pool, the latest first; none of a pool that nobody has named."""
     found = await waves_page(conn, pool, before=after, limit=limit + 1)
     items = found[:limit]
     last = items[-1].number if len(found) > limit else None
-    return Page(items=items, next=after_path(f"/v1/routing-pools/{pool}/waves", last, limit))
+    return Page(items=items, next=after_path(f"/v1/routing-pools/{quote(pool)}/waves", last, limit))

@@ -2,6 +2,7 @@
 
 import sys
 from typing import Any
+from urllib.parse import quote
 
 from cyclopts import App
 from rich.console import Console
@@ -38,7 +39,7 @@ def waves(pool: str, *, limit: int = 20, api: Api = None, as_json: AsJson = Fals
         How many at most.
     """
     with client(api) as http:
-        found = ask(http, "GET", f"/v1/routing-pools/{pool}/waves", params={"limit": limit})
+        found = ask(http, "GET", f"/v1/routing-pools/{quote(pool)}/waves", params={"limit": limit})
     names = ("number", "at", "orders", "routed", "partial", "unrouted", "left_over", "splits")
     table = Table(*(name.replace("_", " ") for name in names), box=None, pad_edge=False)
     for each in found["items"]:

@@ -130,7 +130,18 @@ async def http(
 
 def client(engine: AsyncEngine, delivery: StubDelivery, probe: Probe) -> httpx.AsyncClient:
     """Return a client of an API over *engine*."""
-    dependencies = ApiDependencies(
+    app = create_app(dependencies(engine, delivery, probe))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://orderloom")
+
+
+async def always_ready() -> None:
+    """Say that Temporal answers."""
+
+
+def dependencies(engine: AsyncEngine, delivery: StubDelivery, probe: Probe = always_ready) -> ApiDependencies:
+    """Return what an API over *engine* works with."""
+    return ApiDependencies(
         engine=engine,
         vault=Vault(engine, bytes(32)),
         clock=FixedClock(),
@@ -139,8 +150,6 @@ def client(engine: AsyncEngine, delivery: StubDelivery, probe: Probe) -> httpx.A
         workflows_ready=probe,
         max_body=300_000,
     )
-    transport = httpx.ASGITransport(create_app(dependencies), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://orderloom")
 
 
 async def count(engine: AsyncEngine, *names: str) -> list[int]:

@@ -89,7 +89,7 @@ def test_no_personal_data_was_recorded(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in OF_POOLS])
 def test_no_order_is_in_the_history_of_a_pool(path: Path) -> None:
-    """Which orders a wave takes is in PostgreSQL: a history names the pool and counts, so it does not grow with them."""
+    """Which orders a wave takes is in PostgreSQL: a history names the pool and counts, and does not grow with them."""
     raw = b"".join(event.SerializeToString() for event in _history(path).events)
 
     assert b"central" in raw, "payloads are not readable: nothing could be found in them"

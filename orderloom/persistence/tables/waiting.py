@@ -69,7 +69,9 @@ proposal_lines = Table(
     "proposal_lines",
     metadata,
     # Held as long as the proposal is open: quantity in the counters of the place, own in that of the order's group.
-    Column("proposal_id", BigInteger, ForeignKey("proposals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column(
+        "proposal_id", BigInteger, ForeignKey("proposals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
     Column("sku", Id, primary_key=True),
     Column("place", Id, primary_key=True),  # a location; for what is held at the group, the group
     Column("location_id", Id),  # null while it is held at the group
@@ -83,7 +85,9 @@ proposal_capacity = Table(
     "proposal_capacity",
     metadata,
     # Fulfillment orders that locations' days are held for as long as the proposal is open.
-    Column("proposal_id", BigInteger, ForeignKey("proposals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column(
+        "proposal_id", BigInteger, ForeignKey("proposals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
     Column("location_id", Id, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("count", Integer, nullable=False),

@@ -18,9 +18,7 @@ def upgrade() -> None:
         op.drop_constraint(f"fk_{table}_wave_id_waves", table, type_="foreignkey")
     _parts_refer(ondelete="CASCADE")
     op.create_index("ix_waves_at", "waves", ["at"])
-    op.create_index(
-        "ix_proposals_ended", "proposals", ["ended_at"], postgresql_where=sa.text("ended_at IS NOT NULL")
-    )
+    op.create_index("ix_proposals_ended", "proposals", ["ended_at"], postgresql_where=sa.text("ended_at IS NOT NULL"))
 
 
 def downgrade() -> None:
