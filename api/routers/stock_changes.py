@@ -20,15 +20,8 @@ from orderloom.inventory.changing import (
     StockAnswer,
     StockCounts,
 )
-from orderloom.inventory.feeds import (
-    BadRow,
-    FeedBusy,
-    FeedChanged,
-    FeedOptions,
-    FeedProgress,
-    FeedUnreadable,
-    load_feed,
-)
+from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable
+from orderloom.inventory.feeds import FeedBusy, FeedChanged, FeedProgress, load_feed
 from orderloom.persistence.requests import Answered
 
 router = APIRouter(prefix="/v1/stock", tags=["stock changes"], route_class=StrictRoute)

@@ -1,5 +1,6 @@
 """What it costs to take in a feed of stock: a file of counts, then the same shelves as changes, on PostgreSQL alone."""
 
+import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,7 +17,8 @@ from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.domain.model import Frozen
-from orderloom.inventory.feeds import BadRow, FeedOptions, FeedProgress, load_feed
+from orderloom.inventory.feed_lines import BadRow, FeedOptions
+from orderloom.inventory.feeds import FeedProgress, load_feed
 from orderloom.persistence.stock_merge import Mode
 from orderloom.persistence.tables.inventory import group_stock, stock
 from orderloom.persistence.world import Group, Location, World, load_world
@@ -48,6 +50,8 @@ class FeedReport(Frozen):
     """Changes of the same shelves."""
     again: float
     """The changes once more: all were merged, and nothing may be merged twice."""
+    peak: int
+    """Bytes of memory that the process held at most."""
     on_hand: int
     """Units on hand at the end, at locations and at their group."""
     in_group: int
@@ -86,6 +90,7 @@ async def measure_feed(
         full=full,
         delta=delta,
         again=again,
+        peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         on_hand=on_hand,
         in_group=in_group,
     )

@@ -140,6 +140,7 @@ def feed_table(report: FeedReport) -> Table:
             ("counts of shelves that had no stock, records/s", f"{report.full:,.0f}"),
             ("changes of these shelves, records/s", f"{report.delta:,.0f}"),
             ("the same changes again, passed over, records/s", f"{report.again:,.0f}"),
+            ("most memory of the process, MB", f"{report.peak / 1_000_000:,.0f}"),
             ("units on hand at locations, at their group", f"{report.on_hand:,}, {report.in_group:,}"),
         ),
     )

@@ -1,6 +1,7 @@
 """`inventory load`: feeds of stock from files, streamed into the deployment's database."""
 
 import hashlib
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.cli.flows.store import store
 from orderloom.cli.running import run
 from orderloom.domain.errors import OrderloomError
-from orderloom.inventory.feeds import BadRow, FeedOptions, FeedProgress, Format, load_feed
+from orderloom.inventory.feed_lines import BadRow, FeedOptions, Format
+from orderloom.inventory.feeds import FeedProgress, load_feed
 from orderloom.settings import Settings
 
 inventory_app = App(name="inventory", help="Stock: feeds from files.")
@@ -32,9 +34,19 @@ class FeedNotNamed(OrderloomError):
     status = 422
 
 
+class FeedFileUnreadable(OrderloomError):
+    """The file of the feed cannot be read.
+
+    Check its path and that you may read it; `-` is standard input.
+    """
+
+    code = "feed.file_unreadable"
+    status = 422
+
+
 @inventory_app.command
 def load(
-    file: str,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     delta: Annotated[
         bool, Parameter(negative="--full", help="Quantities are changes; else what is on hand. [default: --full]")
@@ -55,6 +67,8 @@ def load(
     file: str
         CSV with a header that names sku, quantity, location and perhaps at, or NDJSON with these names; - is stdin.
     """
+    if file != "-" and not os.access(file, os.R_OK):
+        raise FeedFileUnreadable(f"{file} is not there, or not to be read by you.", file=file)
     options = FeedOptions(
         id=id or _digest(file, delta=delta),
         mode="delta" if delta else "full",
@@ -102,7 +116,7 @@ class _Teller:
     def tell(self, progress: FeedProgress, bad: Sequence[BadRow]) -> None:
         """Write the lines that were not merged, and from time to time how many were."""
         for row in bad:
-            sys.stdout.write(f"line {row.line}: {row.reason}\n")
+            sys.stdout.write(f"line {row.line}: {row.code}: {f'{row.field}: ' if row.field else ''}{row.detail}\n")
         now = monotonic()
         if now - self._told >= TOLD_EVERY:
             self._told = now

@@ -40,7 +40,7 @@ class Merged(NamedTuple):
     """Line and code of what was not merged: ``location.unknown``, ``sku.unknown``, ``stock.out_of_range``."""
 
 
-_TABLE = text(
+_GIVEN = text(
     """
     CREATE TEMPORARY TABLE IF NOT EXISTS stock_feed (
         line BIGINT NOT NULL, location_id TEXT NOT NULL, sku TEXT NOT NULL, quantity INTEGER NOT NULL,
@@ -48,8 +48,19 @@ _TABLE = text(
     ) ON COMMIT DELETE ROWS
     """
 )
+_SHELVES = text(
+    """
+    CREATE TEMPORARY TABLE IF NOT EXISTS stock_feed_shelves (
+        line BIGINT NOT NULL, location_id TEXT NOT NULL, sku TEXT NOT NULL, quantity BIGINT NOT NULL,
+        at TIMESTAMPTZ, cause TEXT NOT NULL,
+        was INTEGER, place TID, entered BOOLEAN NOT NULL DEFAULT FALSE
+    ) ON COMMIT DELETE ROWS
+    """
+)
+# What is given of each shelf, what was on hand there, and where its row, which is locked, lies: it stays there till it
+# is changed, and is found again without looking it up.
 _COLUMNS = ("line", "location_id", "sku", "quantity", "at", "cause")
-_EMPTY = text("DELETE FROM stock_feed")
+_EMPTY = text("TRUNCATE stock_feed, stock_feed_shelves")
 _UNKNOWN = text(
     """
     DELETE FROM stock_feed f
@@ -58,56 +69,86 @@ _UNKNOWN = text(
     RETURNING f.line, EXISTS (SELECT 1 FROM locations l WHERE l.id = f.location_id) AS placed
     """
 )
-_ENSURE_STOCK = text(
-    """
-    INSERT INTO stock (location_id, sku, on_hand)
-    SELECT DISTINCT f.location_id, f.sku, 0 FROM stock_feed f
-    ORDER BY f.location_id, f.sku ON CONFLICT DO NOTHING
-    """
+_TAKEN = {
+    # Of several counts of one shelf the last one counts.
+    "full": "SELECT DISTINCT ON (location_id, sku) * FROM stock_feed ORDER BY location_id, sku, line DESC",
+    "delta": """
+        SELECT MAX(line) AS line, location_id, sku, SUM(quantity) AS quantity, NULL::timestamptz AS at,
+               MAX(cause) AS cause
+        FROM stock_feed GROUP BY location_id, sku ORDER BY location_id, sku
+    """,
+}
+_LOCK = {
+    mode: text(
+        f"""
+        WITH locked AS (
+            INSERT INTO stock_feed_shelves (line, location_id, sku, quantity, at, cause, was, place)
+            SELECT f.line, f.location_id, f.sku, f.quantity, f.at, f.cause, s.on_hand, s.ctid
+            FROM ({taken}) f LEFT JOIN LATERAL (
+                SELECT s.on_hand, s.ctid FROM stock s
+                WHERE s.location_id = f.location_id AND s.sku = f.sku FOR UPDATE) s ON TRUE
+            RETURNING was
+        )
+        SELECT count(*) FILTER (WHERE was IS NULL) FROM locked
+        """  # noqa: S608  # constants of this module
+    )
+    for mode, taken in _TAKEN.items()
+}
+_POSSIBLE = "BETWEEN 0 AND 2147483647"
+# Shelves that had no row get theirs with what is given; nobody moved anything there since it was counted.
+_ENTER = text(
+    f"""
+    WITH entered AS (
+        INSERT INTO stock (location_id, sku, on_hand)
+        SELECT location_id, sku, quantity FROM stock_feed_shelves
+        WHERE was IS NULL AND quantity {_POSSIBLE}
+        ORDER BY location_id, sku ON CONFLICT DO NOTHING
+        RETURNING location_id, sku
+    )
+    UPDATE stock_feed_shelves f SET was = 0, entered = TRUE
+    FROM entered e WHERE e.location_id = f.location_id AND e.sku = f.sku
+    """  # noqa: S608  # constants of this module
 )
-# A statement of its own: what others did while it waited for them is seen by the next one.
-_LOCK = text(
-    """
-    SELECT count(*) FROM (SELECT DISTINCT location_id, sku FROM stock_feed ORDER BY location_id, sku) f
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM stock s WHERE s.location_id = f.location_id AND s.sku = f.sku FOR UPDATE) locked
-    """
+# Somebody else entered them at the same moment.
+_LOCK_LATE = text(
+    f"""
+    WITH late AS MATERIALIZED (
+        SELECT s.location_id, s.sku, s.on_hand, s.ctid AS place
+        FROM stock s JOIN stock_feed_shelves f ON s.location_id = f.location_id AND s.sku = f.sku
+        WHERE f.was IS NULL AND f.quantity {_POSSIBLE}
+        ORDER BY s.location_id, s.sku FOR UPDATE OF s
+    )
+    UPDATE stock_feed_shelves f SET was = l.on_hand, place = l.place
+    FROM late l WHERE l.location_id = f.location_id AND l.sku = f.sku
+    """  # noqa: S608  # constants of this module
 )
 _ENSURE_GROUPS = text(
     """
     INSERT INTO group_stock (group_id, sku, on_hand)
     SELECT DISTINCT m.group_id, f.sku, 0
-    FROM stock_feed f JOIN location_group_members m ON m.location_id = f.location_id
+    FROM stock_feed_shelves f JOIN location_group_members m ON m.location_id = f.location_id
+    WHERE NOT EXISTS (SELECT 1 FROM group_stock g WHERE g.group_id = m.group_id AND g.sku = f.sku)
     ORDER BY m.group_id, f.sku ON CONFLICT DO NOTHING
     """
 )
 _WANTED = {
-    # Of several counts of one shelf the last one counts.
     "full": """
-        SELECT f.line, f.location_id, f.sku, f.cause, f.quantity + CASE WHEN f.at IS NULL THEN 0 ELSE COALESCE((
-                   SELECT SUM(c.quantity) FROM stock_changes c
-                   WHERE c.location_id = f.location_id AND c.sku = f.sku AND c.at > f.at), 0) END AS on_hand
-        FROM (SELECT DISTINCT ON (location_id, sku) * FROM stock_feed ORDER BY location_id, sku, line DESC) f
+        f.quantity + CASE WHEN f.at IS NULL OR f.entered THEN 0 ELSE COALESCE((
+            SELECT SUM(c.quantity) FROM stock_changes c
+            WHERE c.location_id = f.location_id AND c.sku = f.sku AND c.at > f.at), 0) END
     """,
-    "delta": """
-        SELECT MAX(f.line) AS line, f.location_id, f.sku, MAX(f.cause) AS cause,
-               MAX(s.on_hand) + SUM(f.quantity) AS on_hand
-        FROM stock_feed f JOIN stock s ON s.location_id = f.location_id AND s.sku = f.sku
-        GROUP BY f.location_id, f.sku
-    """,
+    "delta": "COALESCE(f.was, 0) + f.quantity",
 }
-# OFFSET 0: each row is looked up by its key, however large the table is. A chunk never scans it.
 _MERGE = """
-    WITH wanted AS ({wanted}
+    WITH wanted AS (
+        SELECT f.*, {wanted} AS on_hand FROM stock_feed_shelves f
     ), changes AS MATERIALIZED (
-        SELECT w.line, w.location_id, w.sku, w.cause, w.on_hand - s.on_hand AS quantity,
-               w.on_hand BETWEEN 0 AND 2147483647 AS possible
-        FROM wanted w CROSS JOIN LATERAL (
-            SELECT s.on_hand FROM stock s WHERE s.location_id = w.location_id AND s.sku = w.sku OFFSET 0) s
-        WHERE w.on_hand <> s.on_hand
+        SELECT line, location_id, sku, cause, place, entered, on_hand - COALESCE(was, 0) AS quantity,
+               on_hand {possible} AS possible
+        FROM wanted WHERE on_hand IS DISTINCT FROM COALESCE(was, 0)
     ), changed AS (
         UPDATE stock s SET on_hand = s.on_hand + c.quantity
-        FROM changes c WHERE c.possible AND s.location_id = c.location_id AND s.sku = c.sku
+        FROM changes c WHERE c.possible AND NOT c.entered AND s.ctid = c.place
     ), noted AS (
         INSERT INTO stock_changes (location_id, sku, quantity, cause, at)
         SELECT location_id, sku, quantity, cause, :now FROM changes WHERE possible
@@ -122,11 +163,19 @@ _MERGE = """
         UPDATE group_stock g SET on_hand = g.on_hand + d.quantity
         FROM summed d JOIN locked l ON l.group_id = d.group_id AND l.sku = d.sku
         WHERE g.group_id = d.group_id AND g.sku = d.sku
+    ), told AS (
+        SELECT line, location_id, sku, quantity, possible FROM changes c
+        WHERE NOT possible OR (quantity > 0 AND EXISTS (
+            SELECT 1 FROM stock_waits w JOIN location_group_members m ON m.group_id = w.group_id
+            WHERE w.sku = c.sku AND w.missing AND m.location_id = c.location_id))
     )
-    SELECT line, location_id, sku, quantity, possible FROM changes ORDER BY location_id, sku
+    SELECT n.changed, t.* FROM (SELECT count(*)::int AS changed FROM changes WHERE possible) n LEFT JOIN told t ON TRUE
 """
+"""Answers how many shelves have changed, and of them only those that orders wait for, and what could not be merged."""
 _STATEMENTS = {
-    mode: text(_MERGE.format(wanted=wanted)).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+    mode: text(_MERGE.format(wanted=wanted, possible=_POSSIBLE)).bindparams(
+        bindparam("now", type_=DateTime(timezone=True))
+    )
     for mode, wanted in _WANTED.items()
 }
 
@@ -138,17 +187,17 @@ async def merge_stock(conn: AsyncConnection, rows: Sequence[StockRow], mode: Mod
     Rows of one shelf are taken together: of a full merge the last one counts, of a delta their sum. A row that cannot
     be merged is told, and stops none of the others.
     """
-    await conn.execute(_TABLE)
-    await conn.execute(_EMPTY)
+    for statement in (_GIVEN, _SHELVES, _EMPTY):
+        await conn.execute(statement)
     raw: Any = (await conn.get_raw_connection()).driver_connection
     await raw.copy_records_to_table("stock_feed", records=rows, columns=_COLUMNS)
-    unknown = [(row.line, "sku.unknown" if row.placed else "location.unknown") for row in await conn.execute(_UNKNOWN)]
-    for statement in (_ENSURE_STOCK, _LOCK, _ENSURE_GROUPS):
-        await conn.execute(statement)
-    changes = (await conn.execute(_STATEMENTS[mode], {"now": now})).all()
-    risen = {(row.location_id, row.sku): row.quantity for row in changes if row.possible and row.quantity > 0}
-    await restocked(conn, risen, now=now)
-    return Merged(
-        changed=sum(row.possible for row in changes),
-        refused=sorted(unknown + [(row.line, "stock.out_of_range") for row in changes if not row.possible]),
-    )
+    refused = [(row.line, "sku.unknown" if row.placed else "location.unknown") for row in await conn.execute(_UNKNOWN)]
+    if missing := (await conn.execute(_LOCK[mode])).scalar_one():
+        entered = await conn.execute(_ENTER)
+        if entered.rowcount < missing:
+            await conn.execute(_LOCK_LATE)
+    await conn.execute(_ENSURE_GROUPS)
+    told = (await conn.execute(_STATEMENTS[mode], {"now": now})).all()
+    refused += [(row.line, "stock.out_of_range") for row in told if row.possible is False]
+    await restocked(conn, {(row.location_id, row.sku): row.quantity for row in told if row.possible}, now=now)
+    return Merged(changed=told[0].changed, refused=sorted(refused))

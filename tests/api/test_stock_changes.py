@@ -134,6 +134,13 @@ async def test_feed_over_http(http: httpx.AsyncClient, stocked: AsyncEngine) -> 
     ]
 
     assert [answer.json()["feed"]["changed"] for answer in answers] == [2, 0]
-    assert answers[0].json()["refused"] == [{"line": 3, "reason": "quantity is not a whole number"}]
+    assert answers[0].json()["refused"] == [
+        {
+            "line": 3,
+            "field": "quantity",
+            "code": "quantity.invalid",
+            "detail": "it is no whole number: write one, up to 2147483647",
+        }
+    ]
     assert await figures(http, groups="EU") == [(13, 12, 12, [])]
     assert await causes(stocked) == [("PARIS", "MUG-BLUE", 9, "feed:feed-1"), ("PARIS", "MUG-RED", 3, "feed:feed-1")]

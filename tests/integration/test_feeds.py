@@ -1,5 +1,6 @@
 """Feeds of stock: what they change and note, what they refuse, and that they go on where they stopped."""
 
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,14 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.domain.reserving import CreateReservation
 from orderloom.inventory import feeds
-from orderloom.inventory.feeds import (
-    BadRow,
-    FeedChanged,
-    FeedOptions,
-    FeedProgress,
-    FeedUnreadable,
-    load_feed,
-)
+from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable
+from orderloom.inventory.feeds import FeedChanged, FeedProgress, load_feed
 from orderloom.inventory.reservations import create_reservation
 from orderloom.persistence.world import World, change_stock, load_world
 from orderloom.readmodels.doctor import examine
@@ -115,14 +110,15 @@ async def test_delta_feed_adds_up_and_bad_lines_stop_nothing(stocked: AsyncEngin
     )
     progress, bad = await feed(stocked, "\n".join(lines), mode="delta", format="ndjson", location="B")
 
-    assert [(row.line, row.reason) for row in bad] == [
-        (3, "stock.out_of_range"),
-        (4, "location.unknown"),
-        (5, "sku.unknown"),
-        (6, "quantity is not a whole number"),
-        (8, "not a JSON object"),
-        (9, "not JSON"),
+    assert [(row.line, row.field, row.code) for row in bad] == [
+        (3, "quantity", "stock.out_of_range"),
+        (4, "location", "location.unknown"),
+        (5, "sku", "sku.unknown"),
+        (6, "quantity", "quantity.invalid"),
+        (8, None, "line.unreadable"),
+        (9, None, "line.unreadable"),
     ]
+    assert bad[3].detail == "it is no whole number: write one, up to 2147483647"
     assert (progress.lines, progress.changed, progress.refused) == (10, 2, 6)
     assert await rows(stocked, CHANGES) == [("A", "S", -3, "feed:f"), ("B", "T", 3, "feed:f")]
     assert [row[:3] for row in await rows(stocked, ON_HAND)] == [
@@ -200,3 +196,28 @@ async def test_header_that_lacks_a_column_is_refused(stocked: AsyncEngine) -> No
         await feed(stocked, "sku,amount\nS,1\n")
     assert refused.value.facts == {"missing": "location, quantity"}
     assert await rows(stocked, CHANGES) == []
+
+
+async def _peak(engine: AsyncEngine, lines: int) -> int:
+    """Return the most bytes that were held at once while a feed of so many lines was merged."""
+
+    async def written() -> AsyncIterator[bytes]:
+        yield b"location,sku,quantity\n"
+        for number in range(lines):
+            yield f"{'AB'[number % 2]},{'ST'[number % 3 % 2]},{number}\n".encode()
+
+    given = FeedOptions(id=f"of-{lines}", mode="full", format="csv")
+    tracemalloc.start()
+    try:
+        await load_feed(engine, given, written(), lambda: NOW, lambda *_: None)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+async def test_memory_does_not_grow_with_the_feed(stocked: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times as many lines take at most a fifth more memory: no more than two chunks are held at once."""
+    monkeypatch.setattr(feeds, "CHUNK", 200)
+    await _peak(stocked, 600)  # what is made once a process is made
+
+    assert await _peak(stocked, 10_000) <= 1.2 * await _peak(stocked, 1_000)

@@ -17,8 +17,8 @@ type Numbers = dict[tuple[str, tuple[str, ...]], float]
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Return settings with a monitor."""
-    return settings.model_copy(update={"monitor_port": 0})
+    """Return settings with a monitor, and a doctor that runs by itself."""
+    return settings.model_copy(update={"monitor_port": 0, "doctor_every": 60.0})
 
 
 @pytest.fixture
@@ -98,9 +98,9 @@ async def test_every_number_is_documented(shop: Shop) -> None:
 
     async def led() -> list[Any] | None:
         told = [f for f in text_string_to_metric_families(await _text(shop.stack)) if f.name.startswith("orderloom_")]
-        return told if any(family.name == "orderloom_outbox_unpublished" for family in told) else None
+        return told if any(family.name == "orderloom_doctor_findings" for family in told) else None
 
-    told = await shop.until(led, lambda: "a relay that leads")
+    told = await shop.until(led, lambda: "a relay that leads and has examined the books")
 
     assert {(family.name, family.type, family.documentation) for family in told} == {
         (number.name.removesuffix("_total"), number.kind, number.says) for number in (*COUNTED, *LEFT_LYING)

@@ -1,0 +1,171 @@
+"""The lines of a feed of stock: what each says, or what is wrong with it and how to mend it."""
+
+import csv
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from orderloom.domain.errors import OrderloomError
+from orderloom.domain.model import Frozen
+from orderloom.persistence.stock_merge import Mode, StockRow
+
+type Format = Literal["csv", "ndjson"]
+
+_LARGEST = 2_147_483_647
+_MAX_NAME = 100
+
+
+class FeedUnreadable(OrderloomError):
+    """The feed cannot be read.
+
+    Send CSV whose first line names ``sku``, ``quantity``, ``location`` and, if wanted, ``at``; or one JSON object with
+    these names on each line. The location may be given once for the whole feed instead.
+    """
+
+    code = "feed.unreadable"
+    status = 422
+
+
+class FeedOptions(Frozen):
+    """What a feed is."""
+
+    id: str
+    """Sent again with the same id it goes on where it stopped."""
+    mode: Mode
+    """``full``: quantities are what is on hand; ``delta``: what it changes by. What is not named stays as it is."""
+    format: Format
+    location: str | None = None
+    """Of rows that name none."""
+
+
+class BadRow(Frozen):
+    """A line that was not merged."""
+
+    line: int
+    field: str | None = None
+    """The column that is wrong; None: the line as a whole."""
+    code: str
+    detail: str
+    """What is wrong, and what to do."""
+
+
+class _Wrong(ValueError):
+    def __init__(self, field: str | None, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+        self.code = code
+
+
+REFUSED = {
+    "location.unknown": ("location", "there is no such location: load it first, or correct its id"),
+    "sku.unknown": ("sku", "there is no such product: load it first, or correct its SKU"),
+    "stock.out_of_range": ("quantity", "what would be on hand is below zero or too large: count the shelf again"),
+}
+"""What a merge refuses, by its code: the column, and the reason with its remedy."""
+
+
+class Reader:
+    """Turns lines into rows; what is wrong with a line is told, and stops no other."""
+
+    def __init__(self, options: FeedOptions) -> None:
+        self._options = options
+        self._cause = f"feed:{options.id}"
+        self._columns: list[str] | None = None
+
+    def pass_over(self, chunk: Sequence[bytes]) -> None:
+        """Take the header from a chunk whose rows were merged before."""
+        if self._options.format == "csv" and self._columns is None:
+            self._header(chunk[0])
+
+    def rows(self, chunk: Sequence[bytes], first: int) -> tuple[list[StockRow], list[BadRow]]:
+        """Return the rows of a chunk that stands behind *first* lines, and what is wrong with the others."""
+        rows: list[StockRow] = []
+        bad: list[BadRow] = []
+        csv_header = self._options.format == "csv" and self._columns is None
+        if csv_header:
+            self._header(chunk[0])
+        for number, line in enumerate(chunk[1:] if csv_header else chunk, start=first + 1 + csv_header):
+            try:
+                row = self._row(number, line)
+            except _Wrong as wrong:
+                bad.append(BadRow(line=number, field=wrong.field, code=wrong.code, detail=str(wrong)))
+            except (ValueError, csv.Error):
+                bad.append(BadRow(line=number, code="line.unreadable", detail="it is not UTF-8 text: write it as such"))
+            else:
+                if row is not None:
+                    rows.append(row)
+        return rows, bad
+
+    def _header(self, line: bytes) -> None:
+        try:
+            (columns,) = csv.reader([line.decode("utf-8-sig").strip()])
+        except (ValueError, csv.Error):
+            columns = list[str]()
+        self._columns = [column.strip().lower() for column in columns]
+        needed = ["quantity", "sku"] if self._options.location else ["location", "quantity", "sku"]
+        if missing := ", ".join(name for name in needed if name not in self._columns):
+            raise FeedUnreadable(f"the first line does not name {missing}", missing=missing)
+
+    def _row(self, number: int, line: bytes) -> StockRow | None:
+        text = line.decode("utf-8").strip()
+        if not text:
+            return None
+        given = self._from_csv(text) if self._options.format == "csv" else self._from_json(text)
+        quantity = _whole(given.get("quantity"))
+        if self._options.mode == "full" and quantity < 0:
+            raise _Wrong("quantity", "quantity.negative", "it is below zero: a full feed says what is on hand")
+        return StockRow(
+            number,
+            _name("location", given.get("location") or self._options.location),
+            _name("sku", given.get("sku")),
+            quantity,
+            _instant(given.get("at")),
+            self._cause,
+        )
+
+    def _from_csv(self, text: str) -> dict[str, Any]:
+        assert self._columns is not None, "the header was read"
+        # A line without quotes needs no parser: that is nearly every line of a feed.
+        values = text.split(",") if '"' not in text else next(csv.reader([text]))
+        if len(values) != len(self._columns):
+            detail = f"it has {len(values)} values for {len(self._columns)} columns: put commas of values in quotes"
+            raise _Wrong(None, "line.unreadable", detail)
+        return dict(zip(self._columns, values, strict=True))
+
+    def _from_json(self, text: str) -> dict[str, Any]:
+        try:
+            given = json.loads(text)
+        except (ValueError, RecursionError):
+            raise _Wrong(None, "line.unreadable", "it is not JSON: write one object on each line") from None
+        if isinstance(given, dict):
+            return cast("dict[str, Any]", given)
+        raise _Wrong(None, "line.unreadable", "it is no JSON object: write one object on each line")
+
+
+def _whole(value: Any) -> int:
+    try:
+        quantity = int(value) if isinstance(value, str) else value
+    except ValueError:
+        quantity = None
+    if type(quantity) is not int or not -_LARGEST <= quantity <= _LARGEST:
+        raise _Wrong("quantity", "quantity.invalid", f"it is no whole number: write one, up to {_LARGEST}")
+    return quantity
+
+
+def _name(what: str, value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= _MAX_NAME or "\0" in value:
+        raise _Wrong(what, f"{what}.invalid", f"it is missing, or not text of 1 to {_MAX_NAME} characters: name one")
+    return value.strip()
+
+
+def _instant(value: Any) -> datetime | None:
+    if value in (None, ""):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise _Wrong("at", "at.invalid", "it is no instant: write it as 2026-01-31T12:00:00Z") from None
+    if at.tzinfo is None:
+        raise _Wrong("at", "at.invalid", "it has no time zone: write it as 2026-01-31T12:00:00Z")
+    return at

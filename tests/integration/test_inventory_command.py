@@ -1,0 +1,90 @@
+"""`orderloom inventory load`: what it prints, how it ends, and that nothing is lost or merged twice."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orderloom.inventory.feeds import CHUNK
+from tests.command import orderloom
+from tests.conftest import MASTER_KEY
+from tests.integration.test_feeds import stocked
+
+__all__ = ["stocked"]
+
+
+@pytest.fixture
+def environment(database_url: str) -> dict[str, str]:
+    """Return what the command is told about the servers."""
+    return {
+        "ORDERLOOM_DATABASE_URL": database_url,
+        "ORDERLOOM_KEYS_URL": database_url,
+        "ORDERLOOM_MASTER_KEY": MASTER_KEY.hex(),
+    }
+
+
+async def _on_hand(engine: AsyncEngine) -> dict[str, int]:
+    async with engine.connect() as conn:
+        rows = await conn.execute(text("SELECT location_id || ' ' || sku AS shelf, on_hand FROM stock"))
+        return {row.shelf: row.on_hand for row in rows}
+
+
+async def test_a_file_is_merged_once_and_its_bad_lines_are_told(
+    stocked: AsyncEngine, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Good lines change stock, bad ones are told with line, code, column and remedy; the file again changes nothing."""
+    file = tmp_path / "stock.csv"
+    file.write_text("location,sku,quantity\nA,S,-2\nA,T,3\nB,X,1\nB,S,many\n")
+
+    status, printed = await orderloom("inventory", "load", str(file), "--delta", **environment)
+
+    assert status == 1
+    assert printed.splitlines() == [
+        "line 4: sku.unknown: sku: there is no such product: load it first, or correct its SKU",
+        "line 5: quantity.invalid: quantity: it is no whole number: write one, up to 2147483647",
+    ]
+    assert await _on_hand(stocked) == {"A S": 8, "A T": 3, "B S": 5}
+    assert await orderloom("inventory", "load", str(file), "--delta", **environment) == (0, "")
+    assert await _on_hand(stocked) == {"A S": 8, "A T": 3, "B S": 5}
+
+
+async def test_a_command_that_was_stopped_goes_on_where_it_was(
+    stocked: AsyncEngine, environment: dict[str, str]
+) -> None:
+    """Ctrl-C between chunks loses none and repeats none of the changes."""
+    words = [sys.executable, "-c", "from orderloom.cli import main; main()", "inventory", "load", "-"]
+    words += ["--delta", "--id", "night"]
+    lines = b"location,sku,quantity\n" + b"A,S,1\n" * (2 * CHUNK)
+
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: ASYNC220
+        assert process.stdin is not None
+        process.stdin.write(lines)
+        process.stdin.flush()
+        while (await _on_hand(stocked))["A S"] == 10:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert b"run the same command again" in told
+    assert (await _on_hand(stocked))["A S"] < 10 + 2 * CHUNK
+    again = subprocess.run(words, env=environment, input=lines, stderr=subprocess.PIPE, check=True)  # noqa: ASYNC221
+    assert b"20,001 lines" in again.stderr
+    assert (await _on_hand(stocked))["A S"] == 10 + 2 * CHUNK
+
+
+async def test_a_file_that_cannot_be_read_changes_nothing(
+    stocked: AsyncEngine, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """No such file, and a first line without the columns: exit status 2 or 1, and stock as it was."""
+    nothing = await orderloom("inventory", "load", str(tmp_path / "none.csv"), **environment)
+    (tmp_path / "bad.csv").write_text("place,what\nA,1\n")
+    unreadable = await orderloom("inventory", "load", str(tmp_path / "bad.csv"), **environment)
+
+    assert nothing[0] != 0
+    assert unreadable[0] != 0
+    assert await _on_hand(stocked) == {"A S": 10, "B S": 5}
