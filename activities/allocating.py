@@ -8,7 +8,7 @@ from datetime import date
 from sqlalchemy import Boolean, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from activities.awaiting import held_for, take_capacity, use
+from activities.awaiting import accept_held, take_capacity, use
 from activities.registry import implements
 from activities.reservations import Taken, add_reservations, sku_of, take
 from activities.unit import Fact, Unit
@@ -78,7 +78,7 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     await _move_reservations(unit, drafts, slices)
     _write(unit, drafts, command.attempt, days)
     await unit.move_units([movement for draft in drafts for movement in draft.movements])
-    proposal = await held_for(unit) if proposed else None
+    proposal = await accept_held(unit) if proposed else None
     await _hold_stock(unit, slices, proposal)
     counted = [draft for draft in drafts if draft.stocked and draft.location in days]
     await take_capacity(unit, Counter((draft.location, days[draft.location]) for draft in counted), proposal)

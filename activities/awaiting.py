@@ -11,9 +11,10 @@ from orderloom.domain.parts import Routing
 from orderloom.domain.router import Attempted
 from orderloom.domain.routing import RoutingOutcome
 from orderloom.domain.situation import Situation
+from orderloom.domain.waves import Answer
 from orderloom.persistence.capacity import assign, confirm
 from orderloom.persistence.capacity import release as release_capacity
-from orderloom.persistence.proposals import Proposal, accept, answer_of, proposal_of, release
+from orderloom.persistence.proposals import Proposal, accept, proposal_of, release
 from orderloom.persistence.situation import open_units
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held
 from orderloom.persistence.tables.waiting import stock_waits
@@ -28,13 +29,17 @@ async def held_for(unit: Unit) -> Proposal | None:
     return await proposal_of(await unit.written(), unit.order.id)
 
 
-async def found_by_wave(unit: Unit, waiting: Waiting) -> tuple[Situation, Attempted] | None:
+async def accept_held(unit: Unit) -> Proposal | None:
+    """Accept what is held for the order, if anything is, and return it: the caller says what is kept of it."""
+    return await accept(await unit.connection(), unit.order.id, now=unit.now)
+
+
+async def found_by_wave(unit: Unit, waiting: Waiting, answer: Answer | None) -> tuple[Situation, Attempted] | None:
     """
-    Return what a wave found for what waits, as if the order had found it itself; None: it searches itself.
+    Return what a wave has answered for what waits, as if the order had found it itself; None: it searches itself.
 
     An order that has changed since the wave looked at it releases what the wave holds for it.
     """
-    answer = await answer_of(await unit.written(), unit.order.id)
     if answer is not None and answer.answers(waiting.by_group, open_units(waiting)):
         return answer.seen, Attempted(routing=answer.routing, fates=answer.fates)
     if (proposal := await held_for(unit)) is not None:
@@ -50,7 +55,7 @@ async def give_back(unit: Unit, proposal: Proposal) -> None:
 
 async def use(unit: Unit, proposal: Proposal, held: Mapping[Key, int], unreserved: Mapping[Key, int]) -> None:
     """
-    Accept what is held for the order, and change the counters by what it needs beyond that, or less.
+    Keep of an accepted proposal what the order needs, and change the counters by what that is more, or less.
 
     Args:
         held: units that go out, by location and SKU.
@@ -59,9 +64,7 @@ async def use(unit: Unit, proposal: Proposal, held: Mapping[Key, int], unreserve
     Raises:
         StockMoved: what is not held is not free.
     """
-    unit.contended = True
-    conn = await unit.written()
-    await accept(conn, proposal, now=unit.now)
+    conn = await unit.connection()
     places, own = Counter(held), Counter(unreserved)
     at_group: Counter[str] = Counter()
     for line in proposal.lines:
@@ -84,7 +87,8 @@ async def use(unit: Unit, proposal: Proposal, held: Mapping[Key, int], unreserve
     await change_held(conn, changes, own_group=group)
     await change_groups(conn, {key: Change(reserved=q, needed=q if q > 0 else None) for key, q in alone.items()})
     spare = {key for key, quantity in alone.items() if quantity < 0}
-    await offer(conn, spare, now=unit.now)
+    if spare:
+        await offer(await unit.written(), spare, now=unit.now)
 
 
 async def take_capacity(unit: Unit, taken: Counter[Day], proposal: Proposal | None) -> None:

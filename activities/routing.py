@@ -29,7 +29,7 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         return RouteFound(
             outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts, retry=waiting.held_until is not None
         )
-    found = await found_by_wave(unit, waiting) if schedule.wave else None
+    found = await found_by_wave(unit, waiting, schedule.answer) if schedule.wave else None
     situation, attempted = await search(unit, waiting) if found is None else found
     routing = attempted.routing
     if schedule.proposed and not routing.carried_out and (held := await held_for(unit)) is not None:

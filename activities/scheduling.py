@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import DateTime, Row, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from activities.awaiting import stop_waiting
 from activities.header import duration
@@ -18,6 +18,7 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.routing_policy import RoutingPolicy
+from orderloom.domain.waves import Answer
 from orderloom.persistence.pools import PATIENCE
 from orderloom.persistence.tables.fulfillment import routing_schedules
 from orderloom.persistence.waiting import read_waiting
@@ -129,12 +130,12 @@ EARLY = timedelta(seconds=1)
 _PLANNED = text(
     """
     SELECT s.status, s.scheduled_at, s.ended_at,
-           p.id IS NOT NULL AS proposed, p.wave_id AS wave,
+           p.id IS NOT NULL AS proposed, p.wave_id AS wave, p.answer,
            EXISTS (SELECT 1 FROM stock_waits w WHERE w.order_id = s.order_id) AS waits
     FROM routing_schedules s LEFT JOIN proposals p ON p.order_id = s.order_id AND p.status = 'open'
     WHERE s.order_id = :order_id AND s.number = :number
     """
-).columns(scheduled_at=DateTime(timezone=True), ended_at=DateTime(timezone=True))
+).columns(scheduled_at=DateTime(timezone=True), ended_at=DateTime(timezone=True), answer=JSONB)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,8 @@ class Planned:
     """Stock is held for the order until it answers."""
     wave: int | None = None
     """The wave that holds it."""
+    answer: Answer | None = None
+    """What the wave found."""
     waits: bool = False
     """The order stands in the queue for stock."""
 
@@ -170,6 +173,7 @@ async def planned(unit: Unit, number: int) -> Planned | None:
         ended_at=row.ended_at,
         proposed=row.proposed,
         wave=row.wave,
+        answer=None if row.answer is None else Answer.model_validate(row.answer),
         waits=row.waits,
     )
 

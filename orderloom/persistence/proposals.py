@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderloom.domain.capacity import Day
 from orderloom.domain.model import Frozen
 from orderloom.domain.waiting import AtGroup, Waiting
-from orderloom.domain.waves import Answer
 from orderloom.persistence.capacity import release as release_capacity
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, groups_of
 from orderloom.persistence.waking import offer
@@ -62,7 +61,7 @@ class Due(Frozen):
     lapsed: bool
 
 
-_OPEN = """
+_HELD = """
     SELECT p.id, p.order_id AS "order", p.group_id AS "group", o.priority,
            COALESCE((SELECT jsonb_agg(jsonb_build_object('sku', l.sku, 'location', l.location_id,
                                                          'quantity', l.quantity, 'own', l.own) ORDER BY l.place, l.sku)
@@ -70,14 +69,22 @@ _OPEN = """
            COALESCE((SELECT jsonb_agg(jsonb_build_object('location', c.location_id, 'day', c.day, 'count', c.count))
                      FROM proposal_capacity c WHERE c.proposal_id = p.id), '[]') AS days,
            p.wave_id AS wave
-    FROM proposals p JOIN orders o ON o.id = p.order_id
-    WHERE p.status = 'open' AND {which}
-    FOR UPDATE OF p
+    FROM {proposals} p JOIN orders o ON o.id = p.order_id
 """
+_OPEN = _HELD.format(proposals="proposals") + "WHERE p.status = 'open' AND {which} FOR UPDATE OF p"
 _OF_ORDER = text(_OPEN.format(which="p.order_id = :order")).columns(lines=JSONB, days=JSONB)
 _BY_ID = text(_OPEN.format(which="p.id = :id")).columns(lines=JSONB, days=JSONB)
-_ANSWER = text("SELECT answer FROM proposals WHERE order_id = :order AND status = 'open' FOR UPDATE").columns(
-    answer=JSONB
+_ACCEPT = (
+    text(
+        f"""
+    WITH ended AS (
+        UPDATE proposals SET status = 'accepted', ended_at = :now, answer = NULL
+        WHERE order_id = :order AND status = 'open' RETURNING id, order_id, group_id, wave_id
+    ) {_HELD.format(proposals="ended")}
+    """  # noqa: S608  # a constant of this module
+    )
+    .bindparams(bindparam("now", type_=DateTime(timezone=True)))
+    .columns(lines=JSONB, days=JSONB)
 )
 _END = text("UPDATE proposals SET status = :status, ended_at = :now, answer = NULL WHERE id = :id").bindparams(
     bindparam("now", type_=DateTime(timezone=True))
@@ -99,15 +106,9 @@ async def proposal_of(conn: AsyncConnection, order: str) -> Proposal | None:
     return _proposal((await conn.execute(_OF_ORDER, {"order": order})).one_or_none())
 
 
-async def answer_of(conn: AsyncConnection, order: str) -> Answer | None:
-    """Return what a wave found for the order, if its proposal is open, which is locked; None: there is no answer."""
-    answer = (await conn.execute(_ANSWER, {"order": order})).scalar_one_or_none()
-    return None if answer is None else Answer.model_validate(answer)
-
-
-async def accept(conn: AsyncConnection, proposal: Proposal, *, now: datetime) -> None:
-    """End a locked proposal; what it held is the caller's to keep in the counters or to give back."""
-    await _end(conn, proposal, "accepted", now)
+async def accept(conn: AsyncConnection, order: str, *, now: datetime) -> Proposal | None:
+    """End the order's open proposal and return it, or None; what it held is the caller's to keep or to give back."""
+    return _proposal((await conn.execute(_ACCEPT, {"order": order, "now": now})).one_or_none())
 
 
 async def release(conn: AsyncConnection, proposal: Proposal, *, now: datetime) -> list[str]:
@@ -136,9 +137,7 @@ async def mark_told(conn: AsyncConnection, ids: Collection[int]) -> None:
     await conn.execute(_TOLD, {"ids": sorted(ids)})
 
 
-async def _end(
-    conn: AsyncConnection, proposal: Proposal, status: Literal["accepted", "released", "lapsed"], now: datetime
-) -> None:
+async def _end(conn: AsyncConnection, proposal: Proposal, status: Literal["released", "lapsed"], now: datetime) -> None:
     await conn.execute(_END, {"id": proposal.id, "status": status, "now": now})
 
 

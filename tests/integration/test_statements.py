@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import event
+
+from activities.waves import Waves
+from tests.integration.test_waves import At, Here
 
 
 @contextmanager
@@ -67,3 +71,34 @@ async def test_a_standard_order_keeps_its_budget(bench) -> None:
         "fulfill-reservation": 5,
         "resolve-exceptions": 3,
     }
+
+
+async def test_an_order_that_a_wave_routes_keeps_its_budget(bench) -> None:
+    """A pass takes as many statements for three orders as for one; the order's own actions no more than by itself."""
+    await bench.load({"A": {"X": 50}}, reserve="routing", routing={"wave": {"pool": "central"}})
+    bench.checking = False
+    waves = Waves(bench.engine, Here())  # pyright: ignore[reportArgumentType]
+    passes: list[int] = []
+    taken: dict[str, int] = {}
+    for many in (1, 3):
+        orders = [await bench.place({"X": 1}) for _ in range(many)]
+        for order in orders:
+            await bench.act("schedule-routing", order, {"reason": "order.released"})
+        bench.now += timedelta(seconds=60)
+        with _counted(bench) as statements:
+            done = await waves.route("central", At(bench))  # pyright: ignore[reportArgumentType]
+        assert done.orders == many
+        passes.append(len(statements))
+        for order in orders:
+            for action, input in (
+                ("schedule-routing", {"reason": "order.released"}),
+                ("find-routes", {"schedule": 1}),
+                ("create-fulfillment-orders", {"attempt": 1}),
+            ):
+                with _counted(bench) as statements:
+                    await bench.act(action, order, input)
+                taken[action] = len(statements)
+
+    assert passes == [12, 12]
+    assert taken == {"schedule-routing": 3, "find-routes": 4, "create-fulfillment-orders": 6}
+    assert await bench.rows("SELECT DISTINCT status FROM proposals") == [("accepted",)]
