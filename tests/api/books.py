@@ -45,6 +45,9 @@ async def _stock(conn: AsyncConnection) -> None:
         await _add(conn, inventory.location_group_members, {"group_id": "EU", "location_id": place})
         row: Row = {"location_id": place, "sku": "MUG-BLUE", "on_hand": on_hand, "reserved": reserved, "safety": safety}
         await _add(conn, inventory.stock, row)
+        # Two have left BER since.
+        opening: Row = {"location_id": place, "sku": "MUG-BLUE", "cause": "opening", "at": NOW}
+        await _add(conn, inventory.stock_changes, opening | {"quantity": on_hand + (2 if place == "BER" else 0)})
     group: Row = {"group_id": "EU", "sku": "MUG-BLUE", "on_hand": 15, "reserved": 4, "safety": 1}
     await _add(conn, inventory.group_stock, group)
 

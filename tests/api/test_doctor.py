@@ -73,6 +73,12 @@ _REQUEST = (
 
 CORRUPTIONS = [
     pytest.param(
+        "UPDATE stock SET on_hand = on_hand + 1 WHERE location_id = 'PAR'; "
+        "UPDATE group_stock SET on_hand = on_hand + 1",
+        [finding("stock.changes", None, "MUG-BLUE at PAR changes", 5, 6)],
+        id="a unit on hand that nobody brought",
+    ),
+    pytest.param(
         f"UPDATE unit_entries SET quantity = quantity + 1 WHERE order_id = '{ALLOCATED}' AND state = 'allocated'",
         [
             finding("units.balance", ALLOCATED, "line 1 quantity", 0, 1),
@@ -177,7 +183,10 @@ CORRUPTIONS = [
     pytest.param(
         _DROP + "UPDATE stock SET on_hand = -1 WHERE location_id = 'BER'; "
         "UPDATE group_stock SET on_hand = 4 WHERE group_id = 'EU'",
-        [finding("stock.negative", None, "MUG-BLUE at BER on_hand", 0, -1)],
+        [
+            finding("stock.negative", None, "MUG-BLUE at BER on_hand", 0, -1),
+            finding("stock.changes", None, "MUG-BLUE at BER changes", 10, -1),
+        ],
         id="stock below zero",
     ),
     pytest.param(
@@ -225,13 +234,19 @@ CORRUPTIONS = [
     ),
     pytest.param(
         f"DELETE FROM stock_changes WHERE cause = '{SHIPPED}-F1'",
-        [finding("stock.shipped", SHIPPED, f"shipment {SHIPPED}-F1 MUG-BLUE from BER", 2, 0)],
+        [
+            finding("stock.changes", None, "MUG-BLUE at BER changes", 12, 10),
+            finding("stock.shipped", SHIPPED, f"shipment {SHIPPED}-F1 MUG-BLUE from BER", 2, 0),
+        ],
         id="shipped and still counted",
     ),
     pytest.param(
         "INSERT INTO stock_changes (location_id, sku, quantity, cause, at) "
         f"VALUES ('PAR', 'MUG-BLUE', -1, '{ALLOCATED}-F1', now())",
-        [finding("stock.shipped", ALLOCATED, f"shipment {ALLOCATED}-F1 MUG-BLUE from PAR", 0, 1)],
+        [
+            finding("stock.changes", None, "MUG-BLUE at PAR changes", 4, 5),
+            finding("stock.shipped", ALLOCATED, f"shipment {ALLOCATED}-F1 MUG-BLUE from PAR", 0, 1),
+        ],
         id="taken off and not shipped",
     ),
     pytest.param(
@@ -293,6 +308,8 @@ def test_every_check_has_a_corruption() -> None:
 
 
 ON_THE_WAY = (
+    "UPDATE stock SET on_hand = on_hand + 2 WHERE location_id = 'BER'",
+    "UPDATE group_stock SET on_hand = on_hand + 2",
     f"UPDATE reservations SET status = 'active' WHERE order_id = '{SHIPPED}'",
     "UPDATE stock SET reserved = reserved + 2 WHERE location_id = 'BER'",
     "UPDATE group_stock SET reserved = reserved + 2",

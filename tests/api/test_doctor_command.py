@@ -41,7 +41,7 @@ async def test_balanced_books_exit_with_zero(
     status = await run(["doctor"], database_url, monkeypatch)
 
     assert status == 0
-    assert "All 28 checks passed: the books are balanced." in capsys.readouterr().out
+    assert "All 29 checks passed: the books are balanced." in capsys.readouterr().out
 
 
 async def test_finding_exits_with_one(

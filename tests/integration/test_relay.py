@@ -8,6 +8,8 @@ from sqlalchemy import text, update
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.contracts.messages import Delivery
+from orderloom.domain.reserving import CreateReservation
+from orderloom.inventory.reservations import create_reservation
 from orderloom.persistence import intake
 from worker.relay import GIVE_UP_AFTER, UNANSWERED, WOKEN_AT_ONCE, Relay
 
@@ -158,3 +160,23 @@ async def test_after_a_long_outage_nobody_waits_for_minutes(bench) -> None:
 
     assert status == "received"
     assert due_at <= Clock().now() + UNANSWERED
+
+
+async def test_a_reservation_that_expires_while_no_relay_runs_is_ended_by_the_next_one(bench) -> None:
+    """The timer is a row: a relay that starts when the time has passed gives the units back, once."""
+    await bench.load({"A": {"X": 10}})
+    made = Clock().now() - timedelta(minutes=2)
+    held = {"owner": "cart", "records": [{"location": "A", "sku": "X", "quantity": 4}], "expires_in": 60}
+    await create_reservation(bench.engine, "r", CreateReservation.model_validate(held), made)
+    assert await bench.rows("SELECT reserved FROM stock") == [(4,)]
+    relay = Relay(bench.engine, bench.vault, SilentWorkers(), Clock())  # pyright: ignore[reportArgumentType]
+
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        while await bench.rows("SELECT status FROM reservation_requests") != [("expired",)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    relay.stop()
+    await running
+
+    assert await bench.rows("SELECT reserved FROM stock") == [(0,)]
+    assert await bench.rows("SELECT status, quantity FROM reservations") == [("expired", 4)]

@@ -142,6 +142,11 @@ CHECKS = (
         broken=stocks.groups_unlike_members(),
     ),
     Check(
+        name="stock.changes",
+        claim="What is on hand at a location is the sum of the changes that are on record.",
+        broken=stocks.stock_unlike_changes(),
+    ),
+    Check(
         name="stock.future",
         claim="A location's future stock is the sum of the receipts that are expected there.",
         broken=stocks.future_unlike_receipts(),

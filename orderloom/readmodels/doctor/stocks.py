@@ -14,6 +14,7 @@ from orderloom.persistence.tables.inventory import (
     reservation_requests,
     reservations,
     stock,
+    stock_changes,
 )
 from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import flow_instances, order_lines, orders
@@ -229,6 +230,25 @@ def future_unlike_receipts() -> Broken:
         subject=named(stock.c.sku, "at", stock.c.location_id, "future"),
         expected=func.coalesce(sums.c.quantity, 0),
         found=stock.c.future,
+    )
+
+
+def stock_unlike_changes() -> Broken:
+    """Find shelves where what is on hand is not the sum of the changes that are on record."""
+    change = stock_changes.c
+    sums = (
+        select(change.location_id, change.sku, func.sum(change.quantity).label("quantity"))
+        .group_by(change.location_id, change.sku)
+        .subquery()
+    )
+    same = and_(sums.c.location_id == stock.c.location_id, sums.c.sku == stock.c.sku)
+    location, sku = (func.coalesce(stock.c[key], sums.c[key]) for key in ("location_id", "sku"))
+    return broken(
+        stock.join(sums, same, full=True),
+        order=None,
+        subject=named(sku, "at", location, "changes"),
+        expected=func.coalesce(sums.c.quantity, 0),
+        found=func.coalesce(stock.c.on_hand, 0),
     )
 
 
