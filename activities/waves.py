@@ -57,7 +57,7 @@ class Waves:
         held = await self._hold((wave, pool), [*drafts, *_told_only(claimed, drafts)], claimed.days, clock)
         async with self._engine.begin() as conn:
             await end_wave(conn, wave, _tally(routings, held, count))
-        return WaveRouted(orders=count, more=count == LIMIT)
+        return WaveRouted(orders=count, left_over=count - len(held), more=count == LIMIT)
 
     async def _hold(
         self, wave: tuple[int, str], drafts: Iterable[Draft], days: Mapping[str, date], clock: Clock

@@ -7,6 +7,7 @@ the wave is routed, and each order's actions accept. One thing happens at a time
 exact, and seconds compare work, not how much of it is done at once.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class Waving:
             await engine.dispose()
 
 
-class _Way:
+class _Way(ABC):
     """How due orders are routed."""
 
     said = ""
@@ -129,8 +130,9 @@ class _Way:
         self.services = services
         self._keys = count()
 
+    @abstractmethod
     async def route(self, orders: Sequence[str], told: Callable[[int], None]) -> None:
-        raise NotImplementedError
+        """Route all *orders*, and tell of each that is."""
 
     async def act(self, order: str, action: str, clock: Clock, **input: Any) -> JsonObject:
         """Run one of an order's actions as its worker does, and return what it answers."""

@@ -24,6 +24,8 @@ class WaveRouted(Message):
 
     orders: int = 0
     """How many were due."""
+    left_over: int = 0
+    """Of these, how many got no proposal, since they were busy or stock had moved."""
     more: bool = False
     """It could not take all that were due."""
 

@@ -13,6 +13,7 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.contracts.messages import Delivery, Receipt, RecordDelivery, Recorded
 from orderloom.contracts.outside import GatewayOutcome, GatewayRequest
+from orderloom.contracts.pools import ROUTE_WAVE, WaveRouted
 from orderloom.contracts.queues import RECORD
 from orderloom.gateways.port import PaymentGateway
 from orderloom.persistence.intake import ORDER_PLACED
@@ -26,20 +27,23 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """Others are counted as one: a label must not hold what anybody sends."""
 
 
-class TransactionCounter(client.Interceptor, worker.Interceptor):
-    """Counts local activities; given to a client, it watches that client's workers."""
+class ActivityCounter(client.Interceptor, worker.Interceptor):
+    """Counts local activities and waves; given to a client, it watches that client's workers."""
 
-    def __init__(self, transactions: Histogram, placed: Counter) -> None:
-        """Take where transactions are noted, and accepted placements."""
+    def __init__(self, transactions: Histogram, placed: Counter, waves: Histogram, in_waves: Counter) -> None:
+        """Take where transactions are noted, accepted placements, waves, and the orders that these took."""
         self._transactions = transactions
         self._placed = placed
+        self._waves = waves
+        self._in_waves = in_waves
 
     def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:
         """Return what runs an activity and counts it."""
-        return _CountedActivity(next, self._transactions, self._placed)
+        of_waves = _CountedWave(next, self._waves, self._in_waves)
+        return _CountedTransaction(of_waves, self._transactions, self._placed)
 
 
-class _CountedActivity(worker.ActivityInboundInterceptor):
+class _CountedTransaction(worker.ActivityInboundInterceptor):
     def __init__(self, next: worker.ActivityInboundInterceptor, transactions: Histogram, placed: Counter) -> None:
         super().__init__(next)
         self._transactions = transactions
@@ -60,6 +64,26 @@ class _CountedActivity(worker.ActivityInboundInterceptor):
             self._transactions.labels(info.activity_type, outcome).observe(perf_counter() - began)
         if info.activity_type == RECORD and _is_placed(input.args[0], done):
             self._placed.inc()
+        return done
+
+
+class _CountedWave(worker.ActivityInboundInterceptor):
+    def __init__(self, next: worker.ActivityInboundInterceptor, waves: Histogram, in_waves: Counter) -> None:
+        super().__init__(next)
+        self._waves = waves
+        self._in_waves = in_waves
+
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
+        if activity.info().activity_type != ROUTE_WAVE:
+            return await super().execute_activity(input)
+        began, outcome = perf_counter(), "failed"
+        try:
+            done: WaveRouted = await super().execute_activity(input)
+            outcome = "done"
+        finally:
+            self._waves.labels(outcome).observe(perf_counter() - began)
+        self._in_waves.labels("proposed").inc(done.orders - done.left_over)
+        self._in_waves.labels("left_over").inc(done.left_over)
         return done
 
 

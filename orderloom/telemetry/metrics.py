@@ -24,7 +24,7 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.gateways.port import PaymentGateway
 from orderloom.readmodels.backlog import Backlog
 from orderloom.telemetry import logs, numbers
-from orderloom.telemetry.counting import App, CountedCourier, CountedGateway, TransactionCounter, counted_requests
+from orderloom.telemetry.counting import ActivityCounter, App, CountedCourier, CountedGateway, counted_requests
 from orderloom.telemetry.numbers import Number
 
 LOOPBACK = "127.0.0.1"
@@ -39,7 +39,7 @@ class Metrics:
 
     Attributes:
         runtime: the SDK's runtime whose own numbers are told beside ours; clients and workers have to use it.
-        transactions: counts the local activities of a client's workers.
+        activities: counts the local activities and the waves of a client's workers.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,11 @@ class Metrics:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         placed = Counter(numbers.PLACED.name, numbers.PLACED.says, registry=self._registry)
-        self.transactions = TransactionCounter(self._histogram(numbers.TRANSACTIONS), placed)
+        waves = self._histogram(numbers.WAVES)
+        in_waves = Counter(
+            numbers.IN_WAVES.name, numbers.IN_WAVES.says, numbers.IN_WAVES.labels, registry=self._registry
+        )
+        self.activities = ActivityCounter(self._histogram(numbers.TRANSACTIONS), placed, waves, in_waves)
         self._deliveries = self._histogram(numbers.DELIVERIES)
         self._gateway = self._histogram(numbers.GATEWAY)
         self._http = self._histogram(numbers.HTTP)

@@ -42,6 +42,18 @@ HTTP = Number(
     ("method", "route", "status"),
     "Requests to the API until the last byte of the answer, by the route's template",
 )
+WAVES = Number(
+    "orderloom_wave_seconds",
+    "histogram",
+    ("outcome",),
+    "Passes over the due orders of a routing pool: done, or failed and tried again",
+)
+IN_WAVES = Number(
+    "orderloom_wave_orders_total",
+    "counter",
+    ("outcome",),
+    "Orders that waves took: proposed, told what was found, or left_over for the next wave",
+)
 UNDELIVERED = Number("orderloom_intake_undelivered", "gauge", (), "Commands and events that no order has answered")
 OLDEST = Number("orderloom_intake_oldest_seconds", "gauge", (), "Age of the oldest of them; 0 without any")
 DEAD = Number("orderloom_intake_dead", "gauge", (), "Commands and events that the relay has given up")
@@ -53,7 +65,7 @@ FINDINGS = Number(
 )
 EXAMINED = Number("orderloom_doctor_age_seconds", "gauge", (), "How long ago the doctor looked last")
 
-COUNTED = (TRANSACTIONS, PLACED, DELIVERIES, GATEWAY, HTTP)
+COUNTED = (TRANSACTIONS, PLACED, DELIVERIES, GATEWAY, HTTP, WAVES, IN_WAVES)
 """What a process counts of its own work."""
 LEFT_LYING = (UNDELIVERED, OLDEST, DEAD, UNPUBLISHED, OVERDUE, EXCEPTIONS, FINDINGS, EXAMINED)
 """What the relay that leads reads from PostgreSQL when it is asked."""

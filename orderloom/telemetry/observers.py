@@ -50,7 +50,7 @@ class Observers:
     @property
     def interceptors(self) -> list[Interceptor]:
         """Return what watches a Temporal client and its workers."""
-        metrics = [] if self._metrics is None else [self._metrics.transactions]
+        metrics = [] if self._metrics is None else [self._metrics.activities]
         traces = [] if self._traces is None else [self._traces.interceptor]
         return [*traces, *metrics]
 

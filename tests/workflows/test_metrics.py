@@ -7,6 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from orderloom.domain.routing_policy import RoutingPolicy, Wave
 from orderloom.settings import Settings
 from orderloom.stack import Options, Part, Stack
 from orderloom.telemetry.numbers import COUNTED, LEFT_LYING
@@ -89,6 +90,21 @@ async def test_one_order_is_counted_everywhere_once(shop: Shop) -> None:
     ]
     assert _of(numbers, "temporal_request_total") != {}
     assert [secret for secret in SECRETS.values() if secret in text] == []
+
+
+@pytest.mark.parametrize("policy", [{"routing": RoutingPolicy(wave=Wave(pool="central", interval=3_600))}])
+async def test_a_wave_is_counted_with_its_orders(shop: Shop, policy: dict[str, Any]) -> None:
+    """Two orders are proposed to by one pass, none is left over, and no pass failed."""
+    orders = [await shop.place() for _ in range(2)]
+    for order in orders:
+        await shop.until_journal(order, "routing.scheduled")
+
+    await shop.route_pool("central", orders=500, waves=50)
+
+    numbers = _read(await _text(shop.stack))
+    assert _of(numbers, "orderloom_wave_seconds_count") == {("done",): 1}
+    assert _of(numbers, "orderloom_wave_orders_total") == {("proposed",): 2, ("left_over",): 0}
+    assert {labels for labels in _of(numbers, "orderloom_transaction_seconds_count") if "route-wave" in labels} == set()
 
 
 async def test_every_number_is_documented(shop: Shop) -> None:
