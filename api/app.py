@@ -2,10 +2,11 @@
 
 from importlib.metadata import version
 
+from fastapi import Depends
 from opentelemetry.trace import TracerProvider
 
 from api import docs, problems
-from api.dependencies import ApiDependencies
+from api.dependencies import ApiDependencies, refuse_nul
 from api.openapi import DESCRIPTION, TAGS, TITLE, DocumentedApi
 from api.routers import (
     availability,
@@ -74,6 +75,7 @@ def build(tracer_provider: TracerProvider | None = None) -> DocumentedApi:
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(refuse_nul)],
         telemetry={
             "tracing": tracer_provider is not None,
             "tracer_provider": tracer_provider,

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.dependencies import MAX_NUMBER
 from flows_dsl.policies import holds, read_policy
 from orderloom.domain.eligibility import Fate
 from orderloom.domain.errors import FieldProblem, InvalidInput, NotFound
@@ -44,11 +45,17 @@ class PreviewRouting(Frozen):
         tuple[Identifier, ...], Field(max_length=1_000, description="Locations that would send nothing.")
     ] = ()
     attempt: Annotated[
-        int | None, Field(ge=1, description="Of what this routing attempt saw, instead of what there is now.")
+        int | None,
+        Field(
+            strict=True,
+            ge=1,
+            le=MAX_NUMBER,
+            description="Of what this routing attempt saw, instead of what there is now.",
+        ),
     ] = None
-    trade_off: Annotated[int | None, Field(ge=0, le=10, description="Also try every split limit from 0 to this.")] = (
-        None
-    )
+    trade_off: Annotated[
+        int | None, Field(strict=True, ge=0, le=10, description="Also try every split limit from 0 to this.")
+    ] = None
 
 
 class RoutingPreview(Frozen):

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime
 
 from api.bodies import StrictRoute
 from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
@@ -21,6 +20,7 @@ from api.paging import after_path
 from api.placement import check_placement
 from api.schemas import OrderPlaced, Page
 from orderloom.domain.errors import InvalidInput
+from orderloom.domain.model import Instant
 from orderloom.domain.placing import PlaceOrder, TooManyLines
 from orderloom.persistence.intake import OrderExists
 from orderloom.persistence.single import single
@@ -55,7 +55,7 @@ async def orders(
     channel: Annotated[str | None, Query(description="Only orders of this channel.")] = None,
     external_id: Annotated[str | None, Query(description="Only the order with the channel's own number.")] = None,
     release: Annotated[str | None, Query(description="Only orders on the release with this hash.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only orders placed then or later.")] = None,
+    since: Annotated[Instant | None, Query(description="Only orders placed then or later.")] = None,
     open: Annotated[bool, Query(description="Only orders that are not closed.")] = False,
     after: Annotated[str | None, Query(description="Id of the last one seen.")] = None,
     limit: Limit = 50,

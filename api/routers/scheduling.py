@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.bodies import StrictRoute
 from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
@@ -14,7 +14,7 @@ from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending,
 from api.paging import after_path
 from api.schemas import Accepted, Page
 from orderloom.domain.errors import InvalidInput, NotFound
-from orderloom.domain.model import Frozen
+from orderloom.domain.model import Frozen, Instant
 from orderloom.domain.scheduling import AbandonSchedule, RescheduleRouting, RoutingNotAwaited, RoutingScheduleFrozen
 from orderloom.readmodels.order_documents import RoutingScheduleView, routing_schedules_of
 from orderloom.readmodels.orders import channel_of
@@ -41,7 +41,7 @@ class ScheduleQuery(ScheduleFilter):
 class Reschedule(Frozen):
     """Another date for a planned routing attempt."""
 
-    scheduled_at: Annotated[AwareDatetime, Field(description="When it is tried; a date in the past is now.")]
+    scheduled_at: Annotated[Instant, Field(description="When it is tried; a date in the past is now.")]
 
 
 @router.get("", responses=problems(OrderUnknown))

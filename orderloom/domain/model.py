@@ -1,8 +1,10 @@
 """The base of every value that crosses a border: frozen, and closed to unknown fields."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic_core import PydanticCustomError
 
 type Json = JsonValue
 """Any value that JSON can hold."""
@@ -12,6 +14,18 @@ type JsonObject = dict[str, JsonValue]
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 """A name given by a person or another system: letters, digits and ``._:/-``, at most 100 characters."""
+
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _within_reach(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment < _LATEST:
+        raise PydanticCustomError("field.out_of_range", "must lie in the years from 1900 to 2199")
+    return moment
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""A moment with its time zone, in the years from 1900 to 2199: a database and a timer hold it in any zone."""
 
 
 class Frozen(BaseModel):

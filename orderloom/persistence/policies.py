@@ -117,19 +117,24 @@ async def policy_named(conn: AsyncConnection, name: str) -> RoutingPolicy:
     try:
         return RoutingPolicy.model_validate((await _row(conn, name)).document)
     except PolicyUnknown:
-        if name in {BUILT_IN.name, BUILT_IN.label}:
+        if _is_built_in(name):
             return BUILT_IN
         raise
 
 
 async def text_of(conn: AsyncConnection, name: str) -> str:
     """
-    Return a policy as its author wrote it.
+    Return a policy as its author wrote it; the built-in one needs no publishing.
 
     Raises:
         PolicyUnknown: it is not published.
     """
-    return str((await _row(conn, name)).text)
+    try:
+        return str((await _row(conn, name)).text)
+    except PolicyUnknown:
+        if _is_built_in(name):
+            return _BUILT_IN_TEXT
+        raise
 
 
 async def published_policies(conn: AsyncConnection) -> list[PublishedPolicy]:
@@ -159,6 +164,10 @@ async def _row(conn: AsyncConnection, name: str) -> Row[str, str, JsonObject, st
     if not rows:
         raise PolicyUnknown(f"There is no routing policy {name}{colon}{version}.", policy=f"{name}{colon}{version}")
     return max(rows, key=lambda row: _numbers(row.version))
+
+
+def _is_built_in(name: str) -> bool:
+    return name in {BUILT_IN.name, BUILT_IN.label}
 
 
 def _is(name: str, version: str) -> tuple[ColumnElement[bool], ...]:

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderloom.domain.model import Frozen
+from orderloom.domain.model import Frozen, Instant
 from orderloom.persistence.tables.fulfillment import routing_schedules
 from orderloom.readmodels.order_documents import RoutingScheduleView
 
@@ -20,7 +20,7 @@ class ScheduleFilter(Frozen):
     """Which routing schedules are meant; all that is given must be so."""
 
     status: Annotated[ScheduleStatus, Field(description="Only those that are so.")] = "scheduled"
-    due_before: Annotated[AwareDatetime | None, Field(description="Only those whose date is before that.")] = None
+    due_before: Annotated[Instant | None, Field(description="Only those whose date is before that.")] = None
 
 
 class OrderedSchedule(RoutingScheduleView):

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from flows_dsl.policies import read_policy
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound
 from orderloom.domain.routing_policy import RoutingPolicy
@@ -155,12 +156,11 @@ async def test_activating_changes_routing_alone_and_is_remembered(engine: AsyncE
 async def test_the_built_in_policy_can_be_put_in_force_again(engine: AsyncEngine) -> None:
     """By name or label, and it is published by that, once; until then it is not, nor is another version of it."""
     async with engine.begin() as conn:
-        await load_world(
-            conn, World(channels=[Channel(id="web", policy=ChannelPolicy(currency="EUR", location_group="all"))])
-        )
+        policy = ChannelPolicy(currency="EUR", location_group="all")
+        await load_world(conn, World(channels=[Channel(id="web", policy=policy)]), NOW)
         await publish_policy(conn, near("1.0.0"), "near", NOW)
         idle = await activate_policy(conn, "web", "default", "ada", "", NOW)
-        before = await published_policies(conn)
+        before, shown = await published_policies(conn), await text_of(conn, "default")
         done = [
             await activate_policy(conn, "web", name, "ada", "", NOW)
             for name in ("near", "default:1.0.0", "default", "near", "default")
@@ -171,6 +171,7 @@ async def test_the_built_in_policy_can_be_put_in_force_again(engine: AsyncEngine
 
     built_in = RoutingPolicy()
     assert idle is None
+    assert read_policy(shown) == (built_in, [])
     assert done == [near("1.0.0"), built_in, None, near("1.0.0"), built_in]
     assert after.routing == built_in
     assert [one.name for one in before] == ["near"]

@@ -108,12 +108,12 @@ def list_policies(
 @policies_app.command
 def show(policy: str, *, data_dir: DataDir = None) -> None:
     """
-    Print a published routing policy as its author wrote it.
+    Print a routing policy as its author wrote it.
 
     Parameters
     ----------
     policy: str
-        `NAME`, which means the highest version, or `NAME:VERSION`.
+        `NAME`, which means the highest version, or `NAME:VERSION`; `default`, which is built in, needs no publishing.
     """
 
     async def work(conn: AsyncConnection) -> None:
