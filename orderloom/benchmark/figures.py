@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orderloom.benchmark.backlog_report import BacklogReport
+from orderloom.benchmark.feeding import FeedReport
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.report import Report
 from orderloom.benchmark.reserve_report import ReserveReport
@@ -16,6 +17,7 @@ from orderloom.benchmark.routing import RoutingReport
 from orderloom.benchmark.tables import (
     backlog_table,
     benchmark_table,
+    feed_table,
     of_the_twin,
     provenance,
     reserve_table,
@@ -84,6 +86,12 @@ def _waves(record: str) -> str:
     return f"{table.markdown()}\n\n{_said(report.command, table.title, report.origin)}"
 
 
+def _inventory(record: str) -> str:
+    report = FeedReport.model_validate_json(record)
+    table = feed_table(report)
+    return f"{table.markdown()}\n\n{_said(report.command, table.title, report.origin)}"
+
+
 def _printed(record: str) -> str:
     printed = Printed.model_validate_json(record)
     shown = "\n".join(f"    {line}".rstrip() for line in (printed.command, "", *printed.lines))
@@ -100,6 +108,7 @@ BLOCKS: Mapping[str, Callable[[str], str]] = {
     "reserve": _reserve,
     "routing": _routing,
     "waves": _waves,
+    "inventory": _inventory,
     "demo": _printed,
     "import": _printed,
     "size": _printed,

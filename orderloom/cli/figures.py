@@ -67,6 +67,7 @@ COMMANDS = {
     "reserve": Command(words=("benchmark", "reserve"), reports=True),
     "routing": Command(words=("benchmark", "routing"), reports=True),
     "waves": Command(words=("benchmark", "waves"), reports=True),
+    "inventory": Command(words=("benchmark", "inventory"), reports=True),
 }
 """What gives each block its figures."""
 
@@ -87,7 +88,7 @@ def measure(
     Measure the figures NAMES, all of them without one, record them, and write them into README.md and docs.
 
     Nothing else should run on the machine meanwhile. Names are size, demo, import, benchmark, backlog, reserve,
-    routing and waves.
+    routing, waves and inventory.
     """
     if unknown := [name for name in names if name not in BLOCKS]:
         raise MeasuringFailed(f"There are no figures {unknown[0]}.")

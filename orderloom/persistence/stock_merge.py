@@ -143,15 +143,15 @@ _MERGE = """
     WITH wanted AS (
         SELECT f.*, {wanted} AS on_hand FROM stock_feed_shelves f
     ), changes AS MATERIALIZED (
-        SELECT line, location_id, sku, cause, place, entered, on_hand - COALESCE(was, 0) AS quantity,
-               on_hand {possible} AS possible
+        SELECT line, location_id, sku, cause, LEAST(at, :now) AS at, place, entered,
+               on_hand - COALESCE(was, 0) AS quantity, on_hand {possible} AS possible
         FROM wanted WHERE on_hand IS DISTINCT FROM COALESCE(was, 0)
     ), changed AS (
         UPDATE stock s SET on_hand = s.on_hand + c.quantity
         FROM changes c WHERE c.possible AND NOT c.entered AND s.ctid = c.place
     ), noted AS (
         INSERT INTO stock_changes (location_id, sku, quantity, cause, at)
-        SELECT location_id, sku, quantity, cause, :now FROM changes WHERE possible
+        SELECT location_id, sku, quantity, cause, at FROM changes WHERE possible
     ), summed AS (
         SELECT m.group_id, c.sku, SUM(c.quantity)::int AS quantity
         FROM changes c JOIN location_group_members m ON m.location_id = c.location_id
@@ -163,21 +163,32 @@ _MERGE = """
         UPDATE group_stock g SET on_hand = g.on_hand + d.quantity
         FROM summed d JOIN locked l ON l.group_id = d.group_id AND l.sku = d.sku
         WHERE g.group_id = d.group_id AND g.sku = d.sku
-    ), told AS (
-        SELECT line, location_id, sku, quantity, possible FROM changes c
-        WHERE NOT possible OR (quantity > 0 AND EXISTS (
-            SELECT 1 FROM stock_waits w JOIN location_group_members m ON m.group_id = w.group_id
-            WHERE w.sku = c.sku AND w.missing AND m.location_id = c.location_id))
     )
-    SELECT n.changed, t.* FROM (SELECT count(*)::int AS changed FROM changes WHERE possible) n LEFT JOIN told t ON TRUE
+    SELECT count(*) FILTER (WHERE possible)::int AS changed,
+           COALESCE(array_agg(line) FILTER (WHERE NOT possible), '{{}}') AS refused
+    FROM changes
 """
-"""Answers how many shelves have changed, and of them only those that orders wait for, and what could not be merged."""
+"""
+A change is noted at the time of its count: the same count given again, by another feed, does not take it for something
+that moved since.
+"""
 _STATEMENTS = {
     mode: text(_MERGE.format(wanted=wanted, possible=_POSSIBLE)).bindparams(
         bindparam("now", type_=DateTime(timezone=True))
     )
     for mode, wanted in _WANTED.items()
 }
+
+# A statement of its own: it sees who has begun to wait while the one before waited for groups.
+_RISEN = text(
+    """
+    SELECT DISTINCT f.location_id, f.sku, s.on_hand - COALESCE(f.was, 0) AS quantity
+    FROM stock_waits w JOIN location_group_members m ON m.group_id = w.group_id
+    JOIN stock_feed_shelves f ON f.location_id = m.location_id AND f.sku = w.sku
+    JOIN stock s ON s.location_id = f.location_id AND s.sku = f.sku
+    WHERE w.missing AND s.on_hand > COALESCE(f.was, 0)
+    """
+)
 
 
 async def merge_stock(conn: AsyncConnection, rows: Sequence[StockRow], mode: Mode, now: datetime) -> Merged:
@@ -197,7 +208,8 @@ async def merge_stock(conn: AsyncConnection, rows: Sequence[StockRow], mode: Mod
         if entered.rowcount < missing:
             await conn.execute(_LOCK_LATE)
     await conn.execute(_ENSURE_GROUPS)
-    told = (await conn.execute(_STATEMENTS[mode], {"now": now})).all()
-    refused += [(row.line, "stock.out_of_range") for row in told if row.possible is False]
-    await restocked(conn, {(row.location_id, row.sku): row.quantity for row in told if row.possible}, now=now)
-    return Merged(changed=told[0].changed, refused=sorted(refused))
+    merged = (await conn.execute(_STATEMENTS[mode], {"now": now})).one()
+    refused += [(line, "stock.out_of_range") for line in merged.refused]
+    risen = {(row.location_id, row.sku): row.quantity for row in await conn.execute(_RISEN)}
+    await restocked(conn, risen, now=now)
+    return Merged(changed=merged.changed, refused=sorted(refused))

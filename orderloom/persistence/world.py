@@ -157,6 +157,7 @@ async def load_world(conn: AsyncConnection, world: World, now: datetime, *, caus
     if world.stock:
         await _write_futures(conn, world.stock)
     if world.stock or world.groups:
+        await conn.execute(_LOCK_GROUPS)
         await conn.execute(_COUNT_GROUPS)
     if world.stock:
         rows = [StockRow(n, s.location, s.sku, s.on_hand, None, cause) for n, s in enumerate(world.stock)]
@@ -236,6 +237,8 @@ _FORGET_FUTURES = text(
 ).bindparams(bindparam("locations", type_=ARRAY(Text)), bindparam("skus", type_=ARRAY(Text)))
 
 
+# First, so that what others have under way is either counted or comes on top.
+_LOCK_GROUPS = text("SELECT 1 FROM group_stock ORDER BY group_id, sku FOR UPDATE")
 _COUNT_GROUPS = text(
     """
     INSERT INTO group_stock (group_id, sku, on_hand, reserved, safety, future)

@@ -94,6 +94,19 @@ async def test_full_feed_sets_what_is_on_hand_and_leaves_what_is_reserved(stocke
     assert await books(stocked) == ()
 
 
+async def test_a_count_that_is_given_again_is_the_same_count(stocked: AsyncEngine) -> None:
+    """By another feed, with the same time of counting: its first merge is nothing that has moved since."""
+    counted = f"location,sku,quantity,at\nA,S,17,{(NOW - timedelta(hours=1)).isoformat()}\n"
+
+    await feed(stocked, counted, id="one")
+    progress, _ = await feed(stocked, counted, id="two")
+
+    assert progress.changed == 0
+    assert await rows(stocked, "SELECT on_hand FROM stock WHERE location_id = 'A'") == [(17,)]
+    async with snapshot(stocked) as conn:
+        assert (await examine(conn)).findings == ()
+
+
 async def test_delta_feed_adds_up_and_bad_lines_stop_nothing(stocked: AsyncEngine) -> None:
     """Changes of one shelf are summed; lines that cannot be merged are told with line and reason."""
     lines = (
