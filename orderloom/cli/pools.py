@@ -1,14 +1,13 @@
 """`orderloom pools`: routing pools, and what their waves came to."""
 
-import sys
 from typing import Any
 from urllib.parse import quote
 
 from cyclopts import App
-from rich.console import Console
 from rich.table import Table
 
 from orderloom.cli.calling_api import Api, AsJson, ask, client
+from orderloom.cli.listing import print_listing, shown
 
 pools_app = App(name="pools", help="Routing pools and their waves.")
 
@@ -22,8 +21,8 @@ def list_(*, api: Api = None, as_json: AsJson = False) -> None:
     for each in found["items"]:
         last = each["last_wave"]
         row = (each["pool"], each["waiting"], each["due"], each["next_wave_at"], each["proposed"])
-        table.add_row(*map(_shown, row), _shown(last and last["number"]), _came_to(last))
-    _print(found, table, "no order waits in a routing pool", as_json=as_json)
+        table.add_row(*map(shown, row), shown(last and last["number"]), _came_to(last))
+    print_listing(found, table, "no order waits in a routing pool", as_json=as_json)
 
 
 @pools_app.command
@@ -43,8 +42,8 @@ def waves(pool: str, *, limit: int = 20, api: Api = None, as_json: AsJson = Fals
     names = ("number", "at", "orders", "routed", "partial", "unrouted", "left_over", "splits")
     table = Table(*(name.replace("_", " ") for name in names), box=None, pad_edge=False)
     for each in found["items"]:
-        table.add_row(*(_shown(each[name]) for name in names))
-    _print(found, table, f"pool {pool} has had no wave", as_json=as_json)
+        table.add_row(*(shown(each[name]) for name in names))
+    print_listing(found, table, f"pool {pool} has had no wave", as_json=as_json)
 
 
 def _came_to(wave: dict[str, Any] | None) -> str:
@@ -54,17 +53,3 @@ def _came_to(wave: dict[str, Any] | None) -> str:
         return "under way"
     told = [(name, wave[name]) for name in ("routed", "partial", "unrouted", "left_over")]
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in told if count) or "nothing"
-
-
-def _shown(value: Any) -> str:
-    return "-" if value is None else str(value)
-
-
-def _print(found: Any, table: Table, nothing: str, *, as_json: bool) -> None:
-    console = Console()
-    if as_json:
-        console.print_json(data=found)
-    elif table.row_count:
-        console.print(table)
-    else:
-        sys.stderr.write(f"{nothing}\n")

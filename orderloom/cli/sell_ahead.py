@@ -10,6 +10,7 @@ from rich.table import Table
 
 from orderloom.cli.calling_api import Api, AsJson, Key, ask, client, command
 from orderloom.cli.flows.store import operator
+from orderloom.cli.listing import print_listing, shown
 from orderloom.domain.model import JsonObject
 
 sell_ahead_app = App(name="sell-ahead", help="Backorders and preorders: list, set, remove, changes.")
@@ -36,8 +37,8 @@ def list_(*, channel: Channel = None, sku: Sku = None, api: Api = None, as_json:
     table = Table("channel", "sku", "backorder", "limit", "until", "release", box=None, pad_edge=False)
     for each in found:
         row = (each["channel"], each["sku"], each["backorder"], each["limit"], each["until"], each["release_at"])
-        table.add_row(*map(_shown, row))
-    _print(found, table, "no policy says what may be sold ahead", as_json=as_json)
+        table.add_row(*map(shown, row))
+    print_listing(found, table, "no policy says what may be sold ahead", as_json=as_json)
 
 
 @sell_ahead_app.command(name="set")
@@ -93,8 +94,8 @@ def changes(
     table = Table("number", "at", "by", "channel", "sku", "before", "after", "reason", box=None, pad_edge=False)
     for each in found["items"]:
         said = (_told(each["before"]), _told(each["after"]), each["reason"])
-        table.add_row(*map(_shown, (each["number"], each["at"], each["by"], each["channel"], each["sku"], *said)))
-    _print(found["items"], table, "nothing was changed", as_json=as_json)
+        table.add_row(*map(shown, (each["number"], each["at"], each["by"], each["channel"], each["sku"], *said)))
+    print_listing(found["items"], table, "nothing was changed", as_json=as_json)
 
 
 def _change(
@@ -130,19 +131,3 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone().isoformat()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else str(value)
-
-
-def _print(found: Any, table: Table, nothing: str, *, as_json: bool) -> None:
-    console = Console()
-    if as_json:
-        console.print_json(data=found)
-    elif table.row_count:
-        console.print(table)
-    else:
-        sys.stderr.write(f"{nothing}\n")

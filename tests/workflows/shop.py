@@ -209,6 +209,15 @@ class Shop:
             assert answer.status_code in (200, 201, 202), answer.text
             await self.until_journal(order_id, f"fulfillment.{kind}")
 
+    async def fulfilled(self) -> str:
+        """Place a standard order, see it through until it is paid, and return its id."""
+        order = await self.place()
+        await self.until_journal(order, "fulfillment.created")
+        await self.fulfil(order)
+        await self.until_journal(order, "payment.updated")
+        await self.until_quiet(order)
+        return order
+
     async def journal(self, order_id: str) -> list[str]:
         """Return the types of the order's journal in sequence."""
         query = select(journal.c.type).where(journal.c.order_id == order_id).order_by(journal.c.seq)

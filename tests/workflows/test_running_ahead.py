@@ -57,15 +57,6 @@ def options() -> Options:
     return Options(webhook_lag=1.5, patience=20.0)
 
 
-async def _fulfilled(shop: Shop) -> str:
-    order = await shop.place()
-    await shop.until_journal(order, "fulfillment.created")
-    await shop.fulfil(order)
-    await shop.until_journal(order, "payment.updated")
-    await shop.until_quiet(order)
-    return order
-
-
 async def _rows(shop: Shop, order: str) -> dict[str, list[str]]:
     """Return all that stands in the database of an order, without what differs from one order to the next."""
     found: dict[str, list[str]] = {}
@@ -91,11 +82,11 @@ async def test_an_order_comes_out_the_same_wherever_a_transaction_stops_running_
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no call done ahead, one, two, up to five, or all: the same journal, ledgers, documents and answers."""
-    whole = await _rows(shop, await _fulfilled(shop))
+    whole = await _rows(shop, await shop.fulfilled())
     assert len(whole["journal"]) == 13
     for most in range(6):
         monkeypatch.setattr(transaction, "MOST_AHEAD", most)
-        assert await _rows(shop, await _fulfilled(shop)) == whole, f"with {most} ahead"
+        assert await _rows(shop, await shop.fulfilled()) == whole, f"with {most} ahead"
 
 
 class _Stolen:
@@ -117,7 +108,7 @@ async def test_a_call_that_fails_ahead_is_made_again_by_itself(shop: Shop, monke
     stolen = _Stolen(times=1)
     monkeypatch.setattr(allocating, "change_held", stolen)
 
-    order = await _fulfilled(shop)
+    order = await shop.fulfilled()
 
     assert stolen.left == 0
     assert (await shop.journal(order)).count("routing.attempted") == 1
@@ -134,7 +125,7 @@ async def test_a_call_that_keeps_failing_fails_for_the_flow_as_it_would_alone(
         monkeypatch.setattr(transaction, "MOST_AHEAD", most)
         stolen = _Stolen(times)
         monkeypatch.setattr(allocating, "change_held", stolen)
-        order = await _fulfilled(shop)
+        order = await shop.fulfilled()
         assert stolen.left == 0
         seen.append(await shop.journal(order))
 

@@ -36,22 +36,13 @@ def options() -> Options:
     return Options(webhook_lag=1.5, patience=20.0)
 
 
-async def _fulfilled(shop: Shop) -> str:
-    order = await shop.place()
-    await shop.until_journal(order, "fulfillment.created")
-    await shop.fulfil(order)
-    await shop.until_journal(order, "payment.updated")
-    await shop.until_quiet(order)
-    return order
-
-
 async def _history(shop: Shop, order: str) -> WorkflowHistory:
     return await shop.stack.client.get_workflow_handle(workflow_id(order)).fetch_history()
 
 
 async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
     """Placed, accepted, picked and shipped, an order is invoiced, captured once, and fulfilled."""
-    order = await _fulfilled(shop)
+    order = await shop.fulfilled()
 
     shown = await shop.get(f"/v1/orders/{order}")
     journal = await shop.journal(order)
@@ -63,7 +54,7 @@ async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
 
 async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
     """24 events, 3 workflow tasks, 8 state transitions, not above 19 KB: one more is a defect or a decision."""
-    order = await _fulfilled(shop)
+    order = await shop.fulfilled()
 
     described = (await shop.describe(order)).raw_description.workflow_execution_info
     events = Counter(entry.event_type for entry in (await _history(shop, order)).events)
@@ -76,7 +67,7 @@ async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
 
 async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
     """Its worker sends PostgreSQL 38 statements, beside those that begin and end its 6 transactions."""
-    await _fulfilled(shop)  # what is read once a process, such as bodies of flows, has been read
+    await shop.fulfilled()  # what is read once a process, such as bodies of flows, has been read
     sent: list[str] = []
 
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -85,7 +76,7 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
     event.listen(shop.stack.engine.sync_engine, "before_cursor_execute", note)
     try:
-        order = await _fulfilled(shop)
+        order = await shop.fulfilled()
     finally:
         event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
 
@@ -96,6 +87,6 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:
     """What a customer is called and where they live never enters Temporal."""
-    order = await _fulfilled(shop)
+    order = await shop.fulfilled()
 
     assert secrets_in(await _history(shop, order)) == []
