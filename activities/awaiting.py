@@ -19,7 +19,7 @@ from orderloom.persistence.situation import open_units
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held
 from orderloom.persistence.tables.waiting import stock_waits
 from orderloom.persistence.waiting import Waiting
-from orderloom.persistence.waking import lock_free, offer
+from orderloom.persistence.waking import offer
 
 _FORGET = delete(stock_waits).where(stock_waits.c.order_id == bindparam("of_order"))
 
@@ -105,13 +105,8 @@ async def take_capacity(unit: Unit, taken: Counter[Day], proposal: Proposal | No
     await release_capacity(conn, held - taken)
 
 
-async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing, seen: Mapping[str, int]) -> None:
-    """
-    Note what the attempt leaves over: stock that comes in goes to the order in its turn.
-
-    Args:
-        seen: units of each SKU that the attempt saw free at the group; what has come in since then is given out here.
-    """
+async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing) -> None:
+    """Note what the attempt leaves over: stock that comes in goes to the order in its turn."""
     left = Counter(waiting.demand)
     for part in routing.carried_out:
         for each in part.plan:
@@ -136,11 +131,6 @@ async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing, seen: M
     await conn.execute(_FORGET, {"of_order": unit.order.id})
     if rows and routing.outcome is not RoutingOutcome.ROUTED:
         await conn.execute(insert(stock_waits), rows)
-        unit.contended = True
-        free = await lock_free(
-            conn, unit.order.policy.location_group, [str(row["sku"]) for row in rows if row["missing"]]
-        )
-        await offer(conn, {key for key, units in free.items() if units > seen.get(key[1], 0)}, now=unit.now)
 
 
 async def stop_waiting(unit: Unit) -> None:

@@ -36,7 +36,7 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         await give_back(unit, held)
     whole = routing.outcome is RoutingOutcome.ROUTED
     if schedule.waits or not whole:
-        await wait_for_stock(unit, waiting, routing, situation.free)
+        await wait_for_stock(unit, waiting, routing)
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)

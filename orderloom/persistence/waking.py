@@ -72,25 +72,6 @@ _HOLD = text(
     """
 ).bindparams(bindparam("lines", type_=JSONB))
 
-_LOCK_FREE = text(
-    """
-    SELECT g.group_id, g.sku, g.on_hand - g.reserved - g.safety AS free
-    FROM group_stock g WHERE g.group_id = :group AND g.sku = ANY(:skus)
-    ORDER BY g.group_id, g.sku FOR UPDATE
-    """
-).bindparams(bindparam("skus", type_=ARRAY(Text)))
-
-
-async def lock_free(conn: AsyncConnection, group: str, skus: Collection[str]) -> dict[AtGroup, int]:
-    """
-    Return what is free at *group* by now, locked: who enters the queue calls it after that.
-
-    Whoever raises stock holds these rows while it looks at the queue. So either it has ended, and what it raised is
-    seen here, or it comes later and sees the order.
-    """
-    rows = await conn.execute(_LOCK_FREE, {"group": group, "skus": sorted(skus)})
-    return {(row.group_id, row.sku): row.free for row in rows}
-
 
 async def restocked(conn: AsyncConnection, raised: Mapping[Key, int], *, now: datetime) -> list[str]:
     """

@@ -107,22 +107,6 @@ async def test_a_new_order_that_races_a_restock_gets_nothing(scarce) -> None:
     assert await scarce.counters_agree()
 
 
-async def test_stock_that_comes_in_while_an_order_enters_the_queue_is_given_to_it(scarce) -> None:
-    """The restock has looked at the queue before the order stands in it: the order looks again, and gets the unit."""
-    order = await scarce.place({"X": 1})
-    await scarce.act("create-reservation", order)
-    await scarce.act("schedule-routing", order, {"reason": "order.released"})
-    async with scarce.engine.begin() as conn:
-        await change_stock(conn, "A", "X", 2, "restock", scarce.now)
-        attempt = asyncio.create_task(_answer(scarce, order, schedule=1))
-        await _until_it_waits(scarce, attempt)
-
-    assert (await attempt)["outcome"] == "NO_STOCK"
-    assert await _open(scarce) == [(order, 1)]
-    assert await scarce.reserved() == {"all X": 1}
-    assert await scarce.counters_agree()
-
-
 async def test_an_order_that_cannot_have_all_holds_up_nobody(scarce) -> None:
     """Of an order for five and one for two, three units serve the one for two; two more serve nobody, four more do."""
     five = await _waits(scarce, {"X": 5}, priority=9)
@@ -333,6 +317,7 @@ async def test_two_skus_that_come_in_at_one_moment_serve_an_order_for_both(scarc
 
 async def _until_it_waits(bench, task) -> None:
     """Return when *task* waits for a lock in this database, or has ended."""
-    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    query = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+    query += "WHERE d.datname = current_database() AND NOT l.granted"
     while not task.done() and not await bench.rows(query):
         await asyncio.wait({task}, timeout=0.01)
