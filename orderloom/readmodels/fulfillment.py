@@ -181,10 +181,8 @@ _LINES = (
 
 
 async def _lines(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, list[FulfillmentOrderLine]]:
-    """Return the lines of the fulfillment orders *ids*; of none nothing is asked."""
+    """Return the lines of the fulfillment orders *ids*."""
     found: dict[str, list[FulfillmentOrderLine]] = {}
-    if not ids:
-        return found
     for row in (await conn.execute(_LINES, {"of_ids": list(ids)})).mappings():
         values = dict(row)
         found.setdefault(values.pop("fulfillment_order_id"), []).append(FulfillmentOrderLine.model_validate(values))
