@@ -57,14 +57,6 @@ def workflow_cache(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def eager_relay() -> Iterator[None]:
-    """Let relays of this process look at what is due more often than people would notice: tests wait for each look."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.relay.LOOK", 0.05)
-        yield
-
-
-@pytest.fixture(scope="session")
 def server_directory() -> Iterator[DataDirectory]:
     """Return a directory for the session's servers, with a short path."""
     path = Path(tempfile.mkdtemp(prefix="ol-"))

@@ -23,13 +23,11 @@ def told_wrong() -> Iterator[list[tuple[JsonObject, JsonObject]]]:
 
 @pytest.fixture(scope="session")
 async def stack(
-    *,
     postgres: EmbeddedPostgres,
     database_template: str,
     temporal: EmbeddedTemporal,
     namespaces: Iterator[str],
     workflow_cache: int,
-    eager_relay: None,
 ) -> AsyncIterator[Stack]:
     """Return a running stack in a database and namespace of the scenarios' own."""
     url = await postgres.ensure_database("scenarios", template=database_template)

@@ -17,9 +17,7 @@ from tests.workflows.shop import Shop, open_shop
 
 
 @pytest.fixture
-def settings(
-    database_url: str, temporal: EmbeddedTemporal, client: Client, workflow_cache: int, eager_relay: None
-) -> Settings:
+def settings(database_url: str, temporal: EmbeddedTemporal, client: Client, workflow_cache: int) -> Settings:
     """Return settings of a stack in this test's own database and namespace."""
     return Settings(
         database_url=database_url,
