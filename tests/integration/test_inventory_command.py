@@ -60,6 +60,7 @@ async def test_a_command_that_was_stopped_goes_on_where_it_was(
     words += ["--delta", "--id", "night"]
     lines = b"location,sku,quantity\n" + b"A,S,1\n" * (2 * CHUNK)
 
+    # Nothing else runs in this loop meanwhile.
     with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: ASYNC220
         assert process.stdin is not None
         process.stdin.write(lines)
@@ -72,7 +73,7 @@ async def test_a_command_that_was_stopped_goes_on_where_it_was(
     assert process.returncode == 1
     assert b"run the same command again" in told
     assert (await _on_hand(stocked))["A S"] < 10 + 2 * CHUNK
-    again = subprocess.run(words, env=environment, input=lines, stderr=subprocess.PIPE, check=True)  # noqa: ASYNC221
+    again = subprocess.run(words, env=environment, input=lines, stderr=subprocess.PIPE, check=True)  # noqa: ASYNC221  # as above
     assert b"20,001 lines" in again.stderr
     assert (await _on_hand(stocked))["A S"] == 10 + 2 * CHUNK
 

@@ -173,7 +173,7 @@ async def test_a_reservation_that_expires_while_no_relay_runs_is_ended_by_the_ne
 
     running = asyncio.create_task(relay.run())
     async with asyncio.timeout(10):
-        while await bench.rows("SELECT status FROM reservation_requests") != [("expired",)]:  # noqa: ASYNC110
+        while await bench.rows("SELECT status FROM reservation_requests") != [("expired",)]:  # noqa: ASYNC110  # a row tells
             await asyncio.sleep(0.02)
     relay.stop()
     await running
