@@ -15,11 +15,12 @@ from orderloom.domain.waves import Answer
 from orderloom.persistence.capacity import assign, confirm
 from orderloom.persistence.capacity import release as release_capacity
 from orderloom.persistence.proposals import Proposal, accept, proposal_of, release
-from orderloom.persistence.situation import open_units
-from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held
+from orderloom.persistence.situation import open_units, risen_since
+from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, lock_groups
 from orderloom.persistence.tables.waiting import stock_waits
 from orderloom.persistence.waiting import Waiting
 from orderloom.persistence.waking import offer
+from orderloom.persistence.writes import Values
 
 _FORGET = delete(stock_waits).where(stock_waits.c.order_id == bindparam("of_order"))
 
@@ -105,15 +106,46 @@ async def take_capacity(unit: Unit, taken: Counter[Day], proposal: Proposal | No
     await release_capacity(conn, held - taken)
 
 
-async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing) -> None:
-    """Note what the attempt leaves over: stock that comes in goes to the order in its turn."""
+async def wait_for_stock(
+    unit: Unit, waiting: Waiting, routing: Routing, seen: Situation, *, held: Proposal | None = None
+) -> None:
+    """
+    Note what the attempt leaves over: stock that comes in goes to the order in its turn.
+
+    Whoever raised stock while the attempt was under way has not seen the order in the queue. It holds the group's
+    counters while it looks: once they are locked here, either it is over, and what it raised is given out now, or it
+    comes later, and sees the order.
+
+    Args:
+        seen: what the attempt has looked at.
+        held: what is held for the order and of no use to it: it is given back.
+    """
+    rows = [] if routing.outcome is RoutingOutcome.ROUTED else _left_over(unit, waiting, routing)
+    conn = await unit.written()
+    await conn.execute(_FORGET, {"of_order": unit.order.id})
+    if rows:
+        await conn.execute(insert(stock_waits), rows)
+    group = unit.order.policy.location_group
+    missing = [str(row["sku"]) for row in rows if row["missing"]]
+    if missing:
+        # All at once, in the order that everybody keeps: what is given back is among them.
+        given_back = () if held is None else [line.sku for line in held.lines]
+        await lock_groups(await unit.connection(), {(group, sku) for sku in (*missing, *given_back)})
+    if held is not None:
+        await give_back(unit, held)
+    if missing:
+        risen = await risen_since(unit, seen, missing)
+        await offer(conn, {(group, sku) for sku in risen}, now=unit.now)
+
+
+def _left_over(unit: Unit, waiting: Waiting, routing: Routing) -> list[Values]:
     left = Counter(waiting.demand)
     for part in routing.carried_out:
         for each in part.plan:
             left[each.sku] -= each.quantity
     stocked = {line.sku for line in waiting.products.values() if line.stocked}
     short = {short.sku for part in routing.parts for short in part.answer.short}
-    rows = [
+    return [
         {
             "order_id": unit.order.id,
             "sku": sku,
@@ -127,10 +159,6 @@ async def wait_for_stock(unit: Unit, waiting: Waiting, routing: Routing) -> None
         for sku, quantity in sorted((+left).items())
         if sku in stocked
     ]
-    conn = await unit.written()
-    await conn.execute(_FORGET, {"of_order": unit.order.id})
-    if rows and routing.outcome is not RoutingOutcome.ROUTED:
-        await conn.execute(insert(stock_waits), rows)
 
 
 async def stop_waiting(unit: Unit) -> None:

@@ -1,7 +1,7 @@
 """Routing: what an attempt finds."""
 
 from activities.allocating import JUST_FOUND, Found
-from activities.awaiting import found_by_wave, give_back, held_for, stop_waiting, wait_for_stock
+from activities.awaiting import found_by_wave, held_for, stop_waiting, wait_for_stock
 from activities.registry import implements
 from activities.scheduling import end, may_retry, note_attempt, require_planned
 from activities.searching import search
@@ -32,11 +32,10 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
     found = await found_by_wave(unit, waiting, schedule.answer) if schedule.wave else None
     situation, attempted = await search(unit, waiting) if found is None else found
     routing = attempted.routing
-    if schedule.proposed and not routing.carried_out and (held := await held_for(unit)) is not None:
-        await give_back(unit, held)
+    held = await held_for(unit) if schedule.proposed and not routing.carried_out else None
     whole = routing.outcome is RoutingOutcome.ROUTED
     if schedule.waits or not whole:
-        await wait_for_stock(unit, waiting, routing)
+        await wait_for_stock(unit, waiting, routing, situation, held=held)
     attempt = unit.routing_attempts + 1
     end(unit, command.schedule, "completed", unit.now)
     unit.change_order(routing_attempts=attempt)

@@ -12,7 +12,7 @@ from orderloom.domain.capacity import Day
 from orderloom.domain.model import Frozen
 from orderloom.domain.waiting import AtGroup, Waiting
 from orderloom.persistence.capacity import release as release_capacity
-from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, groups_of
+from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, groups_of, lock_groups
 from orderloom.persistence.waking import offer
 
 
@@ -155,6 +155,8 @@ async def _let_go(conn: AsyncConnection, proposal: Proposal, now: datetime) -> l
     await release_capacity(conn, proposal.capacity)
     groups = await groups_of(conn, {location for location, _ in at_locations}) if at_locations else {}
     freed = {(group, sku) for location, sku in at_locations for group in groups[location]} | at_group.keys()
+    # What the order had reserved itself changes nothing at its group, whose counter is to be held all the same.
+    await lock_groups(conn, freed)
     behind = Waiting(order=proposal.order, group=proposal.group, priority=proposal.priority, quantities={})
     return await offer(conn, freed, now=now, behind=behind)
 

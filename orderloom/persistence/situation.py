@@ -37,17 +37,22 @@ _SUPPLIERS = text(
     """
 ).bindparams(bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
 
+_AVAILABLE = """
+    SELECT s.sku, LEAST(s.on_hand - s.reserved - s.safety,
+        (SELECT MIN(g.on_hand - g.reserved - g.safety)
+         FROM location_group_members o JOIN group_stock g ON g.group_id = o.group_id AND g.sku = s.sku
+         WHERE o.location_id = l.id AND o.group_id <> :group_id)) AS available
+    FROM stock s WHERE s.location_id = l.id AND s.sku = ANY(:skus)
+"""
+"""What location ``l`` has: what another group of it has promised away is not available there."""
+
 _LOCATIONS = text(
-    """
+    f"""
     SELECT l.id, l.kind, l.country, l.latitude, l.longitude, l.traits,
            (SELECT array_agg(o.group_id ORDER BY o.group_id) FROM location_group_members o WHERE o.location_id = l.id)
                AS groups,
            (SELECT jsonb_object_agg(a.sku, a.available) FROM (
-               SELECT s.sku, LEAST(s.on_hand - s.reserved - s.safety,
-                   (SELECT MIN(g.on_hand - g.reserved - g.safety)
-                    FROM location_group_members o JOIN group_stock g ON g.group_id = o.group_id AND g.sku = s.sku
-                    WHERE o.location_id = l.id AND o.group_id <> :group_id)) AS available
-               FROM stock s WHERE s.location_id = l.id AND s.sku = ANY(:skus)) a
+               {_AVAILABLE}) a
             WHERE a.available > 0) AS stock,
            EXISTS (
                SELECT 1 FROM fulfillment_orders f JOIN fulfillment_order_lines r ON r.fulfillment_order_id = f.id
@@ -55,9 +60,17 @@ _LOCATIONS = text(
     FROM location_group_members m JOIN locations l ON l.id = m.location_id AND l.active
     WHERE m.group_id = :group_id
     ORDER BY l.id
-    """
+    """  # noqa: S608  # a constant of this module
 ).bindparams(bindparam("group_id", type_=Text), bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
-"""What another group of a location has promised away is not available there."""
+
+_AT_LOCATIONS = text(
+    f"""
+    SELECT l.id, a.sku, a.available
+    FROM location_group_members m JOIN locations l ON l.id = m.location_id AND l.active
+    CROSS JOIN LATERAL ({_AVAILABLE}) a
+    WHERE m.group_id = :group_id AND a.available > 0
+    """  # noqa: S608  # a constant of this module
+).bindparams(bindparam("group_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
 
 _GROUP_FREE = text(
     """
@@ -82,6 +95,23 @@ async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
             "locations": await with_work(unit, await _locations(unit, stocked), stocked) if stocked else (),
         }
     )
+
+
+async def risen_since(unit: Reader, seen: Situation, skus: Sequence[str]) -> set[str]:
+    """
+    Return of which of *skus* there is more now than an attempt has seen: free at the group, or at any location of it.
+
+    Where there is more of none, an attempt finds no more than that one did. What an order has reserved wholly was not
+    looked up at the group: only its locations tell.
+    """
+    free = await _group_free(unit, [sku for sku in skus if sku in seen.free])
+    risen = {sku for sku, units in free.items() if units > seen.free[sku]}
+    there = {location.id: location.stock for location in seen.locations}
+    values = {"group_id": unit.order.policy.location_group, "skus": list(skus)}
+    for row in await unit.read(_AT_LOCATIONS, values) if skus else ():
+        if row.available > there.get(row.id, {}).get(row.sku, 0):
+            risen.add(row.sku)
+    return risen
 
 
 class Supplier(NamedTuple):

@@ -267,6 +267,29 @@ def _moved(place: str, sku: str, refused: int) -> StockMoved:
     return StockMoved(f"{place} no longer has enough of {sku}", place=place, sku=sku, refused=refused)
 
 
+# A counter that is not there yet is made: whoever makes it at this moment is waited for, too.
+_LOCK_GROUPS = text(
+    """
+    INSERT INTO group_stock (group_id, sku, on_hand)
+    SELECT g.id, w.sku, 0
+    FROM jsonb_to_recordset(:wanted) AS w(place text, sku text) JOIN location_groups g ON g.id = w.place
+    ORDER BY g.id, w.sku
+    ON CONFLICT (group_id, sku) DO UPDATE SET on_hand = group_stock.on_hand WHERE false
+    """
+).bindparams(bindparam("wanted", type_=JSONB))
+
+
+async def lock_groups(conn: AsyncConnection, wanted: Collection[Key]) -> None:
+    """
+    Lock counters of location groups, those of SKUs that a group never had included, until the transaction ends.
+
+    Nothing is changed. A statement after this one sees all that others did while they held the counters.
+    """
+    if wanted:
+        rows = [{"place": group, "sku": sku} for group, sku in sorted(wanted)]
+        await conn.execute(_LOCK_GROUPS, {"wanted": rows})
+
+
 _GROUPS_OF = select(location_group_members.c.location_id, location_group_members.c.group_id).where(
     location_group_members.c.location_id.in_(bindparam("locations", expanding=True))
 )

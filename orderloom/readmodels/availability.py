@@ -62,7 +62,7 @@ class ShelfAvailability(Frozen):
 
 
 class Availability(Frozen):
-    """The answer, by place and SKU. A pair that never had stock is left out."""
+    """The answer, by place and SKU. A pair that never had stock is left out, unless orders have waited for it there."""
 
     effective_at: datetime
     items: tuple[ShelfAvailability, ...]

@@ -230,3 +230,10 @@ class Bench:
 async def bench(engine: AsyncEngine, vault: Vault) -> Bench:
     """Return a bench on this test's own databases."""
     return Bench(engine, vault)
+
+
+@pytest.fixture
+async def scarce(bench: Bench) -> Bench:
+    """Return a bench whose only location has nothing."""
+    await bench.load({"A": {"X": 0, "Y": 0}}, routing={"backoff": 3600})
+    return bench
