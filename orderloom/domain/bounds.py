@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from operator import mul
 
-from orderloom.domain.covering import Missing, Supplies, members
+from orderloom.domain.covering import Missing, Supplies
+from orderloom.domain.masks import members
 
 SCALE = 1024
 """Units of a bound for each unit of cost."""

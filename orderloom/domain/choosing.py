@@ -13,7 +13,8 @@ from math import inf
 
 from orderloom.domain.bounds import Bound, Costing
 from orderloom.domain.costs import Choice, Costs
-from orderloom.domain.covering import GaveUp, Missing, Spend, Supplies, members
+from orderloom.domain.covering import GaveUp, Missing, Spend, Supplies
+from orderloom.domain.masks import members
 
 LONG = 400
 """Nodes after which a search begins again with better bounds."""
@@ -108,7 +109,7 @@ class Choosing:
         self.found: list[Choice] = []
 
     def offer(self, sources: Sequence[int]) -> None:
-        """Keep *sources*, which cover, if they are among the best so far and each of them is needed."""
+        """Keep *sources* if they cover, are among the best so far, and each of them is needed."""
         if self._full() and not self._wanted.partly and self._costs.key(sources) >= self.found[-1].key:
             return
         choice = self._costs.choice(sources)
@@ -130,7 +131,7 @@ class Choosing:
             others = self._supplies.useful & ~sum(1 << source for source in best.sources)
             for leaving in best.sources:
                 staying = [source for source in best.sources if source != leaving]
-                for source in members(self._supplies.finishing(self._supplies.missing(staying), others)):
+                for source in members(self._supplies.finishing(self._supplies.missing(staying), others, staying)):
                     self._spend()
                     self.offer([*staying, source])
 
@@ -146,7 +147,7 @@ class Choosing:
                 self._from_the_top(inf)
         except GaveUp:
             return False
-        return True
+        return self._supplies.certain
 
     def _from_the_top(self, long: float) -> None:
         self._nodes, self._long = 0, long
@@ -180,10 +181,10 @@ class Choosing:
         if wanted.partly or not missing:
             self._branch(node, node.sources)
         elif size == wanted.most - 1:
-            for source in members(self._supplies.finishing(missing, node.sources)):
+            for source in members(self._supplies.finishing(missing, node.sources, node.chosen)):
                 self.offer([*node.chosen, source])
         else:
-            self._branch(node, self._supplies.branches(missing, node.sources, wanted.most - size))
+            self._branch(node, self._supplies.branches(missing, node.sources, wanted.most - size, node.chosen))
 
     def _branch(self, node: Node, branches: int) -> None:
         """Go down each of the *branches*, which are excluded one after the other."""
@@ -202,7 +203,7 @@ class Choosing:
             self._descend(
                 Node(
                     [*node.chosen, source],
-                    self._supplies.without(node.missing, source),
+                    self._supplies.after(node.missing, node.chosen, source),
                     node.sources,
                     node.bounds,
                     [spent + bound.reduced[source] for spent, bound in zip(node.spent, node.bounds, strict=True)],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from orderloom.domain.covering import Supplies
+from orderloom.domain.limits import Offer
 
 
 class Gift(NamedTuple):
@@ -84,12 +85,21 @@ class Costs:
         """Which source gives how much matters."""
 
     def gifts(self, sources: Sequence[int]) -> list[Gift]:
-        """Return who gives what: the cheapest first, then who has most (reference 6a), then by nearness."""
-        stock, each, nearness = self._supplies.stock, self.each, self._nearness
+        """
+        Return who gives what: the cheapest first, then who has most (reference 6a), then by nearness.
+
+        Where limits are shared it is the cheapest of what meets the demand; what else is equal goes in that order.
+        """
+        stock, each, nearness, shared = self._supplies.stock, self.each, self._nearness, self._supplies.shared
         given: list[Gift] = []
         for good, need in self._supplies.everything:
+            ranked = sorted((each[s], -stock[s][good], nearness[s], s) for s in sources)
+            if shared is not None and shared.limits(good):
+                found = shared.gifts(good, [Offer(s, max(0, -have), price) for price, have, _, s in ranked])
+                given += (Gift(good, source, quantity) for source, quantity in found.items())
+                continue
             missing = need
-            for _, have, _, source in sorted((each[s], -stock[s][good], nearness[s], s) for s in sources):
+            for _, have, _, source in ranked:
                 taken = min(missing, -have)
                 if taken > 0:
                     given.append(Gift(good, source, taken))
@@ -103,7 +113,7 @@ class Costs:
         return total + sum(per_unit[source] * quantity for _, source, quantity in self.gifts(sources))
 
     def key(self, sources: Sequence[int]) -> int:
-        """Return the key of *sources*, which cover."""
+        """Return the key of *sources*, which cover; where limits are shared it may be more than this."""
         key = sum(self.once[source] for source in sources)
         if not self.by_unit:
             return key
@@ -122,12 +132,13 @@ class Costs:
         return key
 
     def choice(self, sources: Sequence[int]) -> Choice | None:
-        """Return what *sources* cost when each of them is needed; None when one would give nothing."""
+        """Return what *sources* cost when each of them is needed; None when one is idle, or they do not cover."""
         gifts = self.gifts(sources)
         units = dict.fromkeys(sources, 0)
         for _, source, quantity in gifts:
             units[source] += quantity
-        if not all(units.values()):
+        short = self._units - sum(units.values())
+        if not all(units.values()) or (short and not self._partly):
             return None
         key = sum(self.once[source] + self.each[source] * given for source, given in units.items())
         values = [
@@ -135,6 +146,5 @@ class Costs:
             for once, each in zip(self.opening, self.per_unit, strict=True)
         ]
         if self._partly:
-            short = sum(self._supplies.demand) - sum(units.values())
             key, values = key + short * self._short, [short, *values]
         return Choice(key, tuple(values), tuple(sorted(sources)))

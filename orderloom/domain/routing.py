@@ -53,12 +53,24 @@ class Candidate(Frozen):
     """One for each objective, in their order; none at all is nothing by every objective."""
 
 
+class JointLimit(Frozen):
+    """What a location group can still give: its locations together send no more, whatever each of them has."""
+
+    group: str
+    locations: tuple[str, ...]
+    """Those of it that may fulfill."""
+    most: dict[str, Annotated[int, Field(ge=0)]]
+    """By SKU."""
+
+
 class RoutingQuestion(Frozen):
     """What is demanded, where it may come from, and what is best."""
 
     demand: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)]
     locations: tuple[Candidate, ...]
     """Each location once."""
+    limits: tuple[JointLimit, ...] = ()
+    """What some of them send together at most."""
     objectives: Annotated[tuple[str, ...], Field(min_length=1)] = (FEWEST_SPLITS,)
     """Each once, the weightiest first; a value is the sum of the costs of the locations that send something."""
     max_splits: int | None = None
@@ -128,6 +140,8 @@ class RoutingAnswer(Frozen):
     """All that is demanded takes at least this many locations."""
     fewest_possible: int | None = None
     """The smallest number of locations known to do, allowed or not."""
+    fewest_without_limits: int | None = None
+    """A number of locations that would do if they shared no limit; None when none is below ``lower_bound``."""
     objectives: tuple[Objective, ...] = ()
     """Of the first route."""
     short: tuple[Short, ...] = ()

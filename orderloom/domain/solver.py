@@ -15,6 +15,7 @@ from orderloom.domain.bounds import Bound, Costing
 from orderloom.domain.choosing import Choosing, Guide, Wanted
 from orderloom.domain.costs import Choice, Costs
 from orderloom.domain.covering import Budget, Spend, Supplies
+from orderloom.domain.lacking import lacking, limits_of
 from orderloom.domain.routing import (
     FEWEST_SPLITS,
     Assignment,
@@ -48,21 +49,15 @@ def find_routes(question: RoutingQuestion, elapsed: Elapsed = lambda: 0.0) -> Ro
     """
     if not question.locations:
         return RoutingAnswer(outcome=RoutingOutcome.NO_ELIGIBLE_LOCATION)
-    lacking = _lacking(question)
-    demand = {sku: need - lacking.get(sku, 0) for sku, need in sorted(question.demand.items())}
+    short, certain = lacking(question)
+    demand = {sku: need - short.get(sku, 0) for sku, need in sorted(question.demand.items())}
     demand = {sku: need for sku, need in demand.items() if need}
-    if lacking and not (question.partial and demand):
-        return RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=_shorts(lacking))
+    if short and not (question.partial and demand):
+        outcome = RoutingOutcome.NO_STOCK if certain else RoutingOutcome.NOT_PROVEN
+        return RoutingAnswer(outcome=outcome, proven=certain, complete=certain, short=_shorts(short))
     budget = Budget(question.max_nodes, question.seconds, elapsed)
-    return _Solver(question, demand, budget).answer()
-
-
-def _lacking(question: RoutingQuestion) -> dict[str, int]:
-    """Return by SKU what all locations together have too little of."""
-    there = {
-        sku: sum(max(0, candidate.stock.get(sku, 0)) for candidate in question.locations) for sku in question.demand
-    }
-    return {sku: need - there[sku] for sku, need in sorted(question.demand.items()) if there[sku] < need}
+    answer = _Solver(question, demand, budget).answer()
+    return answer if certain else answer.model_copy(update={"proven": False, "complete": False})
 
 
 def _shorts(missing: dict[str, int]) -> tuple[Short, ...]:
@@ -120,7 +115,8 @@ class _Solver:
         self._skus = list(demand)
         if narrowed is None:
             stock = [[each.stock.get(sku, 0) for sku in self._skus] for each in self._by_id]
-            narrowed = Supplies(list(demand.values()), stock), self._ranking()
+            limits = limits_of(question.limits, [each.location for each in self._by_id], self._skus)
+            narrowed = Supplies(list(demand.values()), stock, limits), self._ranking()
         self._supplies, self._objectives = narrowed
         self._limit = len(self._by_id) if question.max_splits is None else question.max_splits + 1
 
@@ -129,13 +125,16 @@ class _Solver:
         counted = self._count()
         excluded = counted.lower_bound > self._limit
         if len(counted.cover) <= self._limit:
-            chosen = self._choose(counted, self._sizes(counted))
-            return self._told(RoutingOutcome.ROUTED, counted, chosen.only_if(counted.proven))
-        if self._question.partial:
+            chosen = self._choose(counted, self._sizes(counted)).only_if(counted.proven)
+        elif self._question.partial:
             chosen = self._choose(counted, Wanted(fewest=1, most=self._limit, partly=True))
+        else:
+            chosen = Chosen(self._indifferent, [], counted.proven, excluded)
+        if chosen.found:
             return self._told(RoutingOutcome.ROUTED, counted, chosen)
-        outcome = RoutingOutcome.SPLIT_LIMIT if excluded else RoutingOutcome.NOT_PROVEN
-        return self._told(outcome, counted, Chosen(self._indifferent, [], counted.proven, excluded))
+        told = excluded and not self._question.partial
+        outcome = RoutingOutcome.SPLIT_LIMIT if told else RoutingOutcome.NOT_PROVEN
+        return self._told(outcome, counted, chosen)
 
     def _count(self) -> Counted:
         """Find the fewest sources that cover, one more at a time."""
@@ -237,10 +236,11 @@ class _Solver:
 
         They can be told beforehand: of each good all units that are cheaper than its last one must be sent, and the
         last ones come from whoever asks the same for them. Each such price makes a good of its own, and the first
-        objective makes no more difference. None: choosing has a price, too, or the split limit allows no such choice.
+        objective makes no more difference. None: choosing has a price, too, locations share a limit, or the split
+        limit allows no such choice.
         """
         at = next((at for at, (_, of_each) in enumerate(self._objectives) if _varies(of_each, fixed=False)), None)
-        if at is None or any(cost.opening for cost in self._objectives[at][1]):
+        if at is None or any(cost.opening for cost in self._objectives[at][1]) or self._supplies.shared is not None:
             return None
         prices = [cost.per_unit for cost in self._objectives[at][1]]
         narrow = _Solver(
@@ -333,12 +333,21 @@ class _Solver:
             proven=chosen.proven,
             complete=chosen.complete,
             lower_bound=counted.lower_bound,
-            fewest_possible=len(counted.cover),
+            fewest_possible=None if self._supplies.missing(counted.cover) else len(counted.cover),
+            fewest_without_limits=self._without_limits(counted),
             objectives=routes[0].objectives if routes else (),
             short=_shorts(missing),
             nodes=self._budget.nodes,
             seconds=self._budget.elapsed(),
         )
+
+    def _without_limits(self, counted: Counted) -> int | None:
+        """Return how many locations would do if they shared no limit, when that is fewer."""
+        if self._supplies.shared is None or self._demand != self._question.demand:
+            return None
+        alone = _Solver(self._question.model_copy(update={"limits": ()}), self._demand, self._budget)
+        number = len(alone._count().cover)
+        return number if number < counted.lower_bound else None
 
     def _route(self, rank: int, costs: Costs, sources: Sequence[int]) -> Route:
         gifts = costs.gifts(sources)

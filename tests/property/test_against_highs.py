@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from highspy import Highs
 
-from orderloom.domain.routing import FEWEST_SPLITS, Candidate, Cost, RoutingOutcome, RoutingQuestion
+from orderloom.domain.routing import FEWEST_SPLITS, Candidate, Cost, JointLimit, RoutingOutcome, RoutingQuestion
 from orderloom.domain.solver import find_routes
 from tests.property.or_library import SetCover, read, write
 
@@ -41,6 +41,18 @@ def question(seed: int) -> RoutingQuestion:
     )
 
 
+def limited(seed: int) -> RoutingQuestion:
+    """Return a question whose locations are in up to five groups that may cross, each with less than they have."""
+    asked, random = question(seed), Random(f"limits {seed}")
+    limits: list[JointLimit] = []
+    for number in range(random.randint(1, 5)):
+        inside = random.sample(asked.locations, random.randint(2, len(asked.locations)))
+        there = {sku: sum(each.stock.get(sku, 0) for each in inside) for sku in asked.demand}
+        most = {sku: random.randint(units // 3, units) for sku, units in there.items() if random.random() < 0.7}
+        limits.append(JointLimit(group=f"G{number}", locations=tuple(it.location for it in inside), most=most))
+    return asked.model_copy(update={"limits": tuple(limits)})
+
+
 def optimum(asked: RoutingQuestion, *, partly: bool = False) -> list[int] | None:
     """
     Return what HiGHS says the objectives come to, one after the other; None when there is no route.
@@ -63,6 +75,10 @@ def optimum(asked: RoutingQuestion, *, partly: bool = False) -> list[int] | None
         model.addConstr(sum((sent[each.location, sku] for each in asked.locations), missing[sku]) == need)
         for each in asked.locations:
             model.addConstr(sent[each.location, sku] <= need * used[each.location])
+    for limit in asked.limits:
+        for sku in limit.most.keys() & asked.demand.keys():
+            together = sum((sent[location, sku] for location in limit.locations), model.expr(0))
+            model.addConstr(together <= limit.most[sku])
     if asked.max_splits is not None:
         model.addConstr(sum(used.values(), model.expr(0)) <= asked.max_splits + 1)
     values: list[int] = []
@@ -112,6 +128,33 @@ def test_the_objectives_are_those_of_another_solver(seed: int) -> None:
 def test_as_few_units_are_short_as_with_another_solver(seed: int) -> None:
     """A partial route is short of as few units as it must be, and then its objectives come to the same."""
     asked = question(seed).model_copy(update={"partial": True, "max_splits": seed % 3})
+
+    answer, expected = find_routes(asked), optimum(asked, partly=True)
+
+    assert expected is not None
+    assert sum(each.quantity for each in answer.short) == expected[0]
+    if answer.routes:
+        assert answer.proven
+        assert [each.value for each in answer.objectives] == expected[1:]
+
+
+@pytest.mark.parametrize("seed", range(400, 460))
+def test_limits_are_those_of_another_solver(seed: int) -> None:
+    """Where groups that cross can give only so much, the objectives come to the same; or there is no route in both."""
+    asked = limited(seed)
+
+    answer, expected = find_routes(asked), optimum(asked)
+
+    assert answer.proven
+    assert (answer.outcome is RoutingOutcome.ROUTED) == (expected is not None)
+    if expected is not None:
+        assert [each.value for each in answer.objectives] == expected
+
+
+@pytest.mark.parametrize("seed", range(500, 524))
+def test_limits_leave_as_few_units_short_as_with_another_solver(seed: int) -> None:
+    """A partial route under limits is short of as few units as it must be, and then its objectives come to the same."""
+    asked = limited(seed).model_copy(update={"partial": True, "max_splits": seed % 3})
 
     answer, expected = find_routes(asked), optimum(asked, partly=True)
 
