@@ -12,7 +12,7 @@ from pydantic import Field
 
 from orderloom.domain.model import Frozen
 from orderloom.domain.order import Line
-from orderloom.domain.routing import Assignment, Route, RoutingAnswer, RoutingOutcome, Short
+from orderloom.domain.routing import Assignment, JointLimit, Route, RoutingAnswer, RoutingOutcome, Short
 from orderloom.domain.units import Pool
 
 FulfillmentKind = Literal["digital", "dropship", "pickup", "warehouse"]
@@ -46,6 +46,8 @@ class RoutedPart(Part):
     """How many splits the parts before it have left of the policy's limit; None is no limit."""
     withheld: dict[str, int] = {}
     """By SKU what could not be asked for: it is not reserved, and the location group has promised it to others."""
+    limits: tuple[JointLimit, ...] = ()
+    """What locations in other groups could send of it together, where each of them shows more."""
 
     @property
     def plan(self) -> tuple[Assignment, ...]:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from orderloom.domain.eligibility import STOCK, Fate, Holds, LocationFacts, fates
 from orderloom.domain.model import Frozen
 from orderloom.domain.parts import Part, RoutedPart, Routing, routing_of, short_of, without_choice
-from orderloom.domain.routing import Candidate, Cost, RoutingAnswer, RoutingOutcome, RoutingQuestion
+from orderloom.domain.routing import Candidate, Cost, JointLimit, RoutingAnswer, RoutingOutcome, RoutingQuestion
 from orderloom.domain.routing_policy import RoutingPolicy
-from orderloom.domain.situation import Situation
+from orderloom.domain.situation import Left, Situation
 
 type Solve = Callable[[RoutingQuestion], RoutingAnswer]
 """Answers a question, such as ``orderloom.domain.solver.find_routes``."""
@@ -43,7 +43,7 @@ class _Router:
         self._partial = policy.partial and not situation.complete
         self._splits = policy.splits_for(situation.value)
         self._free = Counter(situation.free)
-        self._taken: Counter[tuple[str, str]] = Counter()
+        self._left = Left(situation.locations, situation.limits)
         self._asked: Counter[str] = Counter()
 
     def route(self, part: Part) -> tuple[RoutedPart, tuple[Fate, ...]]:
@@ -52,32 +52,36 @@ class _Router:
                 part.place is not None and part.place not in self._situation.unavailable
             )
             return without_choice(part, available=available), ()
-        locations = [self._left(each) for each in self._situation.locations if part.place in {None, each.id}]
+        locations = [self._now(each) for each in self._situation.locations if part.place in {None, each.id}]
         found = tuple(fates(self._policy, self._situation.order(part), locations, self._holds))
         candidates = [
             _candidate(location, fate) for location, fate in zip(locations, found, strict=True) if fate.eligible
         ]
         withheld = self._withheld(part)
         if not candidates and any(fate.removed_by == STOCK for fate in found):
-            answer = RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short_of(part.demand))
+            answer, limits = RoutingAnswer(outcome=RoutingOutcome.NO_STOCK, short=short_of(part.demand)), ()
         else:
-            answer = self._answer(part, candidates, withheld)
-        routed = RoutedPart(**part.model_dump(), answer=answer, max_splits=self._splits, withheld=dict(withheld))
+            limits = self._left.limits(part.demand, (each.location for each in candidates))
+            answer = self._answer(part, candidates, withheld, limits)
+        routed = RoutedPart(
+            **part.model_dump(), answer=answer, max_splits=self._splits, withheld=dict(withheld), limits=limits
+        )
         self._take(routed)
         return routed, found
 
-    def _left(self, location: LocationFacts) -> LocationFacts:
+    def _now(self, location: LocationFacts) -> LocationFacts:
         """Return the location without what parts before this one take: stock, and a fulfillment order each."""
-        left = {sku: there - self._taken[location.id, sku] for sku, there in location.stock.items()}
         room = location.capacity_left
         return location.model_copy(
             update={
-                "stock": {sku: there for sku, there in left.items() if there > 0},
+                "stock": self._left.stock(location.id),
                 "capacity_left": None if room is None else room - self._asked[location.id],
             }
         )
 
-    def _answer(self, part: Part, candidates: Sequence[Candidate], withheld: Counter[str]) -> RoutingAnswer:
+    def _answer(
+        self, part: Part, candidates: Sequence[Candidate], withheld: Counter[str], limits: tuple[JointLimit, ...]
+    ) -> RoutingAnswer:
         """Ask for all that can be had; without partial routing that must be all there is."""
         demand = {sku: quantity - withheld[sku] for sku, quantity in part.demand.items() if quantity > withheld[sku]}
         if candidates and withheld and not (self._partial and demand):
@@ -86,6 +90,7 @@ class _Router:
             RoutingQuestion(
                 demand=demand or part.demand,
                 locations=tuple(candidates),
+                limits=limits,
                 objectives=self._policy.objectives,
                 max_splits=self._splits,
                 partial=self._partial,
@@ -104,12 +109,12 @@ class _Router:
         )
 
     def _take(self, part: RoutedPart) -> None:
-        """Note what the part's route takes: stock, what the group has free, and splits."""
+        """Note what the part's route takes: stock, what groups can give, what the own one has free, and splits."""
         open_ = self._situation.open.get(part.delivery_group, {})
         sent: Counter[str] = Counter()
         self._asked.update(part.locations)
+        self._left.take(part.plan)
         for each in part.plan:
-            self._taken[each.location, each.sku] += each.quantity
             sent[each.sku] += each.quantity
         for sku, quantity in sent.items():
             # What is reserved goes first, as when the route is carried out.

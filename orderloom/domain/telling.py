@@ -1,13 +1,13 @@
 """Words for quantities, values of objectives, and routes, as people read them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from orderloom.domain.eligibility import UNKNOWN_METRES
 from orderloom.domain.money import format_amount
 from orderloom.domain.routing import Objective, Route
 
 NAMED = 5
-"""How many SKUs are named before the rest is counted."""
+"""How many SKUs or locations are named before the rest is counted."""
 
 OBJECTIVES = {
     "fewest_splits": "number of locations",
@@ -71,6 +71,12 @@ def listed(names: Iterable[str]) -> str:
     """Return ``A``, ``A and B`` or ``A, B and C``."""
     *before, last = names
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def named(names: Sequence[str]) -> str:
+    """Return ``A, B and C``; of many the first ones, and how many more there are."""
+    more = len(names) - NAMED
+    return listed(names) if more <= 1 else listed([*names[:NAMED], f"{more} more"])
 
 
 def lost_at(route: Route, best: Route, currency: str) -> str:

@@ -15,7 +15,7 @@ from orderloom.domain.model import Frozen
 from orderloom.domain.parts import RoutedPart, Routing
 from orderloom.domain.router import Attempted, Solve, attempt
 from orderloom.domain.routing_policy import RoutingPolicy
-from orderloom.domain.situation import Situation
+from orderloom.domain.situation import Situation, joint_limits
 
 type At = tuple[str, str]
 """A location, and a SKU."""
@@ -145,6 +145,7 @@ class _Left:
             update={
                 "free": {sku: max(0, free[sku]) for sku in opens},
                 "locations": locations if skus else (),
+                "limits": joint_limits(locations, self._groups, member.group) if skus else {},
             }
         )
 

@@ -23,23 +23,28 @@ def with_other_stock(situation: Situation, stock: Mapping[str, Mapping[str, int]
     """
     Return *situation* as if the locations had *stock* (by location and SKU) and those *without* did not exist.
 
-    What the channel's group can promise changes as much as the sum of its locations.
+    What a group can promise, the channel's own or another one, changes as much as the sum of its locations.
 
     Raises:
         InvalidInput: a location is none of those that were asked, or nothing waits for a SKU; fields are named.
     """
     _refuse_unknown(situation, stock, without)
     more: Counter[str] = Counter()
+    limits = {group: Counter(of) for group, of in situation.limits.items()}
     locations: list[LocationFacts] = []
     for each in situation.locations:
         given = {} if each.id in without else dict(stock.get(each.id, {}))
         now = {} if each.id in without else {**each.stock, **given}
         for sku in {*each.stock, *now}:
-            more[sku] += now.get(sku, 0) - each.stock.get(sku, 0)
+            change = now.get(sku, 0) - each.stock.get(sku, 0)
+            more[sku] += change
+            for limit in (limits[group] for group in each.groups if group in limits):
+                limit.update({sku: change} if sku in limit else {})
         if each.id not in without:
             locations.append(each.model_copy(update={"stock": {sku: there for sku, there in now.items() if there > 0}}))
     free = {sku: max(0, there + more[sku]) for sku, there in situation.free.items()}
-    return situation.model_copy(update={"locations": tuple(locations), "free": free})
+    left = {group: {sku: max(0, there) for sku, there in of.items()} for group, of in limits.items()}
+    return situation.model_copy(update={"locations": tuple(locations), "free": free, "limits": left})
 
 
 def _refuse_unknown(situation: Situation, stock: Mapping[str, Mapping[str, int]], without: Sequence[str]) -> None:

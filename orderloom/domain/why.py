@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orderloom.domain.eligibility import Fate
+from orderloom.domain.lacking import together
 from orderloom.domain.model import Frozen
 from orderloom.domain.parts import FulfillmentKind, RoutedPart
 from orderloom.domain.routing import Assignment, Route, RoutingOutcome, RoutingQuestion
-from orderloom.domain.telling import counted, listed, lost_at, missing, units, won_at
+from orderloom.domain.telling import counted, listed, lost_at, missing, named, units, won_at
 
 ALTERNATIVES: int = RoutingQuestion.model_fields["alternatives"].default
 """How many routes an attempt keeps."""
@@ -161,6 +162,8 @@ def _reasons(
     if not part.stocked or part.answer.outcome is RoutingOutcome.NO_ELIGIBLE_LOCATION:
         return
     yield from _shortages(part, {location: stock[location] for location in eligible})
+    if part.answer.short or part.answer.fewest_without_limits is not None:
+        yield from _shared(part, stock)
     best, *others = part.answer.routes or (None,)
     if best is None:
         yield from _bounds(part)
@@ -180,14 +183,32 @@ def _shortages(part: RoutedPart, stock: Mapping[str, Mapping[str, int]]) -> Iter
         wanted = part.demand[short.sku]
         there = sum(at.get(short.sku, 0) for at in stock.values())
         to_have = wanted - part.withheld.get(short.sku, 0)
+        jointly, _ = together(short.sku, wanted, stock, part.limits)
         if there < wanted:
             yield f"{short.sku}: all locations that may send have {there:,} of {wanted:,}."
         if promised := max(0, min(there, wanted) - to_have):
             verb = "is" if promised == 1 else "are"
             yield f"{short.sku}: {promised:,} of {wanted:,} {verb} promised to other orders."
-        if there >= wanted and short.quantity > wanted - to_have:
+        if jointly < min(there, wanted):
+            yield f"{short.sku}: {there:,} are shown, but no more than {jointly:,} of {wanted:,} can be sent together."
+        if there >= wanted and short.quantity > wanted - min(to_have, jointly):
             allowed = counted((part.max_splits or 0) + 1, "location")
             yield f"{short.sku}: {there:,} are there, but {allowed} at most may send."
+
+
+def _shared(part: RoutedPart, stock: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Say which locations share what a group of theirs can give, and how many would do if they did not."""
+    fewest, told = part.answer.fewest_without_limits, {short.sku for short in part.answer.short}
+    if fewest is not None:
+        told = set(part.demand)
+    for limit in part.limits:
+        most = {sku: it for sku, it in limit.most.items() if sku in told and it < part.demand[sku]}
+        shown = {sku: sum(stock[location].get(sku, 0) for location in limit.locations) for sku in most}
+        if most:
+            names = named(limit.locations)
+            yield f"{names} show {units(shown)}, but group {limit.group} can give {units(most)} of that."
+    if fewest is not None:
+        yield f"If they could send all that they show, {counted(fewest, 'location')} would do."
 
 
 def _fewest(part: RoutedPart, best: Route) -> Iterator[str]:

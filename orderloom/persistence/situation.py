@@ -14,7 +14,7 @@ from orderloom.domain.geo import Position
 from orderloom.domain.locations import LocationTraits
 from orderloom.domain.order import Line
 from orderloom.domain.parts import kind_of, parts_of
-from orderloom.domain.situation import Destination, Situation
+from orderloom.domain.situation import Destination, Situation, joint_limits
 from orderloom.domain.units import UnitState
 from orderloom.persistence.location_work import with_work
 from orderloom.persistence.tables.orders import delivery_groups
@@ -82,6 +82,13 @@ _GROUP_FREE = text(
     """
 ).bindparams(bindparam("group_id", type_=Text), bindparam("order_id", type_=Text), bindparam("skus", type_=ARRAY(Text)))
 
+_OTHERS_LEFT = text(
+    """
+    SELECT g.group_id, g.sku, g.on_hand - g.reserved - g.safety AS available
+    FROM group_stock g WHERE g.group_id = ANY(:groups) AND g.sku = ANY(:skus)
+    """
+).bindparams(bindparam("groups", type_=ARRAY(Text)), bindparam("skus", type_=ARRAY(Text)))
+
 
 async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
     """Return what waits as parts, and what they can be routed with; suppliers are those of now."""
@@ -89,10 +96,12 @@ async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
     bare = bare_situation(order, await _destinations(unit), await _suppliers(unit, waiting))
     stocked = stocked_skus(bare)
     opens = sorted({sku for counted in bare.open.values() for sku in counted})
+    locations = await with_work(unit, await _locations(unit, stocked), stocked) if stocked else ()
     return bare.model_copy(
         update={
             "free": await _group_free(unit, opens),
-            "locations": await with_work(unit, await _locations(unit, stocked), stocked) if stocked else (),
+            "locations": locations,
+            "limits": await _limits(unit, locations, stocked),
         }
     )
 
@@ -205,6 +214,19 @@ async def _locations(unit: Reader, skus: Sequence[str]) -> tuple[LocationFacts, 
         location_of(row).model_copy(update={"stock": row.stock or {}, "turned_down": row.turned_down})
         for row in await unit.read(_LOCATIONS, values)
     )
+
+
+async def _limits(unit: Reader, locations: Sequence[LocationFacts], skus: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return what other groups can still give of what several of their *locations* show; mostly none is asked."""
+    own = unit.order.policy.location_group
+    several = Counter(group for each in locations if each.stock for group in each.groups if group != own)
+    groups = sorted(group for group, count in several.items() if count > 1)
+    if not groups:
+        return {}
+    left: dict[str, dict[str, int]] = {}
+    for row in await unit.read(_OTHERS_LEFT, {"groups": groups, "skus": list(skus)}):
+        left.setdefault(row.group_id, {})[row.sku] = row.available
+    return joint_limits(locations, left, own)
 
 
 def location_of(row: Row[*tuple[Any, ...]]) -> LocationFacts:

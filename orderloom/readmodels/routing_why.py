@@ -1,6 +1,5 @@
 """Routing attempts of an order, told in words from what was stored with them."""
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from orderloom.domain.eligibility import Fate
 from orderloom.domain.model import Frozen
 from orderloom.domain.parts import Routing
 from orderloom.domain.routing import RoutingOutcome
-from orderloom.domain.situation import Situation
+from orderloom.domain.situation import Left, Situation
 from orderloom.domain.why import PartTold, tell_part
 from orderloom.persistence.tables.fulfillment import fulfillment_orders, routing_attempts, routing_schedules
 from orderloom.persistence.tables.orders import orders
@@ -142,15 +141,14 @@ def _parts(row: Row[*tuple[Any, ...]]) -> list[PartTold]:
     routing = Routing.model_validate(row.answer)
     situation = None if row.seen is None else Situation.model_validate(row.seen)
     locations = () if situation is None else situation.locations
-    stock = {each.id: Counter(each.stock) for each in locations}
+    left = Left(locations, {} if situation is None else situation.limits)
     fates = _FATES.validate_python(row.fates or [()] * len(routing.parts))
     told: list[PartTold] = []
     for part, of_part in zip(routing.parts, fates, strict=True):
         out = part in routing.carried_out
+        stock = {each.id: left.stock(each.id) for each in locations}
         told.append(tell_part(part, of_part, stock, carried_out=out, currency=row.currency))
-        for each in part.plan:
-            if each.location in stock:
-                stock[each.location][each.sku] -= each.quantity
+        left.take(part.plan)
     return told
 
 

@@ -17,6 +17,7 @@ from orderloom.domain.solver import find_routes
 
 SKUS = ("X", "Y")
 LOCATIONS = ("A", "B", "C", "D")
+GROUPS = {"A": ("all", "west"), "B": ("all", "west"), "C": ("all", "east", "west"), "D": ("all", "east")}
 quantities = st.dictionaries(st.sampled_from(SKUS), st.integers(1, 6), min_size=1)
 
 
@@ -48,8 +49,18 @@ def situations(draw: st.DrawFn) -> Situation:
         open=open_,
         free={sku: draw(st.integers(0, 9)) for sku in SKUS},
         locations=tuple(
-            LocationFacts(id=name, country="GB", stock=draw(st.dictionaries(st.sampled_from(SKUS), st.integers(1, 8))))
+            LocationFacts(
+                id=name,
+                country="GB",
+                groups=GROUPS[name],
+                stock=draw(st.dictionaries(st.sampled_from(SKUS), st.integers(1, 8))),
+            )
             for name in LOCATIONS
+        ),
+        limits=draw(
+            st.dictionaries(
+                st.sampled_from(["east", "west"]), st.dictionaries(st.sampled_from(SKUS), st.integers(0, 12))
+            )
         ),
     )
 
@@ -71,8 +82,9 @@ def tried(policy: dict[str, Any], situation: Situation) -> Attempted:
 @given(policies, situations())
 @settings(max_examples=300, deadline=None)
 def test_nothing_is_sent_that_is_not_there(policy: dict[str, Any], situation: Situation) -> None:
-    """All parts together take no more than a location has, nor more unreserved units than the group has free."""
+    """All parts together take no more than a location has, any group can give, and the own one has free."""
     taken: Counter[tuple[str, str]] = Counter()
+    given: Counter[tuple[str, str]] = Counter()
     unreserved: Counter[str] = Counter()
     for part in tried(policy, situation).routing.parts:
         if not part.stocked:
@@ -80,6 +92,7 @@ def test_nothing_is_sent_that_is_not_there(policy: dict[str, Any], situation: Si
         sent: Counter[str] = Counter()
         for each in part.plan:
             taken[each.location, each.sku] += each.quantity
+            given.update({(group, each.sku): each.quantity for group in GROUPS[each.location]})
             sent[each.sku] += each.quantity
             assert part.place in {None, each.location}
         for sku, quantity in sent.items():
@@ -88,6 +101,8 @@ def test_nothing_is_sent_that_is_not_there(policy: dict[str, Any], situation: Si
 
     there = {(each.id, sku): quantity for each in situation.locations for sku, quantity in each.stock.items()}
     assert all(quantity <= there[key] for key, quantity in taken.items())
+    limits = {(group, sku): units for group, of in situation.limits.items() for sku, units in of.items()}
+    assert {at: units for at, units in given.items() if units > limits.get(at, units)} == {}
     assert all(quantity <= situation.free[sku] for sku, quantity in unreserved.items())
 
 

@@ -14,8 +14,8 @@ from orderloom.domain.solver import find_routes
 from orderloom.domain.waves import Member, Picture, Routed, route_together
 
 SKUS = ("X", "Y")
-PLACES = {"A": ("north", "all"), "B": ("south", "all"), "C": ("all",)}
-"""Locations, and the groups that they are in: an order of one group meets each other group at one location at most."""
+PLACES = {"A": ("north", "all"), "B": ("south", "all"), "C": ("all",), "D": ("north", "south", "all")}
+"""Locations, and the groups that they are in: an order of one group meets each other group at several locations."""
 
 
 def _always(*_: object) -> bool:

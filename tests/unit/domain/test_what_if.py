@@ -60,6 +60,18 @@ SEEN = situation(
 )
 
 
+def test_other_stock_is_stock_of_all_groups() -> None:
+    """What another group can give changes with its locations, never below nothing; a group of none of them does not."""
+    inside = [location(name, 6, north=1, groups=("all", "north")) for name in "AB"]
+    seen = situation(10, *inside, location("C", 5, north=2, groups=("all", "south"))).model_copy(
+        update={"limits": {"north": {"S": 6}, "south": {"S": 5}}}
+    )
+
+    assert with_other_stock(seen, {"A": {"S": 9}}, ()).limits == {"north": {"S": 9}, "south": {"S": 5}}
+    assert with_other_stock(seen, {"B": {"S": 0}}, ("A",)).limits == {"north": {"S": 0}, "south": {"S": 5}}
+    assert with_other_stock(seen, {}, ()) == seen
+
+
 def test_figures_are_the_same_whatever_the_policy_looks_at() -> None:
     """Shipments, kilometres over the earth, cost by rates and grams by units and kilometres."""
     fewest = figures(SEEN, attempt(FEWEST, SEEN, holds, find_routes).routing)
