@@ -116,3 +116,36 @@ async def test_expiry_that_races_with_placing_loses_and_doubles_nothing(bench) -
     assert {refused(each)["code"] for each in receipts if each.problem} <= {"reservation.ended"}
     assert sum((await bench.reserved()).values()) == 2 * accepted
     assert await books_agree(bench)
+
+
+@pytest.mark.parametrize("promise", ["ato", "atf"])
+async def test_what_a_cart_was_promised_is_not_asked_for_again(bench, promise: str) -> None:
+    """
+    Three of five units are still on their way: the cart was promised them, so its order has them and is not refused.
+
+    It does not matter that the channel promises only what is there by now; an order without the cart is refused.
+    """
+    await bench.load({"A": {"X": 2}}, when_short="refuse")
+    async with bench.engine.begin() as conn:
+        await conn.exec_driver_sql("UPDATE group_stock SET future = 3")
+    await reserve(bench, "cart", {"group": "all", "sku": "X", "quantity": 5})
+    await bench.load({"A": {"X": 2}}, when_short="refuse", promise=promise)
+
+    order = await bench.place({"X": 5}, reservation="cart")
+
+    assert await bench.reserved() == {"all X": 5}
+    assert await status(bench, "cart") == ("ordered", order)
+    assert refused(await ask(bench, {"X": 1}))["code"] == "order.stock_short"
+
+
+async def test_what_a_cart_holds_elsewhere_is_not_the_orders(bench) -> None:
+    """At a location outside of the channel's group the order could not be sent from: refused, and the cart keeps it."""
+    groups = {"all": ["A"], "west": ["B"]}
+    await bench.load({"A": {"X": 1}, "B": {"X": 5}}, groups=groups, when_short="refuse")
+    await reserve(bench, "cart", {"location": "B", "sku": "X", "quantity": 2})
+
+    assert refused(await ask(bench, {"X": 2}, reservation="cart"))["code"] == "order.stock_short"
+
+    assert await bench.reserved() == {"B X": 2, "west X": 2}
+    assert await status(bench, "cart") == ("active", None)
+    assert await books_agree(bench)
