@@ -108,7 +108,8 @@ async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
 
 async def risen_since(unit: Reader, seen: Situation, skus: Sequence[str]) -> set[str]:
     """
-    Return of which of *skus* there is more now than an attempt has seen: free at the group, or at any location of it.
+    Return of which of *skus* there is more now than an attempt has seen: free at the group, at any location of it, or
+    at several of them together.
 
     Where there is more of none, an attempt finds no more than that one did. What an order has reserved wholly was not
     looked up at the group: only its locations tell.
@@ -120,6 +121,8 @@ async def risen_since(unit: Reader, seen: Situation, skus: Sequence[str]) -> set
     for row in await unit.read(_AT_LOCATIONS, values) if skus else ():
         if row.available > there.get(row.id, {}).get(row.sku, 0):
             risen.add(row.sku)
+    for group, left in (await _others_left(unit, sorted(seen.limits), skus)).items():
+        risen |= {sku for sku, units in left.items() if sku in seen.limits[group] and units > seen.limits[group][sku]}
     return risen
 
 
@@ -221,12 +224,16 @@ async def _limits(unit: Reader, locations: Sequence[LocationFacts], skus: Sequen
     own = unit.order.policy.location_group
     several = Counter(group for each in locations if each.stock for group in each.groups if group != own)
     groups = sorted(group for group, count in several.items() if count > 1)
-    if not groups:
-        return {}
+    return joint_limits(locations, await _others_left(unit, groups, skus), own)
+
+
+async def _others_left(unit: Reader, groups: Sequence[str], skus: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return by group and SKU what can still be given."""
     left: dict[str, dict[str, int]] = {}
-    for row in await unit.read(_OTHERS_LEFT, {"groups": groups, "skus": list(skus)}):
-        left.setdefault(row.group_id, {})[row.sku] = row.available
-    return joint_limits(locations, left, own)
+    if groups and skus:
+        for row in await unit.read(_OTHERS_LEFT, {"groups": list(groups), "skus": list(skus)}):
+            left.setdefault(row.group_id, {})[row.sku] = row.available
+    return left
 
 
 def location_of(row: Row[*tuple[Any, ...]]) -> LocationFacts:

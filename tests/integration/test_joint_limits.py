@@ -3,9 +3,11 @@
 import pytest
 
 from orderloom.domain.inventory import StockMoved
-from orderloom.domain.reserving import CreateReservation
-from orderloom.inventory.reservations import create_reservation
+from orderloom.domain.reserving import CreateReservation, UpdateReservation
+from orderloom.inventory.reservations import create_reservation, update_reservation
+from orderloom.persistence.situation import risen_since
 from orderloom.persistence.stock import Held, change_held
+from orderloom.readmodels.situation import looker_of, situation_of
 from tests.integration.test_routing_why import _printed
 from tests.integration.test_waves import INTERVAL, WAVE, _answer, _held, _join, _sound, _wave
 
@@ -13,11 +15,11 @@ AT = {"A": (0.1, 0.0), "B": (0.2, 0.0), "C": (0.3, 0.0), "D": (0.4, 0.0)}
 NEAR = {"objectives": ["fewest_splits", "distance"]}
 
 
-async def _load(bench, stock: dict[str, int], **policy) -> None:
-    """Load X at locations, A and B in ``north``, too: 14 of the 20 units there are promised away, 6 are left."""
+async def _load(bench, stock: dict[str, int], promised: int = 14, **policy) -> None:
+    """Load X at locations, A and B in ``north``, too: of 20 units there 14 are promised away, and 6 are left."""
     groups = {"all": sorted(stock), "north": ["A", "B"]}
     await bench.load({name: {"X": units} for name, units in stock.items()}, at=AT, groups=groups, **policy)
-    wanted = {"owner": "cart", "records": [{"group": "north", "sku": "X", "quantity": 14}]}
+    wanted = {"owner": "cart", "records": [{"group": "north", "sku": "X", "quantity": promised}]}
     await create_reservation(bench.engine, "cart-1", CreateReservation.model_validate(wanted), bench.now)
 
 
@@ -133,3 +135,27 @@ async def test_a_wave_shares_what_the_group_gives(bench) -> None:
     assert [(await _answer(bench, order))["outcome"] for order in (first, second)] == ["ROUTED", "ROUTED"]
     assert await bench.reserved() == {"A X": 6, "C X": 6, "all X": 12, "north X": 20}
     assert await _sound(bench)
+
+
+async def test_more_of_a_group_is_more_than_an_attempt_saw(bench) -> None:
+    """A cart that lets 3 units go raises what A and B can give together, and neither's own 5: they have risen."""
+    await _load(bench, {"A": 5, "B": 5}, promised=4)
+    order = await bench.place({"X": 9})
+    await bench.act("create-reservation", order)
+    async with bench.engine.connect() as conn:
+        looker = await looker_of(conn, order, bench.now)
+        assert looker is not None
+        seen = await situation_of(looker)
+        assert seen is not None
+        before = await risen_since(looker, seen, ["X"])
+    release = UpdateReservation.model_validate({"records": [{"group": "north", "sku": "X", "quantity": 1}]})
+    await update_reservation(bench.engine, "key-2", "cart-1", release, bench.now)
+
+    async with bench.engine.connect() as conn:
+        now = await looker_of(conn, order, bench.now)
+        assert now is not None
+        after = await risen_since(now, seen, ["X"])
+
+    assert seen.limits == {"north": {"X": 6}}
+    assert [each.stock for each in seen.locations] == [{"X": 5}, {"X": 5}]
+    assert (before, after) == (set(), {"X"})
