@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from itertools import combinations, product
 from operator import neg
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orderloom.benchmark.questions import FAMILIES, question
 from orderloom.domain.limits import Limit, Offer, give, most
 from orderloom.domain.routing import Candidate, Cost, JointLimit, RoutingOutcome, RoutingQuestion
 from orderloom.domain.solver import find_routes
@@ -196,6 +199,27 @@ def test_as_much_is_given_as_can_be(asked: tuple[int, list[Offer], list[Limit]])
     assert found.certain
     assert found.quantities == {at: quantity for at, quantity in enumerate(best) if quantity}
     assert most(need, offers, limits) == (sum(best), True)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", range(5))
+def test_limits_leave_a_search_short(family: str, seed: int) -> None:
+    """Thirty locations and ten lines in three groups that cross: everything is certain after some hundred nodes."""
+    asked, random = question(family, 30, 10, f"limits {seed}"), Random(seed)
+    names = [each.location for each in asked.locations]
+    limits = tuple(
+        JointLimit(
+            group=group,
+            locations=tuple(random.sample(names, 10)),
+            most={sku: random.randint(0, need) for sku, need in asked.demand.items()},
+        )
+        for group in ("east", "north", "west")
+    )
+
+    answer = find_routes(asked.model_copy(update={"limits": limits}))
+
+    assert answer.proven
+    assert answer.nodes < 1_000
 
 
 def test_large_crossings_do_not_take_for_ever() -> None:
