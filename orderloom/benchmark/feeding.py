@@ -12,10 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.benchmark.generator import Begins
 from orderloom.benchmark.origin import Origin
+from orderloom.benchmark.server import postgres
 from orderloom.bootstrap.clock import Clock
-from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
-from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.domain.model import Frozen
 from orderloom.inventory.feed_lines import BadRow, FeedOptions
 from orderloom.inventory.feeds import FeedProgress, load_feed
@@ -68,11 +67,7 @@ async def measure_feed(
 ) -> FeedReport:
     """Start PostgreSQL on *directory*, take in a full feed and a delta of as many records, and the delta again."""
     async with AsyncExitStack() as stack:
-        data = DataDirectory(directory)
-        stack.callback(data.release)
-        tell("starting PostgreSQL")
-        server = await EmbeddedPostgres.start(data)
-        stack.push_async_callback(server.stop)
+        server = await stack.enter_async_context(postgres(directory, tell))
         url = await server.ensure_database("orderloom")
         await migrate(url, await server.ensure_database("orderloom_keys"))
         engine = create_engine(url)

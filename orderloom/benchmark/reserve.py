@@ -25,20 +25,16 @@ from orderloom.benchmark.generator import Begins
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.placing import context, place
 from orderloom.benchmark.reserve_report import ReservePlan, ReserveReport, ReserveRun
+from orderloom.benchmark.server import MASTER_KEY, postgres
 from orderloom.benchmark.world import GROUP, HOT, HOT_QUANTITY, hot_orders
 from orderloom.bootstrap.clock import Clock
-from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
-from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.contracts import actions
 from orderloom.contracts.messages import ActionDone, ReleasePin, RunAction
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.tables.inventory import group_stock
 from orderloom.persistence.vault import Vault
 from orderloom.settings import Settings
-
-MASTER_KEY = bytes(32)
-"""Nobody's: the data is made up and gone afterwards."""
 
 type Job = Callable[[], Awaitable[None]]
 type Run = Callable[[RunAction], Awaitable[ActionDone]]
@@ -146,11 +142,7 @@ async def reserving(
         StartRefused: one of its subclasses says what is in the way; nothing is left running.
     """
     async with AsyncExitStack() as stack:
-        data = DataDirectory(directory)
-        stack.callback(data.release)
-        tell("starting PostgreSQL")
-        server = await EmbeddedPostgres.start(data)
-        stack.push_async_callback(server.stop)
+        server = await stack.enter_async_context(postgres(directory, tell))
         urls = await server.ensure_database("orderloom"), await server.ensure_database("orderloom_keys")
         await migrate(*urls)
         engine, keys = (create_engine(url, pool_size=max(plan.connections, Settings().pool_size)) for url in urls)

@@ -32,10 +32,10 @@ from orderloom.benchmark.generator import Begins
 from orderloom.benchmark.meters import cpu
 from orderloom.benchmark.origin import Origin
 from orderloom.benchmark.placing import context, place
+from orderloom.benchmark.server import MASTER_KEY, postgres
 from orderloom.benchmark.waves_report import SCENES, Came, Scene, WavesPlan, WavesReport, WavesRun
 from orderloom.benchmark.waves_world import POOL, URGENT, waves_orders, waves_world
 from orderloom.bootstrap.clock import Clock, VirtualClock
-from orderloom.bootstrap.data_directory import DataDirectory
 from orderloom.bootstrap.database import create_engine, migrate
 from orderloom.bootstrap.embedded_postgres import EmbeddedPostgres
 from orderloom.contracts import actions
@@ -49,8 +49,6 @@ from orderloom.persistence.vault import Vault
 from orderloom.persistence.world import load_world
 from orderloom.readmodels.attempts import attempt_of
 
-MASTER_KEY = bytes(32)
-"""Nobody's: the data is made up and gone afterwards."""
 PIN = ReleasePin(release="benchmark", subscriptions={})
 EMPTY = "empty"
 """The database that all others are copies of."""
@@ -236,11 +234,7 @@ async def waving(
         StartRefused: one of its subclasses says what is in the way; nothing is left running.
     """
     async with AsyncExitStack() as stack:
-        data = DataDirectory(directory)
-        stack.callback(data.release)
-        tell("starting PostgreSQL")
-        server = await EmbeddedPostgres.start(data)
-        stack.push_async_callback(server.stop)
+        server = await stack.enter_async_context(postgres(directory, tell))
         keys_url = await server.ensure_database("keys")
         await migrate(await server.ensure_database(EMPTY), keys_url)
         keys = create_engine(keys_url)
