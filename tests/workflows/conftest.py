@@ -1,6 +1,7 @@
 """A shop with one channel and one location, and all of Orderloom over the session's servers, in rooms of its own."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from temporalio.client import Client
 
 from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
+from orderloom.bootstrap.processes import Process
 from orderloom.contracts.messages import OrderInput
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.conftest import MASTER_KEY
 from tests.workflows.shop import Shop, open_shop
+from tests.workflows.workers import worker_process
 
 
 @pytest.fixture
@@ -64,6 +67,15 @@ async def stack(
 def shop(stack: Stack) -> Shop:
     """Return the shop."""
     return Shop(stack)
+
+
+@pytest.fixture
+async def worker(stack: Stack, settings: Settings, tmp_path: Path) -> AsyncIterator[Process]:
+    """Return the only worker, running in a process of its own; the test module's stack has none."""
+    worker = worker_process(stack, settings, tmp_path)
+    await worker.start()
+    yield worker
+    await worker.stop()
 
 
 @pytest.fixture

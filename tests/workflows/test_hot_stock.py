@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from flows_dsl.prebuilt import documents
 from flows_dsl.release import pack
 from orderloom.bootstrap.processes import Process
-from orderloom.bootstrap.servers import environment
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.model import JsonObject
 from orderloom.domain.routing_policy import RoutingPolicy
@@ -25,6 +24,7 @@ from orderloom.persistence.world import Channel, Group, Location, Product, Stock
 from orderloom.settings import Settings
 from orderloom.stack import WITHOUT_WORKERS, Options, Stack
 from tests.workflows.shop import OPENED, Shop
+from tests.workflows.workers import worker_process
 
 ORDERS = 200
 PLACES = {"AT": (48.2, 16.4), "DE": (52.5, 13.4), "FR": (45.8, 4.8), "PL": (52.2, 21.0), "IT": (45.5, 9.2)}
@@ -89,13 +89,7 @@ async def stack(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Stack]
 @pytest.fixture
 async def workers(stack: Stack, settings: Settings, tmp_path: Path) -> AsyncIterator[list[Process]]:
     """Return two running worker processes."""
-    given = {
-        **environment(stack.addresses, tmp_path),
-        "ORDERLOOM_GATEWAY_URL": stack.gateway_url,
-        "ORDERLOOM_MASTER_KEY": str(settings.master_key),
-        "TEMPORAL_NAMESPACE": settings.temporal_namespace,
-    }
-    workers = [Process("worker", directory=tmp_path, environment=given, name=f"worker-{n}") for n in (1, 2)]
+    workers = [worker_process(stack, settings, tmp_path, f"worker-{n}") for n in (1, 2)]
     await asyncio.gather(*(worker.start() for worker in workers))
     yield workers
     await asyncio.gather(*(worker.stop() for worker in workers))

@@ -3,13 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
 
 from orderloom.bootstrap.processes import Process
-from orderloom.bootstrap.servers import environment
 from orderloom.domain.routing_policy import RoutingPolicy, Wave
 from orderloom.persistence.tables.waiting import proposals
 from orderloom.persistence.world import Stock, World, load_world
@@ -32,21 +30,6 @@ async def stack(settings: Settings, engine) -> AsyncIterator[Stack]:
         await load_world(conn, World(stock=shelves), OPENED)
     async with Stack.start(settings, Options(webhook_lag=0.0, patience=1.0, parts=WITHOUT_WORKERS)) as stack:
         yield stack
-
-
-@pytest.fixture
-async def worker(stack: Stack, settings: Settings, tmp_path: Path) -> AsyncIterator[Process]:
-    """Return the only worker process: orders, calls to the outside, and waves."""
-    given = {
-        **environment(stack.addresses, tmp_path),
-        "ORDERLOOM_GATEWAY_URL": stack.gateway_url,
-        "ORDERLOOM_MASTER_KEY": str(settings.master_key),
-        "TEMPORAL_NAMESPACE": settings.temporal_namespace,
-    }
-    worker = Process("worker", directory=tmp_path, environment=given)
-    await worker.start()
-    yield worker
-    await worker.stop()
 
 
 async def _scalar(stack: Stack, sql: str) -> int:

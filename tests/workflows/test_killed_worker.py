@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.bootstrap.processes import Process
-from orderloom.bootstrap.servers import environment
 from orderloom.persistence.tables.payments import payment_intents
 from orderloom.settings import Settings
 from orderloom.stack import WITHOUT_WORKERS, Options, Stack
@@ -25,21 +23,6 @@ async def stack(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Stack]
     options = Options(webhook_lag=0.0, patience=20.0, hang_seconds=8.0, parts=WITHOUT_WORKERS)
     async with Stack.start(settings, options) as stack:
         yield stack
-
-
-@pytest.fixture
-async def worker(stack: Stack, settings: Settings, tmp_path: Path) -> AsyncIterator[Process]:
-    """Return a running worker process."""
-    given = {
-        **environment(stack.addresses, tmp_path),
-        "ORDERLOOM_GATEWAY_URL": stack.gateway_url,
-        "ORDERLOOM_MASTER_KEY": str(settings.master_key),
-        "TEMPORAL_NAMESPACE": settings.temporal_namespace,
-    }
-    worker = Process("worker", directory=tmp_path, environment=given)
-    await worker.start()
-    yield worker
-    await worker.stop()
 
 
 async def _asked_for_refund(shop: Shop) -> bool | None:
