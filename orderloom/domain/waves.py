@@ -1,14 +1,16 @@
 """
 Waves: the due orders of a routing pool, routed in one pass over one picture of stock and capacity.
 
-Every order's route is exact for what those before it leave; the wave as a whole is not solved as one problem. A higher
-priority goes first, always. Within a priority the older order does, unless another turn serves everybody at least as
-well and the whole better: then the orders that are hardest to place go first.
+Every order's route is exact for what the others leave; the wave as a whole is not solved as one problem. A higher
+priority goes first, always, and within a priority the older order. Then orders of the same priority exchange: one that
+was split chooses anew from what it and another have, and the other from the rest. It is done if both get as many units
+as before with fewer splits between them, and take nothing that they had not taken: nobody else can tell the difference.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, groupby
+from typing import Literal
 
 from orderloom.domain.eligibility import Fate, Holds, LocationFacts
 from orderloom.domain.model import Frozen
@@ -19,6 +21,9 @@ from orderloom.domain.situation import Situation, joint_limits
 
 type At = tuple[str, str]
 """A location, and a SKU."""
+
+EXCHANGES = 250
+"""Exchanges that a wave tries at most, of two routes each. A wave of 300 orders tries about a hundred."""
 
 
 class Member(Frozen):
@@ -104,8 +109,9 @@ class Routed(Frozen):
 
 
 def route_together(members: Iterable[Member], picture: Picture, holds: Holds, solve: Solve) -> list[Routed]:
-    """Return the answer for every member, in the order of their turns."""
+    """Return the answer for every member, the highest priority first, then by age."""
     left = _Left(picture)
+    tries = iter(range(EXCHANGES))
     routed: list[Routed] = []
 
     def route(policy: RoutingPolicy, situation: Situation) -> Attempted:
@@ -113,9 +119,16 @@ def route_together(members: Iterable[Member], picture: Picture, holds: Holds, so
 
     ranked = sorted(members, key=lambda member: member.rank)
     for _, same in groupby(ranked, key=lambda member: member.situation.priority):
-        found, left = _of_one_priority(list(same), left, route)
-        routed += found
+        members_of = {member.order: member for member in same}
+        by_age = [_turn(member, left, route) for member in members_of.values()]
+        # What an exchange spares is for nobody: those of lower priority see what they would see without it.
+        routed += _Exchange(members_of, by_age, left.copy(), route).done(tries)
     return routed
+
+
+type _Count = tuple[Literal["stock", "group", "room"], str, str]
+"""A counter: which one, of which location or group, and of which SKU, if it has one."""
+type _Attempt = Callable[[RoutingPolicy, Situation], Attempted]
 
 
 class _Left:
@@ -123,15 +136,14 @@ class _Left:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._stock = {place: Counter(there) for place, there in picture.stock.items()}
-        self._groups = {group: Counter(there) for group, there in picture.groups.items()}
-        self._room = Counter(picture.room)
+        self._groups_of = {each.id: each.groups for facts in picture.locations.values() for each in facts}
+        self._left: Counter[_Count] = Counter({("room", place, ""): count for place, count in picture.room.items()})
+        self._left.update({("stock", at, sku): n for at, there in picture.stock.items() for sku, n in there.items()})
+        self._left.update({("group", at, sku): n for at, there in picture.groups.items() for sku, n in there.items()})
 
     def copy(self) -> "_Left":
         made = _Left(self._picture)
-        made._stock = {place: Counter(there) for place, there in self._stock.items()}
-        made._groups = {group: Counter(there) for group, there in self._groups.items()}
-        made._room = Counter(self._room)
+        made._left = Counter(self._left)
         return made
 
     def seen_by(self, member: Member) -> Situation:
@@ -139,13 +151,12 @@ class _Left:
         situation = member.situation
         skus = sorted({sku for part in situation.parts if part.stocked for sku in part.demand})
         opens = sorted({sku for counted in situation.open.values() for sku in counted})
-        free = self._groups.get(member.group, Counter())
         locations = tuple(self._facts(each, member, skus) for each in self._picture.locations.get(member.group, ()))
         return situation.model_copy(
             update={
-                "free": {sku: max(0, free[sku]) for sku in opens},
+                "free": {sku: max(0, self._left["group", member.group, sku]) for sku in opens},
                 "locations": locations if skus else (),
-                "limits": joint_limits(locations, self._groups, member.group) if skus else {},
+                "limits": joint_limits(locations, self._promises(locations, skus), member.group) if skus else {},
             }
         )
 
@@ -154,7 +165,7 @@ class _Left:
         return location.model_copy(
             update={
                 "stock": {sku: there for sku, there in stock.items() if there > 0},
-                "capacity_left": self._room[location.id] if location.id in self._picture.room else None,
+                "capacity_left": self._left["room", location.id, ""] if location.id in self._picture.room else None,
                 "rejections": member.rejections.get(location.id, 0.0),
                 "turned_down": location.id in member.turned_down,
             }
@@ -162,44 +173,107 @@ class _Left:
 
     def _available(self, location: LocationFacts, own: str, sku: str) -> int:
         """Return what is there and no other group of the location has promised."""
-        others = (self._groups[group] for group in location.groups if group != own)
-        return min([self._stock[location.id][sku], *(there[sku] for there in others if sku in there)])
+        counts: list[_Count] = [("group", group, sku) for group in location.groups if group != own]
+        promised = (self._left[each] for each in counts if each in self._left)
+        return min([self._left["stock", location.id, sku], *promised])
 
-    def take(self, routed: Routed, *, counted: bool) -> None:
-        """Take away what an order gets; its own group had promised it some of that before."""
-        groups = {each.id: each.groups for each in self._picture.locations.get(routed.group, ())}
-        for each in routed.held:
-            self._stock[each.location][each.sku] -= each.quantity
-            for group in groups[each.location]:
-                self._groups[group][each.sku] -= each.own if group == routed.group else each.quantity
-        if counted:
-            self._room.subtract(routed.asked)
+    def _promises(self, locations: Iterable[LocationFacts], skus: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return by group of any of the locations, and SKU, what it can still promise."""
+        groups = sorted({group for each in locations for group in each.groups})
+        return {
+            group: {sku: self._left["group", group, sku] for sku in skus if ("group", group, sku) in self._left}
+            for group in groups
+        }
+
+    def takes(self, *routed: Routed) -> Counter[_Count]:
+        """Return what orders get, of every counter; their own group had promised them some of that before."""
+        taken: Counter[_Count] = Counter()
+        for one in routed:
+            taken.update({("room", place, ""): count for place, count in one.asked.items()})
+            for each in one.held:
+                taken["stock", each.location, each.sku] += each.quantity
+                for group in self._groups_of[each.location]:
+                    taken["group", group, each.sku] += each.own if group == one.group else each.quantity
+        return taken
+
+    def take(self, *routed: Routed) -> None:
+        """Take away what orders get."""
+        self._left.subtract(self.takes(*routed))
+
+    def give_back(self, *routed: Routed) -> None:
+        """Put back what orders got."""
+        self._left.update(self.takes(*routed))
 
 
-type _Attempt = Callable[[RoutingPolicy, Situation], Attempted]
+def _turn(member: Member, left: _Left, route: _Attempt) -> Routed:
+    """Route an order with what is left, and take that away."""
+    seen = left.seen_by(member)
+    routed = _routed(member, seen, route(member.policy, seen))
+    left.take(routed)
+    return routed
 
 
-def _of_one_priority(members: Sequence[Member], left: _Left, route: _Attempt) -> tuple[list[Routed], _Left]:
-    """Return the better of two turns: by age, and the hardest to place first."""
-    by_age, after = _in_turn(members, left, route)
-    if all(_easy(each) for each in by_age):
-        return by_age, after
-    of = {member.order: member for member in members}
-    hardest = [of[each.order] for each in sorted(by_age, key=_hardness)]
-    other, after_other = _in_turn(hardest, left, route)
-    return (other, after_other) if _better(other, by_age) else (by_age, after)
+class _Exchange:
+    """Orders of one priority after their turns, which exchange what they have got."""
+
+    def __init__(self, members: Mapping[str, Member], routed: Iterable[Routed], left: _Left, route: _Attempt) -> None:
+        self._members = members
+        self._routed = {each.order: each for each in routed}
+        self._loads = {order: _loads(each) for order, each in self._routed.items()}
+        self._left = left
+        self._route = route
+
+    def done(self, tries: Iterator[int]) -> list[Routed]:
+        """Return what the orders have after each that was split has tried it with the others, both by age."""
+        for order in self._routed:
+            for other in self._routed:
+                if self._promising(order, other) and next(tries, None) is not None:
+                    self._try(order, other)
+        return list(self._routed.values())
+
+    def _promising(self, order: str, other: str) -> bool:
+        """Return whether two of an order's shipments could be one, where the other has something."""
+        if order == other or not self._routed[order].answer.routing.splits:
+            return False
+        # Whoever minds something more than splits is left in peace.
+        if any(self._members[each].policy.objectives[0] != "fewest_splits" for each in (order, other)):
+            return False
+        mine, theirs = self._loads[order], self._loads[other]
+        return any(
+            mine[one] + mine[two] <= there + mine.get(place, Counter())
+            for place, there in theirs.items()
+            for one, two in combinations(mine, 2)
+        )
+
+    def _try(self, order: str, other: str) -> None:
+        before = self._routed[order], self._routed[other]
+        self._left.give_back(*before)
+        after = [_turn(self._members[each], self._left, self._route) for each in (order, other)]
+        if _better(after, before) and self._left.takes(*after) <= self._left.takes(*before):
+            for each in after:
+                self._routed[each.order], self._loads[each.order] = each, _loads(each)
+        else:
+            self._left.give_back(*after)
+            self._left.take(*before)
 
 
-def _in_turn(members: Iterable[Member], left: _Left, route: _Attempt) -> tuple[list[Routed], _Left]:
-    left = left.copy()
-    routed: list[Routed] = []
-    for member in members:
-        seen = left.seen_by(member)
-        attempted = route(member.policy, seen)
-        one = _routed(member, seen, attempted)
-        left.take(one, counted=member.policy.eligible.capacity)
-        routed.append(one)
-    return routed, left
+def _loads(routed: Routed) -> dict[str, Counter[str]]:
+    """Return by location what it sends of each SKU."""
+    loads: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for each in routed.held:
+        loads[each.location][each.sku] += each.quantity
+    return dict(loads)
+
+
+def _better(after: Sequence[Routed], before: Sequence[Routed]) -> bool:
+    """Return whether none of the orders gets fewer units, and together they have fewer splits."""
+    if any(now.sent < then.sent for now, then in zip(after, before, strict=True)):
+        return False
+    return _splits(after) < _splits(before)
+
+
+def _splits(routed: Iterable[Routed]) -> int:
+    return sum(each.answer.routing.splits for each in routed)
 
 
 def _routed(member: Member, seen: Situation, attempted: Attempted) -> Routed:
@@ -230,29 +304,3 @@ def _held(seen: Situation, parts: Iterable[RoutedPart]) -> tuple[Units, ...]:
         Units(location=location, sku=sku, quantity=quantity, own=own[location, sku])
         for (location, sku), quantity in sorted(quantities.items())
     )
-
-
-def _easy(routed: Routed) -> bool:
-    """Return whether nothing could be better for it: all of it goes out, and without a split."""
-    routing = routed.answer.routing
-    return routing.splits == 0 and all(part.whole for part in routing.parts)
-
-
-def _hardness(routed: Routed) -> tuple[bool, int, int]:
-    """Return what puts those first that had to be split or had little choice, and those without a route last."""
-    routing = routed.answer.routing
-    choices = min((len(part.answer.routes) for part in routing.carried_out if part.stocked), default=0)
-    return not routing.carried_out, -routing.splits, choices
-
-
-def _better(routed: Sequence[Routed], than: Sequence[Routed]) -> bool:
-    """Return whether no order gets fewer units, and together they get more, or as many with fewer splits."""
-    sent = {each.order: each.sent for each in than}
-    if any(each.sent < sent[each.order] for each in routed):
-        return False
-    return _whole(routed) > _whole(than)
-
-
-def _whole(routed: Iterable[Routed]) -> tuple[int, int]:
-    listed = list(routed)
-    return sum(each.sent for each in listed), -sum(each.answer.routing.splits for each in listed)

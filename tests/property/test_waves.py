@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,6 +66,15 @@ def pictures(draw: st.DrawFn) -> Picture:
     )
 
 
+def one_after_another(asked: list[Member]) -> list[Member]:
+    """Return the orders in the same turn, but each of a priority of its own: nobody is there to exchange with."""
+    ranked = sorted(asked, key=lambda each: each.rank)
+    return [
+        each.model_copy(update={"situation": each.situation.model_copy(update={"priority": -turn})})
+        for turn, each in enumerate(ranked)
+    ]
+
+
 def _together(asked: list[Member], picture: Picture) -> list[Routed]:
     return route_together(asked, picture, _always, find_routes)
 
@@ -121,17 +131,23 @@ def test_nobody_pays_for_a_lower_priority(asked: list[Member], picture: Picture)
 
 @settings(max_examples=150, deadline=None)
 @given(members(), pictures())
-def test_nobody_gets_less_than_by_age(asked: list[Member], picture: Picture) -> None:
-    """Within a priority a turn other than age costs no order a unit; one wave of each order alone is the comparison."""
-    same = [each.model_copy(update={"situation": each.situation.model_copy(update={"priority": 0})}) for each in asked]
-    by_age = [
-        each.model_copy(
-            update={"situation": each.situation.model_copy(update={"priority": -int(each.order)})},
-        )
-        for each in same
-    ]
+def test_no_pass_is_worse_than_one_after_another(asked: list[Member], picture: Picture) -> None:
+    """Every order gets the units that it gets one after another; no priority, and so no pass, has more splits."""
+    together, alone = _together(asked, picture), _together(one_after_another(asked), picture)
 
-    units = {each.order: each.sent for each in _together(same, picture)}
-    strictly = {each.order: each.sent for each in _together(by_age, picture)}
+    assert [(each.order, each.sent) for each in together] == [(each.order, each.sent) for each in alone]
+    ours, theirs = Counter[int](), Counter[int]()
+    of = {each.order: each.situation.priority for each in asked}
+    for now, then in zip(together, alone, strict=True):
+        ours[of[now.order]] += now.answer.routing.splits
+        theirs[of[then.order]] += then.answer.routing.splits
+    assert ours <= theirs
 
-    assert {order: (units[order], sent) for order, sent in strictly.items() if units[order] < sent} == {}
+
+@settings(max_examples=50, deadline=None)
+@given(members(), pictures(), st.randoms(use_true_random=False))
+def test_it_is_decided(asked: list[Member], picture: Picture, random: Random) -> None:
+    """The same orders have the same answers, in whatever order they are read."""
+    shuffled = random.sample(asked, len(asked))
+
+    assert _together(shuffled, picture) == _together(asked, picture)
