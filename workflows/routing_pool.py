@@ -11,7 +11,8 @@ from orderloom.contracts.queues import ROUTING
 ATTEMPT = timedelta(minutes=5)
 SILENCE = timedelta(seconds=5)
 """Without a heartbeat for so long the worker has died: another one routes the wave."""
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5))
+"""After an outage, however long, it goes on soon: orders do not wait for their wave for ever."""
 
 
 @workflow.defn(name=ROUTING_POOL)

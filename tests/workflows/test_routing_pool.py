@@ -1,5 +1,6 @@
 """The workflow of a routing pool over several runs."""
 
+import json
 from typing import Any
 
 import pytest
@@ -44,3 +45,17 @@ async def test_a_pool_that_continues_as_new_goes_on(shop: Shop) -> None:
     assert [history.count("EVENT_TYPE_ACTIVITY_TASK_COMPLETED") for history in runs] == [2, 2, 2]
     assert ["CONTINUED_AS_NEW" in history for history in runs] == [True, True, False]
     assert await shop.findings() == []
+
+
+async def test_a_wave_that_fails_is_tried_again_soon(shop: Shop) -> None:
+    """As often as it takes, and never more than five seconds later, however often it has failed."""
+    await shop.route_pool("eu/central", orders=1, waves=1)
+
+    [history] = await shop.pool_histories("eu/central")
+    [retried] = [
+        event["activityTaskScheduledEventAttributes"]["retryPolicy"]
+        for event in json.loads(history)["events"]
+        if event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED"
+    ]
+    assert (retried["initialInterval"], retried["maximumInterval"]) == ("1s", "5s")
+    assert "maximumAttempts" not in retried
