@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
+from orderloom.chaos.passes import Waves
+
 ENOUGH = 5
 """Strikes of each kind of kill."""
+WAVES = 2
+"""Waves that kills must strike at least, at the moments that they happen to fall. Most often it is about ten."""
 UNFINISHED = 20
 """Orders that must be under way for a strike to count."""
 
@@ -25,6 +29,8 @@ class Strike:
     """Seconds until everyone was there again."""
     taken: float = 0.0
     """Seconds until all orders that came with the blow were taken in."""
+    waves: frozenset[int] = frozenset()
+    """Waves that were under way when it fell."""
 
     @property
     def counts(self) -> bool:
@@ -52,6 +58,7 @@ class Report:
     acts: list[Act] = field(default_factory=list[Act])
     kills: Sequence[str] = ()
     """Kinds of kill that must strike often enough."""
+    waves: Waves = field(default_factory=Waves)
     repeated: int = 0
     seconds: float = 0.0
 
@@ -61,6 +68,12 @@ class Report:
         return Counter(strike.kind for act in self.acts for strike in act.strikes if strike.counts)
 
     @property
+    def waves_struck(self) -> int:
+        """Waves that were under way when a kill fell, each once."""
+        kills = (strike.waves for act in self.acts for strike in act.strikes if strike.kind in self.kills)
+        return len(frozenset[int]().union(*kills))
+
+    @property
     def failures(self) -> list[str]:
         """Everything that was not as it must be."""
         rare = [
@@ -68,6 +81,8 @@ class Report:
             for kind in self.kills
             if self.counts[kind] < ENOUGH
         ]
+        if self.kills and self.waves_struck < WAVES:
+            rare.append(f"waves struck by kills: {self.waves_struck}, not {WAVES}")
         return [f"{act.name}: {failure}" for act in self.acts for failure in act.failures] + rare
 
     @property
@@ -86,11 +101,18 @@ def _strikes(report: Report) -> Table:
     for act in report.acts:
         for strike in act.strikes:
             strikes.setdefault(strike.kind, []).append(strike)
-    columns = ("blows", f"with {UNFINISHED} unfinished", "over after s, most", "orders taken in after s, most")
+    columns = (
+        "blows",
+        f"with {UNFINISHED} unfinished",
+        "waves struck",
+        "over after s, most",
+        "orders taken in after s, most",
+    )
     shown = _table("what was broken", *columns)
     for kind, struck in strikes.items():
         back, taken = max(strike.back for strike in struck), max(strike.taken for strike in struck)
-        shown.add_row(kind, str(len(struck)), str(report.counts[kind]), f"{back:.1f}", f"{taken:.1f}")
+        waves = len(frozenset[int]().union(*(strike.waves for strike in struck)))
+        shown.add_row(kind, str(len(struck)), str(report.counts[kind]), str(waves), f"{back:.1f}", f"{taken:.1f}")
     return shown
 
 

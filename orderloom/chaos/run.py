@@ -20,6 +20,7 @@ from orderloom.bootstrap.temporal_client import connect
 from orderloom.chaos.asking import Asking
 from orderloom.chaos.errors import BlowMissed
 from orderloom.chaos.outside import Outside, Promise, until
+from orderloom.chaos.passes import all_waves, under_way
 from orderloom.chaos.plan import Part, Plan
 from orderloom.chaos.report import UNFINISHED, Act, Report, Strike
 from orderloom.chaos.scene import Blow, Scene
@@ -63,6 +64,7 @@ class Run:
             self._tell(f"{part.name}: {part.orders} orders ended {act.recovery:.1f} s after the last blow")
             if not all(promise.ended for promise in self._outside.promises):
                 break
+        self._report.waves = await all_waves(self._scene.engine)
         self._report.repeated = self._outside.repeated
         self._report.seconds = monotonic() - self._began
         return self._report
@@ -118,6 +120,7 @@ class Run:
         return True
 
     async def _fall(self, blow: Blow, act: Act) -> Strike:
+        waves = await under_way(self._scene.engine)
         began, unfinished = monotonic(), len(self._outside.unfinished)
         try:
             await blow.fall(self._scene)
@@ -125,7 +128,7 @@ class Run:
             act.failures.append(missed.detail)
         back, at = monotonic() - began, began - self._began
         self._tell(f"{at:7.1f} s  {blow.detail}; {unfinished} unfinished, over after {back:.1f} s")
-        return Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back)
+        return Strike(kind=blow.kind, detail=blow.detail, at=at, unfinished=unfinished, back=back, waves=waves)
 
 
 async def _patiently(true: Callable[[], bool]) -> bool:

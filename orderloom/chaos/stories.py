@@ -6,9 +6,11 @@ from enum import StrEnum
 from random import Random
 from typing import cast
 
-from orderloom.benchmark.world import PRICE, SKUS, TOTAL, benchmark_world, checkout, standard_orders
+from orderloom.benchmark.world import PLENTY, PRICE, SKUS, TOTAL, benchmark_world, checkout, standard_orders
+from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.order import OrderStatus
+from orderloom.domain.routing_policy import Wave
 from orderloom.persistence.world import World
 
 ONLY_AT = {SKUS[-1]: "DE-BERLIN", SKUS[-2]: "PL-WARSAW"}
@@ -16,6 +18,14 @@ ONLY_AT = {SKUS[-1]: "DE-BERLIN", SKUS[-2]: "PL-WARSAW"}
 EVERYWHERE = SKUS[: -len(ONLY_AT)]
 LINE = PRICE * 120 // 100
 """What a line of one unit comes to, in cents."""
+POOLED = "pooled"
+"""The channel whose orders are routed in waves."""
+IN_POOL = 30
+"""Of a hundred orders so many come by it."""
+INTERVAL = 1.0
+"""Seconds that its orders wait for others: the least that a policy may say, so that waves are under way often."""
+LIMITED = "FR-LYON"
+"""A location with a capacity, which is enough: waves hold some of it."""
 
 
 class Story(StrEnum):
@@ -64,6 +74,9 @@ SHARES = {
     Story.TIMED_OUT: 5,
 }
 """Of a hundred orders."""
+ALONE_ONLY = frozenset({Story.CANCELLED})
+"""Stories that never come by the pool. An order whose answer to a wave was lost may plan another routing when it is
+cancelled before that answer is asked for again: the schedule is then left behind, for nobody."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +99,26 @@ class ChaosOrder:
 
 
 def chaos_world(release: str) -> World:
-    """Return a world that has plenty of everything everywhere, but of a few SKUs at one location only."""
+    """Return a world with a second channel in a pool, and plenty of all everywhere, but of a few SKUs at one place."""
     world = benchmark_world(release)
-    stock = [level for level in world.stock if ONLY_AT.get(level.sku, level.location) == level.location]
-    return world.model_copy(update={"stock": stock})
+    [alone] = world.channels
+    routing = alone.policy.routing.model_copy(update={"wave": Wave(pool=POOLED, interval=INTERVAL)})
+    policy = alone.policy.model_copy(update={"routing": routing})
+    limited = {LIMITED: LocationTraits(capacity=PLENTY)}
+    return world.model_copy(
+        update={
+            "channels": [alone, alone.model_copy(update={"id": POOLED, "policy": policy})],
+            "prices": [*world.prices, *(price.model_copy(update={"channel": POOLED}) for price in world.prices)],
+            "locations": [
+                place.model_copy(update={"traits": limited.get(place.id, place.traits)}) for place in world.locations
+            ],
+            "stock": [level for level in world.stock if ONLY_AT.get(level.sku, level.location) == level.location],
+        }
+    )
 
 
 def chaos_orders(random: Random, count: int) -> Iterator[ChaosOrder]:
-    """Yield *count* orders, the stories well mixed."""
+    """Yield *count* orders, stories and channels well mixed."""
     stories = random.choices(list(SHARES), list(SHARES.values()), k=count)
     for story, body in zip(stories, standard_orders(random.randrange(2**32), "chaos", count), strict=True):
         yield _told(story, body, random)
@@ -102,7 +127,9 @@ def chaos_orders(random: Random, count: int) -> Iterator[ChaosOrder]:
 def _told(story: Story, body: JsonObject, random: Random) -> ChaosOrder:
     skus = list(ONLY_AT) if story is Story.SPLIT else random.sample(EVERYWHERE, 2)
     lines = [line | {"sku": sku} for line, sku in zip(cast("list[JsonObject]", body["lines"]), skus, strict=True)]
-    ordered: JsonObject = {**body, "lines": [*lines]}
+    pooled = random.randrange(100) < IN_POOL and story not in ALONE_ONLY
+    channel = POOLED if pooled else body["channel"]
+    ordered: JsonObject = {**body, "channel": channel, "lines": [*lines]}
     if story is Story.DECLINED:
         [payment] = cast("list[JsonObject]", body["payments"])
         declined: JsonObject = {"method": "card", "amount": payment["amount"], "token": "tok_decline"}

@@ -20,6 +20,9 @@ from orderloom.readmodels.tally import Tally, tally
 
 _LEFT_BEHIND = {
     "active reservations": "SELECT count(*) FROM reservations WHERE status = 'active'",
+    "open proposals": "SELECT count(*) FROM proposals WHERE status = 'open'",
+    "routing schedules to come": "SELECT count(*) FROM routing_schedules WHERE status = 'scheduled'",
+    "days with capacity that is held": "SELECT count(*) FROM location_capacity WHERE held > 0",
     "advisory locks beside the relay's": """
         SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database =
             (SELECT oid FROM pg_database WHERE datname = current_database()) HAVING count(*) <> 1

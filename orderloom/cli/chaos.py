@@ -77,6 +77,12 @@ def _show(report: "Report", console: Console) -> None:
         console.print(table)
     for failure in report.failures:
         console.print(f"[red]✗[/red] {failure}", highlight=False, soft_wrap=True)
+    waves = report.waves
+    console.print(
+        f"{waves.waves} waves, of which kills struck {report.waves_struck}, {waves.cut_short} were cut short; "
+        f"{waves.orders} orders went out as they had proposed",
+        highlight=False,
+    )
     console.print(
         f"{report.repeated} questions were asked again; the whole run took {report.seconds:.0f} s", highlight=False
     )

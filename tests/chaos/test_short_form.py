@@ -65,7 +65,7 @@ def _running(room: Path) -> list[str]:
 
 @pytest.mark.timeout(PATIENCE + 20)
 async def test_nothing_is_lost_doubled_or_stuck(room: Path) -> None:
-    """Every order ends as it was promised after each kind of blow, and each kind of kill struck often enough."""
+    """Every order ends as it was promised after each kind of blow; kills struck often enough, and waves, too."""
     process = await _chaos(room, "--orders", str(ORDERS))
     said = await _until_ended(process)
 
@@ -76,6 +76,9 @@ async def test_nothing_is_lost_doubled_or_stuck(room: Path) -> None:
         assert row is not None, said
         assert int(row[1]) >= 5, said
     assert sum(map(int, re.findall(r": (\d+) orders ended ", said))) >= ORDERS
+    waves = re.search(r"^(\d+) waves, of which kills struck (\d+), ", said, re.MULTILINE)
+    assert waves is not None, said
+    assert int(waves[1]) >= int(waves[2]) >= 2, said
     assert os.listdir(room) == []
     assert _running(room) == []
     os.rmdir(room)

@@ -13,10 +13,11 @@ from sqlalchemy import text
 
 from orderloom.bootstrap.fleet import Fleet
 from orderloom.chaos.outside import Promise
+from orderloom.chaos.passes import all_waves, under_way
 from orderloom.chaos.plan import Part, Plan
 from orderloom.chaos.run import Run, prepared
 from orderloom.chaos.scene import Scene
-from orderloom.chaos.stories import Story
+from orderloom.chaos.stories import POOLED, Story
 
 ORDERS = 12
 
@@ -108,6 +109,42 @@ async def test_a_reservation_that_is_left_is_found(ended: Run) -> None:
     await _change(ended, f"UPDATE reservations SET status = :status WHERE {one}", order=number, status=status)
 
     assert "1 active reservations" in found
+
+
+async def test_orders_were_routed_in_waves(ended: Run) -> None:
+    """Those of the pooled channel went out as waves had proposed, and no wave was cut short where nothing is broken."""
+    pooled = [each for each in ended._outside.promises if each.order.body["channel"] == POOLED]
+    routed = [each for each in pooled if each.order.story is not Story.DECLINED]
+
+    waves = await all_waves(ended._scene.engine)
+
+    assert len(routed) > 0
+    assert (waves.orders, waves.cut_short) == (len(routed), 0)
+    assert await under_way(ended._scene.engine) == frozenset()
+
+
+async def test_what_a_wave_leaves_behind_is_found(ended: Run) -> None:
+    """A proposal that is open again, a schedule that is still to come, and a location's day that is held."""
+    one = "id = (SELECT min(id) FROM proposals WHERE wave_id IS NOT NULL)"
+    wave, number = await _read(ended, f"SELECT wave_id, order_id FROM proposals WHERE {one}")
+    schedule = "order_id = :order AND number = 1"
+    await _change(ended, f"UPDATE proposals SET status = 'open' WHERE {one}")
+    await _change(ended, f"UPDATE routing_schedules SET status = 'scheduled' WHERE {schedule}", order=number)
+    await _change(ended, "UPDATE location_capacity SET held = held + 1")
+
+    found = await _verdict(ended)
+    waves = await under_way(ended._scene.engine)
+    await _change(ended, f"UPDATE proposals SET status = 'accepted' WHERE {one}")
+    await _change(ended, f"UPDATE routing_schedules SET status = 'completed' WHERE {schedule}", order=number)
+    await _change(ended, "UPDATE location_capacity SET held = held - 1")
+
+    assert waves == {wave}
+    assert "1 open proposals" in found
+    assert "1 routing schedules to come" in found
+    assert "1 days with capacity that is held" in found
+    assert "capacity.held" in found
+    again = await _verdict(ended)
+    assert not any(each in again for each in ("open proposals", "routing schedules", "capacity"))
 
 
 async def test_what_was_told_twice_is_found(ended: Run) -> None:

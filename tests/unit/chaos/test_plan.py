@@ -4,7 +4,7 @@ from collections import Counter
 
 from orderloom.chaos.kills import Kill
 from orderloom.chaos.plan import ALONE, TOGETHER, Plan
-from orderloom.chaos.report import ENOUGH, UNFINISHED, Act, Report, Strike
+from orderloom.chaos.report import ENOUGH, UNFINISHED, WAVES, Act, Report, Strike
 
 
 def _blows(plan: Plan) -> list[str]:
@@ -39,8 +39,11 @@ def test_acts_have_the_orders_that_were_asked_for() -> None:
     assert all(part.keep <= part.orders for part in (*short.parts, *long.parts))
 
 
-def _report(unfinished: int, strikes: int) -> Report:
-    struck = [Strike(kind="API", detail="killed API", at=0.0, unfinished=unfinished, back=1.0) for _ in range(strikes)]
+def _report(unfinished: int, strikes: int, waves: int = WAVES) -> Report:
+    struck = [
+        Strike(kind="API", detail="killed API", at=0.0, unfinished=unfinished, back=1.0, waves=frozenset(range(waves)))
+        for _ in range(strikes)
+    ]
     return Report(seed=1, kills=("API",), acts=[Act(name="API", orders=30, strikes=struck)])
 
 
@@ -49,6 +52,17 @@ def test_too_few_strikes_are_a_failure() -> None:
     assert _report(UNFINISHED, ENOUGH).passed
     assert _report(UNFINISHED, ENOUGH - 1).failures == ["API struck 4 times while 20 orders were unfinished, not 5"]
     assert _report(UNFINISHED - 1, ENOUGH).failures == ["API struck 0 times while 20 orders were unfinished, not 5"]
+
+
+def test_too_few_waves_struck_are_a_failure() -> None:
+    """A wave counts once, however many kills it meets, and what strikes it without killing does not count."""
+    report = _report(UNFINISHED, ENOUGH, waves=WAVES - 1)
+    hindered = Strike(kind="gateway", detail="", at=0.0, unfinished=0, back=0.0, waves=frozenset({100}))
+    report.acts.append(Act(name="gateway", orders=1, strikes=[hindered]))
+
+    assert report.waves_struck == WAVES - 1
+    assert report.failures == ["waves struck by kills: 1, not 2"]
+    assert _report(UNFINISHED, ENOUGH, waves=WAVES).failures == []
 
 
 def test_whatever_an_act_found_is_a_failure() -> None:
