@@ -1,13 +1,13 @@
 """`orderloom locations`: how full the days of a location are, and what it turned down lately."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from orderloom.cli.calling_api import Api, AsJson, Key, ask, client, command
+from orderloom.cli.listing import print_listing, shown
 
 locations_app = App(name="locations", help="The work of locations: capacity and rejections.")
 
@@ -29,8 +29,9 @@ def capacity(location: str, *, days: int = 7, api: Api = None, as_json: AsJson =
     table = Table("day", "works", "capacity", "held", "assigned", "left", box=None, pad_edge=False)
     for day in found["days"]:
         row = (day["day"], day["works"], day["capacity"], day["held"], day["assigned"], day["left"])
-        table.add_row(*(_shown(value) for value in row))
-    _print(found, table, f"work given now belongs to {found['taking']}", as_json=as_json)
+        table.add_row(*map(shown, row))
+    print_listing(found, table, "no day was asked for", as_json=as_json)
+    _say(f"work given now belongs to {found['taking']}", as_json=as_json)
 
 
 @locations_app.command
@@ -60,22 +61,12 @@ def rejections(
     table = Table("sku", "reports", "units", "reasons", "last", "score", box=None, pad_edge=False)
     for one in found["skus"]:
         row = (one["sku"], one["reports"], one["units"], ", ".join(one["reasons"]), one["last_at"], one["score"])
-        table.add_row(*(_shown(value) for value in row))
-    said = f"a rejection counts half after {found['half_life'] / 86_400:g} days"
-    _print(found, table, said if found["skus"] else "nothing that it turned down counts", as_json=as_json)
+        table.add_row(*map(shown, row))
+    print_listing(found, table, "nothing that it turned down counts", as_json=as_json)
+    if found["skus"]:
+        _say(f"a rejection counts half after {found['half_life'] / 86_400:g} days", as_json=as_json)
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else str(value)
-
-
-def _print(found: Any, table: Table, said: str, *, as_json: bool) -> None:
-    console = Console()
-    if as_json:
-        console.print_json(data=found)
-        return
-    if table.row_count:
-        console.print(table)
-    sys.stderr.write(f"{said}\n")
+def _say(what: str, *, as_json: bool) -> None:
+    if not as_json:
+        sys.stderr.write(f"{what}\n")
