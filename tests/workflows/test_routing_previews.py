@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from flows_dsl.policies import holds
+from flows_dsl.policies import holds, read_policy
 from orderloom.cli.orders import orders_app
 from orderloom.domain.locations import LocationTraits, ShippingCost
 from orderloom.domain.model import JsonObject
 from orderloom.domain.parts import Routing
 from orderloom.domain.router import attempt
 from orderloom.domain.solver import find_routes
+from orderloom.persistence.policies import activate_policy, publish_policy
 from orderloom.persistence.world import Group, Location, Stock, World, load_world
 from orderloom.readmodels.attempts import past_attempts, policy_of
 from orderloom.readmodels.snapshot import snapshot
@@ -128,6 +129,11 @@ async def test_a_preview_says_what_would_be_and_touches_nothing(
     assert without["figures"]["locations"] == ["graz", "linz"]
     assert [each["location"] for each in without["fates"][0]] == ["graz", "linz"]
 
+    for name in ("default", "default:1.0.0"):
+        _, built_in = await _preview(shop, order, policy=name)
+        assert {**built_in, "routing": None} == {**plain, "routing": None, "at": built_in["at"]}
+        assert _untimed(built_in["routing"]) == _untimed(plain["routing"])
+
     file = tmp_path / "cheap.yaml"
     file.write_text(CHEAP, "utf-8")
     words = ["route-preview", order, "--policy", str(file), "--stock", "linz:mug=25", "--stock", "graz:mug=25"]
@@ -140,6 +146,37 @@ async def test_a_preview_says_what_would_be_and_touches_nothing(
 
     assert await state(shop) == before
     assert (await shop.describe(order)).history_length == history
+
+
+def _untimed(routing: Any) -> Any:
+    """Return the routing of a preview without how long the search took."""
+    return [{**part, "answer": {**part["answer"], "seconds": 0}} for part in routing["parts"]]
+
+
+async def test_the_built_in_policy_is_previewed_beside_another(shop: Shop) -> None:
+    """`default` needs no publishing: an order under a policy of its channel is shown what it would be without that."""
+    async with shop.stack.engine.begin() as conn:
+        cheap = read_policy(CHEAP)[0]
+        assert cheap is not None
+        await publish_policy(conn, cheap, CHEAP, OPENED)
+        await activate_policy(conn, "web", "cheap", "ada", "", OPENED)
+    order = await _place(shop, "D-1", 10)
+    before = await state(shop)
+
+    _, found = await _preview(shop, order, policy="default", attempt=1)
+
+    assert (found["own_policy"], sorted(found["own"]["locations"]), found["own"]["cost"]) == (
+        "cheap:2.0.0",
+        ["graz", "linz"],
+        200,
+    )
+    assert (found["policy"], found["figures"]["locations"], found["figures"]["cost"]) == (
+        "default:1.0.0",
+        ["vienna"],
+        5_000,
+    )
+    assert found["differs"] is True
+    assert await state(shop) == before
 
 
 async def test_what_cannot_be_previewed_is_refused(shop: Shop) -> None:
