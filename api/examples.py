@@ -196,6 +196,25 @@ AVAILABILITY: JsonObject = {"skus": ["MUG-BLUE", "MUG-RED"], "groups": ["EU"]}
 PREVIEW_ROUTING: JsonObject = {"stock": {"BER": {"MUG-BLUE": 5}}, "without": ["PAR"], "trade_off": 3}
 """Five mugs in Berlin, nothing from Paris, and what each split limit up to three would come to."""
 
+PUBLISH_POLICY: JsonObject = {
+    "policy": {
+        "name": "near-and-cheap",
+        "version": "1.0.0",
+        "eligible": {"countries": ["DE", "FR"], "holidays": True},
+        "objectives": ["fewest_splits", "shipping_cost", "distance"],
+        "max_splits": 1,
+    }
+}
+"""From two countries, in at most two shipments, as cheap as that can be."""
+
+PUBLISH_POLICY_TEXT: JsonObject = {
+    "text": "name: nearest\nversion: 1.0.0\nobjectives: [distance]  # whatever it takes\n"
+}
+"""The same request with a file as its author wrote it."""
+
+ACTIVATE_POLICY: JsonObject = {"channel": "web", "by": "ada", "reason": "fewer kilometres"}
+"""The next orders of a channel follow it."""
+
 ADJUST: JsonObject = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "delta": -1, "reason": "broken"}]}
 """One has broken."""
 

@@ -25,6 +25,10 @@ TAGS = [
         "name": "routing",
         "description": "How an order would be routed, which changes nothing, and how pools of orders are.",
     },
+    {
+        "name": "routing policies",
+        "description": "Which locations may send, and what is better: published for ever, in force by channel.",
+    },
     {"name": "fulfillment", "description": "What locations have to ship, and what they say about it."},
     {"name": "locations", "description": "How full the days of locations are, and what they turned down lately."},
     {"name": "gateways", "description": "What payment gateways say."},

@@ -13,7 +13,7 @@ from flows_dsl.expressions import Condition, ExpressionFailed, ExpressionRefused
 from flows_dsl.findings import Finding, did_you_mean
 from flows_dsl.yaml_reader import YamlRefused, read
 from orderloom.domain.eligibility import LocationFacts, OrderFacts, as_location, as_order
-from orderloom.domain.errors import OrderloomError
+from orderloom.domain.errors import FieldProblem, OrderloomError
 from orderloom.domain.model import Frozen, Json, JsonObject
 from orderloom.domain.routing_policy import Eligibility, Objective, RoutingPolicy, ValueStep, Wave
 
@@ -36,6 +36,16 @@ class ConditionFailed(OrderloomError):
     status = 422
 
 
+class PolicyRefused(OrderloomError):
+    """The routing policy is not valid.
+
+    Correct what is named; ``orderloom policies check FILE`` shows all of it by line.
+    """
+
+    code = "policy.refused"
+    status = 422
+
+
 _SAMPLE = (
     as_order(OrderFacts(now=datetime(2026, 3, 2, 9, tzinfo=UTC), channel="web", country="AT", value=1, skus=("a",))),
     as_location(LocationFacts(id="a", country="AT")),
@@ -55,6 +65,30 @@ def read_policy(text: str) -> tuple[RoutingPolicy | None, list[Finding]]:
         _check_condition(policy, places)
     found = sorted([*findings, *places.findings], key=lambda it: (it.line, it.column, it.code))
     return (None, found) if found else (policy, [])
+
+
+def policy_from(text: str, at: str | None = None) -> RoutingPolicy:
+    """
+    Return the policy that *text* holds.
+
+    Args:
+        text: YAML or JSON.
+        at: JSON pointer to the policy where it is an object of a larger document; None: places are lines and columns.
+
+    Raises:
+        PolicyRefused: something is wrong with it.
+    """
+    policy, findings = read_policy(text)
+    if policy is not None:
+        return policy
+    problems = tuple(
+        FieldProblem(pointer="/text", detail=str(each), code=each.code)
+        if at is None
+        else FieldProblem(pointer=at + each.pointer, detail=f"{each.message} {each.remedy}".strip(), code=each.code)
+        for each in findings
+    )
+    count = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}"
+    raise PolicyRefused(f"{count}. {problems[0].detail}".rstrip("."), errors=problems)
 
 
 def schema_text() -> str:

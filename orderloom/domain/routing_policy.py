@@ -80,7 +80,7 @@ class RoutingPolicy(Frozen):
     """How routes are looked for, and how often."""
 
     name: Name = "default"
-    version: Annotated[str, StringConstraints(pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$")] = "1.0.0"
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$")] = "1.0.0"
     eligible: Eligibility = Eligibility()
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=7)] = ("fewest_splits",)
     """In this order, each without losing anything of those before it; then mean distance and ids of locations."""

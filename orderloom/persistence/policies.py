@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import AwareDatetime
 from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.errors import NotFound, OrderloomError
-from orderloom.domain.model import Frozen, JsonObject
+from orderloom.domain.model import JsonObject
 from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.tables.catalog import channels, policy_activations, routing_policies
 
@@ -40,17 +39,6 @@ class PolicyPublished(OrderloomError):
 BUILT_IN = RoutingPolicy()
 """The policy of channels that have none; it can be meant without being published."""
 _BUILT_IN_TEXT = f"name: {BUILT_IN.name}\nversion: {BUILT_IN.version}\n"
-
-
-class PublishedPolicy(Frozen):
-    """A routing policy as it was published."""
-
-    name: str
-    version: str
-    hash: str
-    published_at: AwareDatetime
-    channels: tuple[str, ...]
-    """Where it is in force."""
 
 
 async def publish_policy(conn: AsyncConnection, policy: RoutingPolicy, text: str, now: datetime) -> bool:
@@ -135,24 +123,6 @@ async def text_of(conn: AsyncConnection, name: str) -> str:
         if _is_built_in(name):
             return _BUILT_IN_TEXT
         raise
-
-
-async def published_policies(conn: AsyncConnection) -> list[PublishedPolicy]:
-    """Return all published policies by name, the highest version first."""
-    in_force: dict[str, list[str]] = {}
-    for row in await conn.execute(select(channels.c.id, channels.c.policy["routing"]).order_by(channels.c.id)):
-        in_force.setdefault(RoutingPolicy.model_validate(row[1] or {}).label, []).append(row[0])
-    rows = (await conn.execute(select(routing_policies))).all()
-    return [
-        PublishedPolicy(
-            name=row.name,
-            version=row.version,
-            hash=RoutingPolicy.model_validate(row.document).hash,
-            published_at=row.published_at,
-            channels=tuple(in_force.get(f"{row.name}:{row.version}", ())),
-        )
-        for row in sorted(rows, key=lambda row: (row.name, tuple(-part for part in _numbers(row.version))))
-    ]
 
 
 async def _row(conn: AsyncConnection, name: str) -> Row[str, str, JsonObject, str, datetime]:

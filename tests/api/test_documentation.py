@@ -61,13 +61,15 @@ def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
                 commands += 1
                 assert keys[0]["required"] is True
                 assert ("202" in operation["responses"]) is (
-                    {"reservations", "locations", "selling ahead", "stock changes"}.isdisjoint(operation["tags"])
+                    {"reservations", "locations", "selling ahead", "stock changes", "routing policies"}.isdisjoint(
+                        operation["tags"]
+                    )
                 )
                 problem = operation["responses"]["422"]["content"]["application/problem+json"]
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
                 assert "idempotency.key_reused" in problem["examples"]
 
-    assert commands == 28
+    assert commands == 30
 
 
 def test_document_has_no_dangling_reference() -> None:

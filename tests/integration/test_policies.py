@@ -17,11 +17,11 @@ from orderloom.persistence.policies import (
     activate_policy,
     policy_named,
     publish_policy,
-    published_policies,
     text_of,
 )
 from orderloom.persistence.tables.catalog import channels, policy_activations
 from orderloom.persistence.world import Channel, World, load_world
+from orderloom.readmodels.routing_policies import PublishedPolicy, policies_page
 from tests.integration.conftest import Bench
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,6 +30,11 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def near(version: str, splits: int = 1) -> RoutingPolicy:
     """Return a version of one policy."""
     return RoutingPolicy(name="near", version=version, max_splits=splits)
+
+
+async def published_policies(conn: AsyncConnection) -> list[PublishedPolicy]:
+    """Return the list of policies without the built-in one, unless that was published."""
+    return [one for one in await policies_page(conn) if one.published_at is not None]
 
 
 async def in_force(conn: AsyncConnection) -> ChannelPolicy:

@@ -16,6 +16,7 @@ from orderloom.cli.flows.store import meant_channel, operator, store
 from orderloom.cli.policies.app import Channel, DataDir, policies_app, read_policy_file
 from orderloom.cli.running import run
 from orderloom.persistence import policies as stored
+from orderloom.readmodels.routing_policies import PublishedPolicy, policies_page
 from orderloom.settings import Settings
 
 type Reason = Annotated[str, Parameter(name="--reason", help="Why, for the history.")]
@@ -87,11 +88,11 @@ def list_policies(
     format: Annotated[Literal["human", "json"], Parameter(help="How they are shown.")] = "human",
     data_dir: DataDir = None,
 ) -> None:
-    """List the routing policies that are published, and the channels where each is in force."""
-    found: list[stored.PublishedPolicy] = []
+    """List the routing policies that are published, the built-in one too, and the channels where each is in force."""
+    found: list[PublishedPolicy] = []
 
     async def work(conn: AsyncConnection) -> None:
-        found.extend(await stored.published_policies(conn))
+        found.extend(await policies_page(conn))
 
     _with_database(data_dir, work)
     if format == "json":
@@ -100,7 +101,7 @@ def list_policies(
         return
     table = Table("policy", "version", "hash", "published", "in force for", box=None)
     for one in found:
-        at = f"{one.published_at:%Y-%m-%d %H:%M:%S}"
+        at = "built in" if one.published_at is None else f"{one.published_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(one.name, one.version, one.hash[:12], at, ", ".join(one.channels))
     Console().print(table)
 
