@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orderloom.cli.calling_api import Api, AsJson, Key, ask, became, client, command
+from orderloom.cli.moments import AS_MOMENT, moment
 from orderloom.readmodels.schedules import OrderedSchedule, ScheduleStatus
 
 PAGE = 200
@@ -25,7 +26,7 @@ def schedules(
     *,
     status: ScheduleStatus | None = None,
     due_before: Annotated[
-        datetime | None, Parameter(help="Only those whose date is before that, of this machine's time zone.")
+        datetime | None, AS_MOMENT, Parameter(help="Only those whose date is before that, of this machine's time zone.")
     ] = None,
     as_json: AsJson = False,
     api: Api = None,
@@ -40,7 +41,7 @@ def schedules(
     status: str
         Only those that are so; of all orders, the planned ones unless said otherwise.
     """
-    due = due_before and due_before.astimezone()
+    due = due_before and moment(due_before)
     with client(api) as http:
         found = list(_of_all(http, status, due) if order is None else _of_one(http, order, status, due))
     if as_json:
@@ -82,7 +83,13 @@ def _moment(at: datetime) -> str:
 
 
 def reschedule(
-    order: str, schedule: int, at: datetime, *, key: Key = None, as_json: AsJson = False, api: Api = None
+    order: str,
+    schedule: int,
+    at: Annotated[datetime, AS_MOMENT],
+    *,
+    key: Key = None,
+    as_json: AsJson = False,
+    api: Api = None,
 ) -> None:
     """
     Give a planned routing attempt another date. One that is over keeps its date.
@@ -96,7 +103,7 @@ def reschedule(
     at: datetime
         Such as 2026-03-02T14:00, of this machine's time zone; a date in the past is now.
     """
-    when = at.astimezone().isoformat()
+    when = moment(at).isoformat()
     path = f"/v1/orders/{order}/routing-schedules/{schedule}"
     _send(path, {"scheduled_at": when}, f"{when} for schedule {schedule}", key=key, as_json=as_json, api=api)
 

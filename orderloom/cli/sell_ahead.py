@@ -11,6 +11,7 @@ from rich.table import Table
 from orderloom.cli.calling_api import Api, AsJson, Key, ask, client, command
 from orderloom.cli.flows.store import operator
 from orderloom.cli.listing import print_listing, shown
+from orderloom.cli.moments import AS_MOMENT, moment
 from orderloom.domain.model import JsonObject
 
 sell_ahead_app = App(name="sell-ahead", help="Backorders and preorders: list, set, remove, changes.")
@@ -48,8 +49,10 @@ def set_(
     sku: Sku = None,
     backorder: Annotated[bool, Parameter(help="It may be sold beyond what is available.", negative=())] = False,
     limit: Annotated[int | None, Parameter(help="How many units may wait for stock at once; else any number.")] = None,
-    until: Annotated[datetime | None, Parameter(help="When backorders end, of this machine's time zone.")] = None,
-    release_at: Annotated[datetime | None, Parameter(help="Of a preorder: it is not routed before.")] = None,
+    until: Annotated[
+        datetime | None, AS_MOMENT, Parameter(help="When backorders end, of this machine's time zone.")
+    ] = None,
+    release_at: Annotated[datetime | None, AS_MOMENT, Parameter(help="Of a preorder: it is not routed before.")] = None,
     by: By = None,
     reason: Reason = "",
     key: Key = None,
@@ -130,4 +133,4 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone().isoformat()
+    return None if at is None else moment(at).isoformat()

@@ -18,13 +18,18 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, patt
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _within_reach(moment: datetime) -> datetime:
-    if not _EARLIEST <= moment < _LATEST:
+def within_reach(moment: datetime) -> bool:
+    """Return whether *moment*, which knows its time zone, lies in the years from 1900 to 2199."""
+    return _EARLIEST <= moment < _LATEST
+
+
+def _checked(moment: datetime) -> datetime:
+    if not within_reach(moment):
         raise PydanticCustomError("field.out_of_range", "must lie in the years from 1900 to 2199")
     return moment
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+Instant = Annotated[AwareDatetime, AfterValidator(_checked)]
 """A moment with its time zone, in the years from 1900 to 2199: a database and a timer hold it in any zone."""
 
 

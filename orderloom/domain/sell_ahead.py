@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from orderloom.domain.errors import OrderloomError
-from orderloom.domain.model import Frozen, Identifier
+from orderloom.domain.model import Frozen, Identifier, Instant
 from orderloom.domain.order import Line
 from orderloom.domain.units import Pool, UnitState
 
@@ -80,6 +80,13 @@ class SellAheadPolicy(SellAheadKey, SellAhead):
     def terms(self) -> SellAhead:
         """Return what the policy says, without what it is of."""
         return SellAhead.model_validate(self.model_dump(exclude={"channel", "sku"}))
+
+
+class GivenSellAhead(SellAheadPolicy):
+    """A policy that somebody puts in force. What was put in force before may name any date, and stays readable."""
+
+    until: Instant | None = None
+    release_at: Instant | None = None
 
 
 UNBOUNDED = SellAhead(backorder=True)

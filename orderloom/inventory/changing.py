@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.errors import NotFound
-from orderloom.domain.model import Frozen, Identifier, JsonObject
+from orderloom.domain.model import Frozen, Identifier, Instant, JsonObject
 from orderloom.domain.reserving import MAX_RECORDS
 from orderloom.persistence.futures import Receipt, lock_receipts, unknown_shelves, write_receipts
 from orderloom.persistence.requests import Answered, Asked, once
@@ -53,7 +53,7 @@ class StockCount(Frozen):
     location: Identifier
     sku: Identifier
     quantity: Quantity
-    counted_at: AwareDatetime | None = None
+    counted_at: Instant | None = None
     """What moved after that is kept; left out, it was counted just now."""
 
 
@@ -72,7 +72,7 @@ class ExpectedReceipt(Frozen):
     sku: Identifier
     quantity: Quantity
     """0: it does not come."""
-    expected_at: AwareDatetime | None = None
+    expected_at: Instant | None = None
     """Left out: nobody knows when."""
 
 

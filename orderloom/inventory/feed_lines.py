@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from orderloom.domain.errors import OrderloomError
-from orderloom.domain.model import Frozen
+from orderloom.domain.model import Frozen, within_reach
 from orderloom.persistence.stock_merge import Mode, StockRow
 
 type Format = Literal["csv", "ndjson"]
@@ -168,4 +168,6 @@ def _instant(value: Any) -> datetime | None:
         raise _Wrong("at", "at.invalid", "it is no instant: write it as 2026-01-31T12:00:00Z") from None
     if at.tzinfo is None:
         raise _Wrong("at", "at.invalid", "it has no time zone: write it as 2026-01-31T12:00:00Z")
+    if not within_reach(at):
+        raise _Wrong("at", "at.invalid", "it does not lie in the years from 1900 to 2199: correct it")
     return at

@@ -12,7 +12,7 @@ from orderloom.domain.errors import FieldProblem, InvalidInput, NotFound
 from orderloom.domain.exception_status import Name, Reason
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.reserving import MAX_RECORDS
-from orderloom.domain.sell_ahead import SellAheadKey, SellAheadPolicy
+from orderloom.domain.sell_ahead import GivenSellAhead, SellAheadKey, SellAheadPolicy
 from orderloom.persistence.requests import Answered, Asked, once
 from orderloom.persistence.sell_ahead_policies import (
     Said,
@@ -54,7 +54,7 @@ class _Change[K: SellAheadKey](Frozen):
         return Said(by=self.by or OPERATORS, reason=self.reason, at=now)
 
 
-class SetSellAhead(_Change[SellAheadPolicy]):
+class SetSellAhead(_Change[GivenSellAhead]):
     """Put these policies in force. Each replaces the one of the same channel and SKU as a whole."""
 
 

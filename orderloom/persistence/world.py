@@ -16,7 +16,7 @@ from orderloom.domain.locations import LocationTraits
 from orderloom.domain.model import Frozen, Identifier
 from orderloom.domain.money import Money
 from orderloom.domain.order import Fulfilment
-from orderloom.domain.sell_ahead import SellAheadPolicy
+from orderloom.domain.sell_ahead import GivenSellAhead
 from orderloom.persistence.releases import enter_loaded
 from orderloom.persistence.sell_ahead_policies import Said, set_policies
 from orderloom.persistence.stock import Change, change_groups, change_locations, groups_of
@@ -108,7 +108,7 @@ class World(Frozen):
     channels: list[Channel] = []
     products: list[Product] = []
     prices: list[Price] = []
-    sell_ahead: list[SellAheadPolicy] = []
+    sell_ahead: list[GivenSellAhead] = []
     locations: list[Location] = []
     groups: list[Group] = []
     stock: list[Stock] = []

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.domain.money import Money
 from orderloom.domain.routing_policy import Eligibility, RoutingPolicy, Wave
-from orderloom.domain.sell_ahead import SellAheadPolicy
+from orderloom.domain.sell_ahead import GivenSellAhead
 from orderloom.persistence.world import Channel, Group, Location, Price, Product, Stock, load_world
 from orderloom.persistence.world import World as StoredWorld
 from orderloom.scenarios.base import seconds
@@ -110,11 +110,11 @@ def _wave(given: Wave | None, names: Namespace) -> Wave | None:
     return None if given is None else given.model_copy(update={"pool": names.inside(given.pool)})
 
 
-def _sell_ahead(world: World, channel: str, names: Namespace, start: datetime) -> Iterator[SellAheadPolicy]:
+def _sell_ahead(world: World, channel: str, names: Namespace, start: datetime) -> Iterator[GivenSellAhead]:
     given: dict[str | None, SellAhead | None] = {None: world.policy.sell_ahead, **world.sell_ahead}
     for sku, policy in given.items():
         if policy is not None:
-            yield SellAheadPolicy(
+            yield GivenSellAhead(
                 channel=channel,
                 sku=None if sku is None else names.inside(sku),
                 backorder=policy.backorder,

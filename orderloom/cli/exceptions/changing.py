@@ -1,6 +1,5 @@
 """`exceptions triage`, `assign` and their like: what a person changes beside deciding, of one or of many at once."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from orderloom.cli.exceptions.app import exceptions_app, send
 from orderloom.cli.exceptions.bulk import NO_MANY, Many, do, do_many, one_or_many
 from orderloom.cli.flows.store import operator
 from orderloom.cli.json_argument import ArgumentUnreadable
+from orderloom.cli.moments import moment
 from orderloom.domain.exception_status import Severity
 from orderloom.domain.model import JsonObject
 
@@ -144,9 +144,9 @@ def deadline(
     """
     one, given = _last(id, at, many)
     try:
-        when = datetime.fromisoformat(given).astimezone().isoformat()
+        when = moment(given).isoformat()
     except ValueError:
-        raise ArgumentUnreadable(f"{given} is no date and time, such as 2026-03-02T09:00.") from None
+        raise ArgumentUnreadable(f"{given} is no date and time from 1900 to 2199, such as 2026-03-02T09:00.") from None
     _change(one, {"deadline": when}, f"deadline {when}", many=many, key=key, as_json=as_json, api=api)
 
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.cli.flows.app import flows_app
+from orderloom.cli.moments import AS_MOMENT, moment
 from orderloom.cli.running import run
 from orderloom.domain.errors import InvalidInput, OrderloomError
 from orderloom.domain.model import Frozen
@@ -59,7 +60,7 @@ def migrate(
     order: Annotated[list[str] | None, Parameter(help="An order; may be said several times.")] = None,
     channel: Annotated[str | None, Parameter(help="Open orders of this channel.")] = None,
     on: Annotated[str | None, Parameter(help="Open orders on this release (its whole hash).")] = None,
-    since: Annotated[datetime | None, Parameter(help="Open orders placed then or later.")] = None,
+    since: Annotated[datetime | None, AS_MOMENT, Parameter(help="Open orders placed then or later.")] = None,
     all: Annotated[bool, Parameter(help="All open orders.", negative=())] = False,
     format: Annotated[Literal["human", "json"], Parameter(help="How results are shown; json: one a line.")] = "human",
     api: Annotated[str | None, Parameter(help="Where the API is. [default: from the settings]")] = None,
@@ -74,7 +75,7 @@ def migrate(
         raise NoOrdersMeant("No orders were named.")
     settings = Settings()
     url = api or f"http://{settings.host}:{settings.api_port}"
-    filters = {"channel": channel, "release": on, "since": since and since.astimezone().isoformat()}
+    filters = {"channel": channel, "release": on, "since": since and moment(since).isoformat()}
     results: list[MoveResult] = []
 
     async def work() -> None:

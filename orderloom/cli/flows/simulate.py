@@ -18,6 +18,7 @@ from orderloom.cli.database import database_url
 from orderloom.cli.flows.app import flows_app
 from orderloom.cli.flows.past import read_past
 from orderloom.cli.flows.sides import compiled_named, is_path
+from orderloom.cli.moments import AS_MOMENT, moment
 from orderloom.cli.running import run
 from orderloom.domain.errors import NotFound
 from orderloom.domain.order import OrderStatus
@@ -34,7 +35,7 @@ def simulate(
     to: Annotated[str, Parameter(help="A release's hash or its beginning, channel:NAME, prebuilt, or a path.")],
     order: Annotated[list[str] | None, Parameter(help="An order; may be said several times.")] = None,
     channel: Annotated[str | None, Parameter(help="Orders of this channel.")] = None,
-    since: Annotated[datetime | None, Parameter(help="Orders placed then or later.")] = None,
+    since: Annotated[datetime | None, AS_MOMENT, Parameter(help="Orders placed then or later.")] = None,
     status: Annotated[OrderStatus | None, Parameter(help="Orders of this status.")] = None,
     limit: Annotated[int, Parameter(help="At most so many orders, the newest.")] = 1_000,
     format: Annotated[Literal["human", "json"], Parameter(help="How verdicts are shown; json: one a line.")] = "human",
@@ -47,7 +48,7 @@ def simulate(
     the same name in each order's own release. Exit status: 0 all the same, 1 some differ or are unclear.
     """
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
-    wanted = OrderFilter(channel=channel, since=since and since.astimezone())
+    wanted = OrderFilter(channel=channel, since=since and moment(since))
     verdicts: list[Verdict] = []
 
     async def work() -> None:

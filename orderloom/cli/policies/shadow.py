@@ -13,6 +13,7 @@ from rich.table import Table
 from flows_dsl.policies import holds
 from orderloom.bootstrap.clock import Clock
 from orderloom.cli.flows.store import meant_channel, store
+from orderloom.cli.moments import moment
 from orderloom.cli.policies.app import Channel, DataDir, policies_app, read_policy_file
 from orderloom.cli.running import run
 from orderloom.domain.errors import InvalidInput, NotFound
@@ -34,7 +35,9 @@ def shadow_policy(
     draft: str,
     *,
     channel: Channel = None,
-    since: Annotated[str, Parameter(help="From when on: 30m, 12h, 7d ago, or a time such as 2026-03-02T00:00.")] = "1d",
+    from_when: Annotated[
+        str, Parameter(name="--since", help="From when on: 30m, 12h, 7d ago, or a time such as 2026-03-02T00:00.")
+    ] = "1d",
     show: Annotated[int, Parameter(help="How many orders that differ are shown.")] = 20,
     as_json: Annotated[
         bool, Parameter(name="--json", help="Print a JSON line for each that differs, and the sums.", negative=())
@@ -55,7 +58,7 @@ def shadow_policy(
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     now = Clock().now()
     given = _draft(draft)
-    begin = _since(since, now)
+    begin = since(from_when, now)
 
     async def work() -> None:
         async with store(settings) as engine, snapshot(engine) as conn:
@@ -76,12 +79,18 @@ def shadow_policy(
     run(settings, work)
 
 
-def _since(text: str, now: datetime) -> datetime:
-    if age := _AGE.match(text):
-        return now - timedelta(**{_UNITS[age[2]]: float(age[1])})
+def since(text: str, now: datetime) -> datetime:
+    """
+    Return the moment that *text* says: an age, or a time.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        if age := _AGE.match(text):
+            return moment(now - timedelta(**{_UNITS[age[2]]: float(age[1])}))
+        return moment(text)
+    except (ValueError, OverflowError):
         raise InvalidInput(f"--since {text}: give an age such as 12h, or a time such as 2026-03-02T00:00.") from None
 
 
