@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import text
 
+from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.persistence.rejections import forget_rejections
+from orderloom.readmodels.attempts import past_attempts
 
 DAY = 86_400
 AT = {"A": (0.0, 0.1), "B": (0.0, 0.8)}
@@ -114,3 +116,36 @@ async def test_parts_of_one_order_share_what_is_left(bench) -> None:
     order = await bench.allocated({"X": 1, "Y": 1}, lines=body["lines"], delivery_groups=groups)
 
     assert await _sent_from(bench, order) == ["A", "B"]
+
+
+async def test_a_draft_sees_what_was_turned_down_by_then_and_no_more(bench) -> None:
+    """
+    Attempts are read with the rejections of their own time: not those of later, of other SKUs, or forgotten by then,
+    as far back as the draft's half-life reaches, and none for policies that do not look at them.
+    """
+    await bench.load(STOCK, at=AT)
+    begin = bench.now
+    both = await bench.allocated({"X": 1, "Y": 1})
+    bench.now += timedelta(seconds=1)
+    await bench.report(both, 1, "rejected", reason="damaged")
+    bench.now += timedelta(seconds=DAY)
+    await bench.allocated({"X": 1})
+    async with bench.engine.begin() as conn:
+        await forget_rejections(conn, "A", "X", bench.now + timedelta(seconds=1))
+    bench.now += timedelta(seconds=DAY)
+    await bench.allocated({"X": 1, "Y": 1})
+    bench.now += timedelta(seconds=10 * DAY)
+    await bench.allocated({"Y": 1})
+
+    looks = RoutingPolicy(name="looks", objectives=("rejections",), rejections_half_life=DAY)
+    async with bench.engine.connect() as conn:
+        until = bench.now + timedelta(seconds=1)
+        found = [past async for past in past_attempts(conn, "web", begin, until, (RoutingPolicy(), looks))]
+        unread = [past async for past in past_attempts(conn, "web", begin, until, (RoutingPolicy(),))]
+
+    at_first = [(each.location, each.sku, each.reason.value, each.at) for each in found[1].rejections]
+    assert at_first == [("A", "X", "damaged", begin + timedelta(seconds=1))]
+    assert [[each.sku for each in past.rejections] for past in found] == [[], ["X"], ["Y"], []]
+    scores = [{each.id: each.rejections for each in past.seen_by(looks).locations} for past in found]
+    assert scores == [{"A": 0.0, "B": 0.0}, {"A": 0.5, "B": 0.0}, {"A": 0.25, "B": 0.0}, {"A": 0.0, "B": 0.0}]
+    assert [past.rejections for past in unread] == [()] * 4
