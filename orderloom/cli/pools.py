@@ -14,14 +14,20 @@ pools_app = App(name="pools", help="Routing pools and their waves.")
 
 @pools_app.command(name="list")
 def list_(*, api: Api = None, as_json: AsJson = False) -> None:
-    """Show how many orders wait in each routing pool, when its next wave is due, and what the last came to."""
+    """
+    Show how many orders wait in each routing pool, when its next wave is due, and what the last came to.
+
+    Answers are those of the last hour to what waves held for orders.
+    """
     with client(api) as http:
         found = ask(http, "GET", "/v1/routing-pools")
-    table = Table("pool", "waiting", "due", "next wave", "proposed", "last wave", "came to", box=None, pad_edge=False)
+    table = Table(
+        "pool", "waiting", "due", "next wave", "proposed", "answers", "last wave", "came to", box=None, pad_edge=False
+    )
     for each in found["items"]:
         last = each["last_wave"]
         row = (each["pool"], each["waiting"], each["due"], each["next_wave_at"], each["proposed"])
-        table.add_row(*map(shown, row), shown(last and last["number"]), _came_to(last))
+        table.add_row(*map(shown, row), _told(each["answers"]), shown(last and last["number"]), _came_to(last))
     print_listing(found, table, "no order waits in a routing pool", as_json=as_json)
 
 
@@ -51,5 +57,8 @@ def _came_to(wave: dict[str, Any] | None) -> str:
         return "-"
     if wave["routed"] is None:
         return "under way"
-    told = [(name, wave[name]) for name in ("routed", "partial", "unrouted", "left_over")]
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in told if count) or "nothing"
+    return _told({name: wave[name] for name in ("routed", "partial", "unrouted", "left_over")}, "nothing")
+
+
+def _told(counts: dict[str, int], nothing: str = "-") -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or nothing

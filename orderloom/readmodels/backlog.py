@@ -1,15 +1,18 @@
 """What has been left lying: for whoever watches a deployment. Every count has an index that holds no more than it."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, and_, func, literal_column, select
+from sqlalchemy import CompoundSelect, Select, and_, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import Frozen
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders, outbox
+from orderloom.persistence.tables.waiting import proposals
 from orderloom.readmodels.exceptions import OPEN
+from orderloom.readmodels.pools import LATELY
 
 LATE = timedelta(minutes=1)
 """A deadline that passed longer ago has been missed."""
@@ -38,14 +41,17 @@ class Backlog(Frozen):
     """Orders whose next deadline passed more than a minute ago."""
     exceptions: dict[str, int]
     """Open process exceptions by category."""
+    proposals: dict[str, int] = {}
+    """By status: what waits for its order's answer (``open``), and what ended in the last hour."""
     examined: Examined | None = None
     """None: the doctor does not run by itself, or has not yet."""
 
 
 async def backlog(conn: AsyncConnection, now: datetime, examined: Examined | None = None) -> Backlog:
-    """Count what waits at *now* (business time), in two statements; tell what the doctor found last."""
+    """Count what waits at *now* (business time), in three statements; tell what the doctor found last."""
     counts = (await conn.execute(_counts(now))).mappings().one()
     exceptions = (await conn.execute(_EXCEPTIONS)).all()
+    held = (await conn.execute(_proposals(now))).all()
     oldest = counts["oldest"]
     return Backlog(
         undelivered=counts["undelivered"],
@@ -54,6 +60,7 @@ async def backlog(conn: AsyncConnection, now: datetime, examined: Examined | Non
         unpublished=counts["unpublished"],
         overdue=counts["overdue"],
         exceptions={row.category: row.open for row in exceptions},
+        proposals={row.status: row.proposals for row in held},
         examined=examined,
     )
 
@@ -68,6 +75,14 @@ def _counts(now: datetime) -> Select[int, datetime | None, int, int, int]:
         select(func.count()).where(intake.c.status == literal_column("'dead'")).scalar_subquery().label("dead"),
         select(func.count()).where(outbox.c.position.is_(None)).scalar_subquery().label("unpublished"),
         select(func.count()).where(overdue).scalar_subquery().label("overdue"),
+    )
+
+
+def _proposals(now: datetime) -> CompoundSelect[*tuple[Any, ...]]:
+    status = proposals.c.status
+    counted = select(status, func.count().label("proposals")).group_by(status)
+    return counted.where(status == literal_column("'open'")).union_all(
+        counted.where(proposals.c.ended_at > now - LATELY)
     )
 
 

@@ -1,6 +1,6 @@
 """Routing pools and their waves, for people."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import AwareDatetime
@@ -29,6 +29,16 @@ class WaveView(Frozen):
     splits: int | None
 
 
+class Answers(Frozen):
+    """What became of what waves held for orders, as far as it ended lately: see ``LATELY``."""
+
+    accepted: int = 0
+    released: int = 0
+    """The order had changed, or was cancelled."""
+    lapsed: int = 0
+    """The order did not answer in time."""
+
+
 class PoolView(Frozen):
     """A routing pool."""
 
@@ -41,8 +51,13 @@ class PoolView(Frozen):
     """When the next wave is due."""
     proposed: int
     """Orders that something is held for until they answer."""
+    answers: Answers
+    """Of the last hour."""
     last_wave: WaveView | None
 
+
+LATELY = timedelta(hours=1)
+"""So long ago is lately."""
 
 _schedule, _wave = routing_schedules.c, waves.c
 
@@ -51,6 +66,9 @@ async def pools_of(conn: AsyncConnection, now: datetime) -> list[PoolView]:
     """Return the pools in which orders wait, or have been routed, by name."""
     last = {row.pool: _view(row) for row in await conn.execute(_last())}
     proposed: dict[str, int] = {row.pool: row.proposed for row in await conn.execute(_PROPOSED)}
+    answers: dict[str, dict[str, int]] = {}
+    for row in await conn.execute(_answers(now)):
+        answers.setdefault(row.pool, {})[row.status] = row.ended
     waiting = {row.pool: row for row in await conn.execute(_waiting(now))}
     return [
         PoolView(
@@ -59,6 +77,7 @@ async def pools_of(conn: AsyncConnection, now: datetime) -> list[PoolView]:
             due=0 if row is None else row.due,
             next_wave_at=None if row is None else row.next_wave_at,
             proposed=proposed.get(pool, 0),
+            answers=Answers.model_validate(answers.get(pool, {})),
             last_wave=last.get(pool),
         )
         for pool in sorted({*last, *waiting})
@@ -87,6 +106,15 @@ def _waiting(now: datetime) -> Select[*tuple[Any, ...]]:
         )
         .where(_schedule.status == "scheduled", _schedule.pool.is_not(None))
         .group_by(_schedule.pool)
+    )
+
+
+def _answers(now: datetime) -> Select[*tuple[Any, ...]]:
+    return (
+        select(_wave.pool, proposals.c.status, func.count().label("ended"))
+        .join_from(proposals, waves, _wave.id == proposals.c.wave_id)
+        .where(proposals.c.ended_at > now - LATELY)
+        .group_by(_wave.pool, proposals.c.status)
     )
 
 

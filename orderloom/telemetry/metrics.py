@@ -126,3 +126,7 @@ class _LeftLying(Collector):
         for category, count in found.exceptions.items():
             exceptions.add_metric([category], count)
         yield exceptions
+        proposals = GaugeMetricFamily(numbers.PROPOSALS.name, numbers.PROPOSALS.says, labels=numbers.PROPOSALS.labels)
+        for status in ("open", "accepted", "released", "lapsed"):
+            proposals.add_metric([status], found.proposals.get(status, 0))
+        yield proposals

@@ -60,6 +60,12 @@ DEAD = Number("orderloom_intake_dead", "gauge", (), "Commands and events that th
 UNPUBLISHED = Number("orderloom_outbox_unpublished", "gauge", (), "Journal entries without a place in the feed")
 OVERDUE = Number("orderloom_orders_overdue", "gauge", (), "Orders whose next deadline passed over a minute ago")
 EXCEPTIONS = Number("orderloom_process_exceptions_open", "gauge", ("category",), "Process exceptions that are open")
+PROPOSALS = Number(
+    "orderloom_proposals",
+    "gauge",
+    ("status",),
+    "Proposals of stock to orders: open, and those of the last hour that were accepted, released or lapsed",
+)
 FINDINGS = Number(
     "orderloom_doctor_findings", "gauge", (), "What the doctor found last; missing while it does not run by itself"
 )
@@ -67,7 +73,7 @@ EXAMINED = Number("orderloom_doctor_age_seconds", "gauge", (), "How long ago the
 
 COUNTED = (TRANSACTIONS, PLACED, DELIVERIES, GATEWAY, HTTP, WAVES, IN_WAVES)
 """What a process counts of its own work."""
-LEFT_LYING = (UNDELIVERED, OLDEST, DEAD, UNPUBLISHED, OVERDUE, EXCEPTIONS, FINDINGS, EXAMINED)
+LEFT_LYING = (UNDELIVERED, OLDEST, DEAD, UNPUBLISHED, OVERDUE, EXCEPTIONS, PROPOSALS, FINDINGS, EXAMINED)
 """What the relay that leads reads from PostgreSQL when it is asked."""
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -21,6 +21,7 @@ from tests.api.conftest import NOW, StubDelivery, dependencies
 
 MINUTE = timedelta(minutes=1)
 TOLD = {"at": "2026-03-01T12:00:00Z", "orders": 2, "routed": 1, "partial": 0, "unrouted": 1, "left_over": 0}
+NONE = {"accepted": 0, "released": 0, "lapsed": 0}
 UNDER_WAY = {"orders": 3, "routed": None, "partial": None, "unrouted": None, "left_over": None, "splits": None}
 
 
@@ -43,7 +44,8 @@ async def api(seeded: AsyncEngine, delivery: StubDelivery) -> AsyncIterator[str]
             await conn.execute(insert(routing_schedules).values(row))
         held = {"order_id": RESERVED, "group_id": "EU", "made_at": NOW, "expires_at": NOW + MINUTE, "wave_id": 3}
         await conn.execute(insert(proposals).values(**held, status="open"))
-        await conn.execute(insert(proposals).values(**held, status="accepted", ended_at=NOW))
+        for status, ago in (("accepted", 0), ("accepted", 59), ("lapsed", 59), ("released", 60), ("lapsed", 61)):
+            await conn.execute(insert(proposals).values(**held, status=status, ended_at=NOW - ago * MINUTE))
     server = await HttpServer.start(
         create_app(dependencies(seeded, delivery)), "API", "127.0.0.1", listen("127.0.0.1", 0, "API")
     )
@@ -72,7 +74,7 @@ async def _pools(capsys: pytest.CaptureFixture[str], api: str, *words: str) -> t
 
 
 async def test_pools_are_listed_by_name(api: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each with who waits, who is due, when a wave is due, what is held, and what the last wave came to."""
+    """Each with who waits and is due, when a wave is due, what is held, the hour's answers, and the last wave."""
     last = {"number": 3, **TOLD, "splits": 4}
     expected = [
         {
@@ -81,6 +83,7 @@ async def test_pools_are_listed_by_name(api: str, capsys: pytest.CaptureFixture[
             "due": 1,
             "next_wave_at": "2026-03-01T12:01:00Z",
             "proposed": 1,
+            "answers": {**NONE, "accepted": 2, "lapsed": 1},
             "last_wave": last,
         },
         {
@@ -89,6 +92,7 @@ async def test_pools_are_listed_by_name(api: str, capsys: pytest.CaptureFixture[
             "due": 0,
             "next_wave_at": None,
             "proposed": 0,
+            "answers": NONE,
             "last_wave": {"number": 4, "at": TOLD["at"], **UNDER_WAY},
         },
         {
@@ -97,6 +101,7 @@ async def test_pools_are_listed_by_name(api: str, capsys: pytest.CaptureFixture[
             "due": 0,
             "next_wave_at": "2026-03-01T12:02:00Z",
             "proposed": 0,
+            "answers": NONE,
             "last_wave": None,
         },
     ]
@@ -117,7 +122,8 @@ async def test_the_list_is_a_table_for_people(
     rows = [line.split() for line in out.splitlines()]
     assert status == 0
     assert rows[1][-5:] == ["3", "1", "routed,", "1", "unrouted"]
-    assert rows[2] == ["idle", "0", "0", "-", "0", "4", "under", "way"]
+    assert rows[1][-10:-5] == ["1", "2", "accepted,", "1", "lapsed"]
+    assert rows[2] == ["idle", "0", "0", "-", "0", "-", "4", "under", "way"]
     assert rows[3][-2:] == ["-", "-"]
 
 

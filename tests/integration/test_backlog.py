@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import orders, outbox
+from orderloom.persistence.tables.waiting import proposals
 from orderloom.readmodels.backlog import LATE, Backlog, backlog
 
 NOTHING = Backlog(undelivered=0, oldest_seconds=0, dead=0, unpublished=0, overdue=0, exceptions={})
@@ -50,6 +51,21 @@ async def test_only_what_waits_is_counted(engine, bench) -> None:
     assert after == Backlog(
         undelivered=2, oldest_seconds=180, dead=1, unpublished=1, overdue=0, exceptions={"Payment": 2}
     )
+
+
+async def test_proposals_are_counted_by_how_they_ended(engine, bench) -> None:
+    """One that is open, and those that ended within an hour; one that ended an hour ago counts no more."""
+    await bench.load({"A": {"mug": 5}})
+    order = await bench.place({"mug": 1})
+    held = {"order_id": order, "group_id": "all", "made_at": bench.now, "expires_at": bench.now}
+    async with engine.begin() as conn:
+        await conn.execute(insert(proposals).values(**held, status="open"))
+        for status, minutes in (("accepted", 0), ("accepted", 59), ("released", 1), ("lapsed", 60), ("lapsed", 1_000)):
+            ended = bench.now - timedelta(minutes=minutes)
+            await conn.execute(insert(proposals).values(**held, status=status, ended_at=ended))
+        found = await backlog(conn, bench.now)
+
+    assert found.proposals == {"open": 1, "accepted": 2, "released": 1}
 
 
 async def test_an_order_is_overdue_a_minute_after_its_deadline(engine, bench) -> None:
