@@ -11,11 +11,12 @@ from orderloom.domain.parts import Routing
 from orderloom.domain.router import Attempted
 from orderloom.domain.routing import RoutingOutcome
 from orderloom.domain.situation import Situation
+from orderloom.domain.units import UnitState
 from orderloom.domain.waves import Answer
 from orderloom.persistence.capacity import assign, confirm
 from orderloom.persistence.capacity import release as release_capacity
 from orderloom.persistence.proposals import Proposal, accept, proposal_of, release
-from orderloom.persistence.situation import open_units, risen_since
+from orderloom.persistence.situation import group_free, open_units, risen_since
 from orderloom.persistence.stock import Change, Held, Key, change_groups, change_held, lock_groups
 from orderloom.persistence.tables.waiting import stock_waits
 from orderloom.persistence.waiting import Waiting
@@ -146,19 +147,68 @@ def _left_over(unit: Unit, waiting: Waiting, routing: Routing) -> list[Values]:
     stocked = {line.sku for line in waiting.products.values() if line.stocked}
     short = {short.sku for part in routing.parts for short in part.answer.short}
     return [
-        {
-            "order_id": unit.order.id,
-            "sku": sku,
-            "group_id": unit.order.policy.location_group,
-            "priority": unit.order.priority,
-            "quantity": min(quantity, waiting.open[sku]),
-            # Without a SKU that is short, more of any may make it a route with fewer splits.
-            "missing": sku in short or not short,
-            "partial": unit.order.policy.routing.partial and not unit.order.ship_complete,
-        }
+        # Without a SKU that is short, more of any may make it a route with fewer splits.
+        _row(unit, sku, min(quantity, waiting.open[sku]), missing=sku in short or not short)
         for sku, quantity in sorted((+left).items())
         if sku in stocked
     ]
+
+
+def _row(unit: Unit, sku: str, quantity: int, *, missing: bool) -> Values:
+    return {
+        "order_id": unit.order.id,
+        "sku": sku,
+        "group_id": unit.order.policy.location_group,
+        "priority": unit.order.priority,
+        "quantity": quantity,
+        "missing": missing,
+        "partial": unit.order.policy.routing.partial and not unit.order.ship_complete,
+    }
+
+
+def wait_for_release(unit: Unit, waiting: Waiting) -> bool:
+    """
+    Put preorders that are reserved nowhere into the queue, which looks at them from their release on.
+
+    An order that ships complete is looked at from its last release on. Returns whether there are any.
+    """
+    quantities: Counter[str] = Counter()
+    missing: set[str] = set()
+    for pool in waiting.held:
+        line = waiting.products[pool.line_id]
+        if not line.stocked or line.sku is None or pool.account.state is not UnitState.OPEN:
+            continue
+        quantities[line.sku] += pool.quantity
+        if line.release_at is not None and (line.release_at == waiting.held_until or not unit.order.ship_complete):
+            missing.add(line.sku)
+    rows = [_row(unit, sku, quantity, missing=sku in missing) for sku, quantity in sorted(quantities.items())]
+    if not missing:
+        return False
+    unit.enter_once(stock_waits, *rows)
+    return True
+
+
+async def offer_released(unit: Unit, waiting: Waiting) -> bool:
+    """
+    Let preorders that are released have what is free in the queue's turn, whichever of them comes here first.
+
+    Returns whether something is held for this order now. What it finds beside that, nobody before it could use.
+    """
+    if not waiting.released or not any((await group_free(unit, waiting.released)).values()):
+        return False
+    conn, group = await unit.written(), unit.order.policy.location_group
+    unit.contended = True
+    # All that the attempt may come to lock, in the order that everybody keeps.
+    stocked = {line.sku for line in waiting.products.values() if line.stocked}
+    locked = await conn.begin_nested()
+    await lock_groups(conn, {(group, sku) for sku in waiting.demand if sku in stocked})
+    free = await group_free(unit, waiting.released)
+    if await offer(conn, {(group, sku) for sku, units in free.items() if units}, now=unit.now):
+        await locked.commit()
+    else:
+        # Others are not to wait while this order is routed.
+        await locked.rollback()
+    return await held_for(unit) is not None
 
 
 async def stop_waiting(unit: Unit) -> None:

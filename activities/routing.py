@@ -1,7 +1,9 @@
 """Routing: what an attempt finds."""
 
+from dataclasses import replace
+
 from activities.allocating import JUST_FOUND, Found
-from activities.awaiting import found_by_wave, held_for, stop_waiting, wait_for_stock
+from activities.awaiting import found_by_wave, held_for, offer_released, stop_waiting, wait_for_stock
 from activities.registry import implements
 from activities.scheduling import end, may_retry, note_attempt, require_planned
 from activities.searching import search
@@ -29,6 +31,8 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         return RouteFound(
             outcome="NOTHING_TO_ROUTE", attempt=unit.routing_attempts, retry=waiting.held_until is not None
         )
+    if not schedule.proposed and await offer_released(unit, waiting):
+        schedule = replace(schedule, proposed=True)
     found = await found_by_wave(unit, waiting, schedule.answer) if schedule.wave else None
     situation, attempted = await search(unit, waiting) if found is None else found
     routing = attempted.routing

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import DateTime, Row, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from activities.awaiting import stop_waiting
+from activities.awaiting import stop_waiting, wait_for_release
 from activities.header import duration
 from activities.registry import implements
 from activities.reservations import release_open
@@ -21,7 +21,7 @@ from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.domain.waves import Answer
 from orderloom.persistence.pools import PATIENCE
 from orderloom.persistence.tables.fulfillment import routing_schedules
-from orderloom.persistence.waiting import read_waiting
+from orderloom.persistence.waiting import Waiting, read_waiting
 from orderloom.persistence.writes import Values
 
 _STANDING = (
@@ -63,21 +63,25 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
 
     What asked for it is the last event whose type is the reason; attempts before it do not count. A planned attempt is
     due when its date has come, or when something has happened since that may make it succeed. In a routing pool it is
-    then due for the next wave, and by itself only when that does not come. Preorders wait for their release.
+    then due for the next wave, and by itself only when that does not come. Preorders wait for their release, in the
+    queue for stock.
     """
     values = {"order_id": unit.order.id, "reason": command.reason, "waking": _WAKING, "now": unit.now}
     standing = (await unit.read(_STANDING, values)).one()
     if standing.number is not None:
         return _scheduled(standing.number, _due_again(unit, standing), unit.now)
     due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
+    waits = standing.waits
     if standing.preordered:
-        due = await _released(unit, due)
+        waiting = await read_waiting(unit)
+        due = await _released(unit, waiting, due)
+        waits = (due > unit.now and wait_for_release(unit, waiting)) or waits
     number = standing.schedules + 1
     unit.journal("routing.scheduled", {"schedule": number, "due": due.isoformat()})
     row = {"order_id": unit.order.id, "number": number, "status": "scheduled", "reason": command.reason}
     pooled = in_pool(unit.order.policy.routing, due)
     unit.enter(routing_schedules, {**row, "scheduled_at": due, **pooled})
-    if not (standing.proposed or standing.waits):
+    if not (standing.proposed or waits):
         unit.remember(_JUST_PLANNED, (number, Planned(status="scheduled", scheduled_at=due)))
     return _scheduled(number, pooled["wave_by"] + PATIENCE if pooled else due, unit.now)
 
@@ -89,9 +93,8 @@ def in_pool(policy: RoutingPolicy, due: datetime) -> Values:
     return {"pool": policy.wave.pool, "due_at": due, "wave_by": due + timedelta(seconds=policy.wave.interval)}
 
 
-async def _released(unit: Unit, due: datetime) -> datetime:
+async def _released(unit: Unit, waiting: Waiting, due: datetime) -> datetime:
     """Return when an order with preorders is routed: with nothing else to route, at their release."""
-    waiting = await read_waiting(unit)
     if waiting.held_until is None or (waiting.demand and await may_retry(unit)):
         return due
     return max(due, waiting.held_until)

@@ -44,7 +44,7 @@ async def search(unit: Unit, waiting: Waiting) -> tuple[Situation, Attempted]:
     Return what the order's routing policy finds for what waits, and the situation that it looked at.
 
     Raises:
-        SearchWanted: it is too large for here. Nothing but the question has been written.
+        SearchWanted: it is too large for here. Nothing of the attempt has been written but the question.
     """
     policy, situation = unit.order.policy.routing, await read_situation(unit, waiting)
     if small(situation):

@@ -99,7 +99,7 @@ async def read_situation(unit: Reader, waiting: Waiting) -> Situation:
     locations = await with_work(unit, await _locations(unit, stocked), stocked) if stocked else ()
     return bare.model_copy(
         update={
-            "free": await _group_free(unit, opens),
+            "free": await group_free(unit, opens),
             "locations": locations,
             "limits": await _limits(unit, locations, stocked),
         }
@@ -112,9 +112,9 @@ async def risen_since(unit: Reader, seen: Situation, skus: Sequence[str]) -> set
     at several of them together.
 
     Where there is more of none, an attempt finds no more than that one did. What an order has reserved wholly was not
-    looked up at the group: only its locations tell.
+    looked up at the group: only its locations tell. What other groups can give together is nothing that orders wait for.
     """
-    free = await _group_free(unit, [sku for sku in skus if sku in seen.free])
+    free = await group_free(unit, [sku for sku in skus if sku in seen.free])
     risen = {sku for sku, units in free.items() if units > seen.free[sku]}
     there = {location.id: location.stock for location in seen.locations}
     values = {"group_id": unit.order.policy.location_group, "skus": list(skus)}
@@ -200,7 +200,7 @@ def open_units(waiting: Waiting) -> dict[str, Counter[str]]:
     return open_
 
 
-async def _group_free(unit: Reader, skus: Sequence[str]) -> dict[str, int]:
+async def group_free(unit: Reader, skus: Sequence[str]) -> dict[str, int]:
     """Return by SKU what the channel's group can still promise, with what it holds for the order; at least nothing."""
     if not skus:
         return {}

@@ -84,6 +84,14 @@ class Waiting:
     """By SKU: not reserved anywhere."""
     held_until: datetime | None = None
     """When preorders that are not looked at before are released; None: nothing is held back."""
+    held: Sequence[Pool] = ()
+    """What is held back until then."""
+
+    @property
+    def released(self) -> list[str]:
+        """Return the SKUs of preorders that are released by now, and of which units are reserved nowhere."""
+        lines = [self.products[pool.line_id] for pool in self.pools if pool.account.state is UnitState.OPEN]
+        return sorted({_sku(line) for line in lines if line.stocked and line.release_at is not None})
 
     @property
     def by_group(self) -> Counter[tuple[str, str]]:
@@ -118,6 +126,7 @@ def waiting_of(lines: Iterable[Line], pools: Iterable[Pool], now: datetime, *, s
         for pool in waiting
         if (until := products[pool.line_id].release_at) is not None and until > now
     }
+    kept = [pool for pool in waiting if held and (ship_complete or pool.line_id in held)]
     if held:
         waiting = [] if ship_complete else [pool for pool in waiting if pool.line_id not in held]
     for pool in waiting:
@@ -129,6 +138,7 @@ def waiting_of(lines: Iterable[Line], pools: Iterable[Pool], now: datetime, *, s
         reserved=counted[UnitState.RESERVED],
         open=counted[UnitState.OPEN],
         held_until=(max if ship_complete else min)(held.values(), default=None),
+        held=kept,
     )
 
 

@@ -21,23 +21,30 @@ PATIENCE = timedelta(seconds=60)
 QUEUE = 500
 """How many orders are looked at when stock comes in."""
 
+_RELEASED = """
+    NOT EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = w.order_id AND l.sku = w.sku AND l.release_at > :now)
+"""
+"""Preorders stand in the queue from their placement on, and are nothing to it before their release."""
+
 _WAITING = text(
-    """
+    f"""
     WITH risen AS (SELECT * FROM jsonb_to_recordset(:risen) AS r(place text, sku text)),
     asking AS (
         SELECT DISTINCT w.order_id, w.priority
         FROM risen r JOIN stock_waits w ON w.sku = r.sku AND w.group_id = r.place AND w.missing
         WHERE NOT EXISTS (SELECT 1 FROM proposals p WHERE p.order_id = w.order_id AND p.status = 'open')
+            AND {_RELEASED}
             AND (NOT :behind OR (-w.priority, length(w.order_id), w.order_id) > (-:priority, length(:order), :order))
     ), first AS (
         SELECT order_id FROM asking ORDER BY priority DESC, length(order_id), order_id LIMIT :queue
     )
     SELECT w.order_id, w.group_id, w.priority, w.sku, w.quantity, w.partial,
            COALESCE(g.on_hand - g.reserved - g.safety, 0) AS free
-    FROM first f JOIN stock_waits w ON w.order_id = f.order_id
+    FROM first f JOIN stock_waits w ON w.order_id = f.order_id AND {_RELEASED}
     LEFT JOIN group_stock g ON g.group_id = w.group_id AND g.sku = w.sku
-    """
+    """  # noqa: S608  # a constant of this module
 ).bindparams(
+    bindparam("now", type_=DateTime(timezone=True)),
     bindparam("risen", type_=JSONB),
     bindparam("behind", type_=Boolean),
     bindparam("priority", type_=Integer),
@@ -102,9 +109,9 @@ async def offer(
     """
     if not risen:
         return []
-    waiting, free = await _read(conn, risen, behind)
+    waiting, free = await _read(conn, risen, behind, now)
     if await _queue_up(conn, waiting, risen):
-        waiting, free = await _read(conn, risen, behind)
+        waiting, free = await _read(conn, risen, behind, now)
     chosen = served(waiting, free)
     if not chosen:
         return []
@@ -118,7 +125,7 @@ async def offer(
 
 
 async def _read(
-    conn: AsyncConnection, risen: Iterable[AtGroup], behind: Waiting | None
+    conn: AsyncConnection, risen: Iterable[AtGroup], behind: Waiting | None, now: datetime
 ) -> tuple[list[Waiting], dict[AtGroup, int]]:
     values = {
         "risen": [{"place": group, "sku": sku} for group, sku in sorted(risen)],
@@ -126,6 +133,7 @@ async def _read(
         "priority": 0 if behind is None else behind.priority,
         "order": "" if behind is None else behind.order,
         "queue": QUEUE,
+        "now": now,
     }
     found: dict[str, Waiting] = {}
     free: dict[AtGroup, int] = {}
