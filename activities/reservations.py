@@ -6,7 +6,7 @@ conditional statements only (``persistence.stock``), so nothing can be reserved 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, select
@@ -98,9 +98,9 @@ async def release_reservation(unit: Unit, _: Nothing) -> Released:
     return Released(units=await release_open(unit))
 
 
-async def release_open(unit: Unit) -> int:
-    """Make the order's reserved units open and release their reservation; return how many there were."""
-    pools = [pool for pool in await unit.pools(UnitState.RESERVED) if pool.quantity > 0]
+async def release_open(unit: Unit, *, but: Collection[str] = ()) -> int:
+    """Make reserved units of lines, *but* of these, open and release their reservation; return how many there were."""
+    pools = [pool for pool in await unit.pools(UnitState.RESERVED) if pool.quantity > 0 and pool.line_id not in but]
     if not pools:
         return 0
     await release_at_group(unit, by_line(pools))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from activities.allocating import JUST_FOUND, Found
 from activities.awaiting import found_by_wave, held_for, offer_released, stop_waiting, wait_for_stock
 from activities.registry import implements
-from activities.scheduling import end, may_retry, note_attempt, require_planned
+from activities.scheduling import end, may_retry, note_attempt, require_planned, woken
 from activities.searching import search
 from activities.unit import Unit
 from orderloom.contracts import actions
@@ -49,6 +49,7 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
     wave = schedule.wave if found else None
     made: JsonObject = {"attempt": attempt, "outcome": routing.outcome.value}
     note_attempt(unit, schedule, made if wave is None else {**made, "wave": wave})
+    again = whole or await may_retry(unit)
     unit.enter(
         routing_attempts,
         {
@@ -72,5 +73,6 @@ async def find_routes(unit: Unit, command: FindRoutes) -> RouteFound:
         attempt=attempt,
         locations=routing.locations[:NAMED],
         splits=routing.splits,
-        retry=waiting.held_until is not None or (not whole and await may_retry(unit)),
+        retry=waiting.held_until is not None or (not whole and again),
+        exhausted=waiting.held_until is not None and not again and not woken(unit, schedule),
     )

@@ -38,7 +38,10 @@ _STANDING = (
          WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
              AND NOT jsonb_exists(j.data, 'woken')
              AND j.seq > COALESCE(
-                 (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)) AS failed,
+                 (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)
+             AND j.time >= COALESCE(
+                 (SELECT MAX(l.release_at) FROM order_lines l WHERE l.order_id = :order_id AND l.release_at <= :now),
+                 '-infinity')) AS failed,
         EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = :order_id AND l.release_at > :now) AS preordered,
         EXISTS (SELECT 1 FROM proposals h WHERE h.order_id = :order_id AND h.status = 'open') AS proposed,
         EXISTS (SELECT 1 FROM stock_waits w WHERE w.order_id = :order_id) AS waits
@@ -94,10 +97,10 @@ def in_pool(policy: RoutingPolicy, due: datetime) -> Values:
 
 
 async def _released(unit: Unit, waiting: Waiting, due: datetime) -> datetime:
-    """Return when an order with preorders is routed: with nothing else to route, at their release."""
-    if waiting.held_until is None or (waiting.demand and await may_retry(unit)):
+    """Return when an order with preorders is routed: at their release, or before if something else may be routed."""
+    if waiting.held_until is None:
         return due
-    return max(due, waiting.held_until)
+    return min(due, waiting.held_until) if waiting.demand and await may_retry(unit) else waiting.held_until
 
 
 def _due_again(unit: Unit, standing: Row[*tuple[Any, ...]]) -> datetime:
@@ -198,19 +201,30 @@ _IN_TIME = text(
     """
     SELECT COUNT(*) FROM journal
     WHERE order_id = :order_id AND type = 'routing.attempted' AND NOT jsonb_exists(data, 'woken')
+        AND time >= COALESCE(:since, '-infinity')
     """
-)
+).bindparams(bindparam("since", type_=DateTime(timezone=True)))
 
 
 def note_attempt(unit: Unit, schedule: Planned, made: JsonObject) -> None:
     """Journal a routing attempt. One that something woke before its time neither counts nor lengthens the waits."""
-    woken = unit.now + EARLY < schedule.scheduled_at
-    unit.journal("routing.attempted", {**made, "woken": True} if woken else made)
+    unit.journal("routing.attempted", {**made, "woken": True} if woken(unit, schedule) else made)
+
+
+def woken(unit: Unit, schedule: Planned) -> bool:
+    """Return whether the attempt of *schedule* that is made now was woken before its time."""
+    return unit.now + EARLY < schedule.scheduled_at
 
 
 async def may_retry(unit: Unit) -> bool:
-    """Return whether the policy allows another attempt after those in the journal and the one under way."""
-    made = (await unit.read(_IN_TIME, {"order_id": unit.order.id})).scalar_one()
+    """
+    Return whether the policy allows another attempt after those in the journal and the one under way.
+
+    What was tried before preorders of the order were released does not count any more.
+    """
+    released = [line.release_at for line in await unit.lines() if line.release_at is not None]
+    since = max((at for at in released if at <= unit.now), default=None)
+    made = (await unit.read(_IN_TIME, {"order_id": unit.order.id, "since": since})).scalar_one()
     now = sum(event.type == "routing.attempted" and "woken" not in event.data for event, _ in unit.buffer.events)
     return made + now < unit.order.policy.routing.max_attempts
 
@@ -223,7 +237,11 @@ def end(unit: Unit, number: int, status: str, at: datetime) -> None:
 
 @implements(actions.abandon_routing)
 async def abandon_routing(unit: Unit, command: AbandonRouting) -> Released:
-    """Give routing up; a manual retry may come later. The policy says what becomes of the reservation."""
+    """
+    Give routing up; a manual retry may come later. The policy says what becomes of the reservation.
+
+    After the last attempt that the policy allows, preorders whose release is still to come are not given up.
+    """
     standing = await planned(unit, command.schedule)
     if standing is None:
         raise NotFound(f"order {unit.order.id} has no routing schedule {command.schedule}", schedule=command.schedule)
@@ -232,5 +250,6 @@ async def abandon_routing(unit: Unit, command: AbandonRouting) -> Released:
     if standing.waits or standing.proposed:
         await stop_waiting(unit)
     if unit.order.policy.routing.when_abandoned == "release":
-        return Released(units=await release_open(unit))
+        kept = (await read_waiting(unit)).held if standing.status == "completed" else ()
+        return Released(units=await release_open(unit, but={pool.line_id for pool in kept}))
     return Released(units=0)

@@ -95,7 +95,9 @@ class RouteFound(Frozen):
     """At most ten, in the order of the plan."""
     splits: int = 0
     retry: bool = False
-    """Something still waits and the policy allows another attempt."""
+    """Something still waits and the policy allows another attempt, or preorders wait for their release."""
+    exhausted: bool = False
+    """The policy allows no other attempt before preorders of the order are released: ``retry`` is for those."""
 
 
 class CreateFulfillmentOrders(Frozen):
