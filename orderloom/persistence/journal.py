@@ -21,12 +21,14 @@ _LOCK = """
     FROM {asked} LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = {key}
     {lock}
 """
-_ONE = {"asked": "orders o", "key": ":key", "lock": "WHERE o.id = :order_id FOR UPDATE OF o"}
+# Rows that refer to the order, such as a proposal, may be entered meanwhile: who offers stock never waits for an order
+# that waits for its counters.
+_ONE = {"asked": "orders o", "key": ":key", "lock": "WHERE o.id = :order_id FOR NO KEY UPDATE OF o"}
 _MANY = {
     "asked": """(SELECT * FROM jsonb_to_recordset(:calls) AS c(order_id text, key text) LIMIT {limit}) c
         JOIN orders o ON o.id = c.order_id""",
     "key": "c.key",
-    "lock": "FOR UPDATE OF o SKIP LOCKED",
+    "lock": "FOR NO KEY UPDATE OF o SKIP LOCKED",
 }
 _LOCKED = (
     *(

@@ -112,7 +112,7 @@ async def risen_since(unit: Reader, seen: Situation, skus: Sequence[str]) -> set
     at several of them together.
 
     Where there is more of none, an attempt finds no more than that one did. What an order has reserved wholly was not
-    looked up at the group: only its locations tell. What other groups can give together, orders do not wait for.
+    looked up at the group: only its locations tell.
     """
     free = await group_free(unit, [sku for sku in skus if sku in seen.free])
     risen = {sku for sku, units in free.items() if units > seen.free[sku]}

@@ -26,7 +26,7 @@ _STILL = text(
         AND EXISTS (SELECT 1 FROM routing_schedules s
                     WHERE s.order_id = o.id AND s.status = 'scheduled' AND s.pool = :pool)
         AND NOT EXISTS (SELECT 1 FROM proposals p WHERE p.order_id = o.id AND p.status = 'open')
-    ORDER BY o.id FOR KEY SHARE OF o SKIP LOCKED
+    ORDER BY o.id FOR NO KEY UPDATE OF o SKIP LOCKED
     """
 ).bindparams(bindparam("orders", type_=ARRAY(Text)), bindparam("pool", type_=Text))
 _PROPOSE = text(

@@ -43,7 +43,7 @@ async def test_stock_that_comes_in_while_an_order_enters_the_queue_is_given_to_i
     async with bench.engine.begin() as conn:
         await change_stock(conn, "A", "X", 2, "restock", bench.now)
         attempt = asyncio.create_task(answer(bench, order, schedule=1))
-        await _until_itwaits(bench, attempt)
+        await _until_it_waits(bench, attempt)
 
     assert (await attempt)["outcome"] == "NO_STOCK"
     assert await opened(bench) == [(order, 1)]
@@ -74,6 +74,21 @@ async def test_who_stands_before_gets_what_has_come_in_while_an_order_enters_the
     assert released == [old]
     assert await opened(scarce) == [(old, 1)]
     assert await scarce.counters_agree()
+
+
+async def test_stock_is_offered_to_an_order_that_waits_for_its_counters(scarce) -> None:
+    """The order's own attempt waits for who brings the unit, who offers it to the order: nobody waits in a circle."""
+    order = await waits(scarce, {"X": 1})
+    async with scarce.engine.begin() as conn:
+        await lock_groups(conn, {("all", "X")})
+        attempt = asyncio.create_task(answer(scarce, order))
+        await _until_it_waits(scarce, attempt)
+        await change_stock(conn, "A", "X", 1, "restock", scarce.now)
+        assert not attempt.done()
+
+    assert (await attempt)["outcome"] == "NO_STOCK"
+    assert await opened(scarce) == [(order, 1)]
+    assert await scarce.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
 
 
 async def test_what_moves_while_an_order_enters_the_queue_wakes_it(bench, monkeypatch) -> None:
@@ -114,7 +129,7 @@ async def test_two_skus_that_come_in_at_one_moment_serve_an_order_for_both(scarc
     async with scarce.engine.begin() as first:
         await change_stock(first, "A", "X", 1, "restock", scarce.now)
         second = asyncio.create_task(restock(scarce, 1, sku="Y"))
-        await _until_itwaits(scarce, second)
+        await _until_it_waits(scarce, second)
         assert await opened(scarce) == []
     await second
 
@@ -122,7 +137,7 @@ async def test_two_skus_that_come_in_at_one_moment_serve_an_order_for_both(scarc
     assert await scarce.counters_agree()
 
 
-async def _until_itwaits(bench, task) -> None:
+async def _until_it_waits(bench, task) -> None:
     """Return when *task* waits for a lock in this database, or has ended."""
     query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     while not task.done() and not await bench.rows(query):

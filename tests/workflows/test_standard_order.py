@@ -81,7 +81,7 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
         event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
 
     sent = by_workflow[workflow_id(order)]
-    locks = [one for one in sent if "FOR UPDATE OF o" in one]
+    locks = [one for one in sent if "FOR NO KEY UPDATE OF o" in one]
     assert (len(locks), len(sent)) == (6, 38), "\n".join(sent)
 
 
