@@ -1,1 +1,1 @@
-"""Changes of stock that belong to no order: reservations, receipts, adjustments, counts and feeds."""
+"""Changes of stock that belong to no order: reservations, receipts, adjustments, counts, safety stock and feeds."""

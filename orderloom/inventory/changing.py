@@ -1,7 +1,7 @@
 """
-Stock that is counted, adjusted, expected and received: up to 100 records in one transaction, each with its result.
+Stock that is counted, adjusted, kept back, expected and received: up to 100 records in one transaction.
 
-Asked twice with the same key it is done once.
+Each record has its result. Asked twice with the same key it is done once.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from orderloom.domain.model import Frozen, Identifier, Instant, JsonObject
 from orderloom.domain.reserving import MAX_RECORDS
 from orderloom.persistence.futures import Receipt, lock_receipts, unknown_shelves, write_receipts
 from orderloom.persistence.requests import Answered, Asked, once
-from orderloom.persistence.stock_merge import Mode, StockRow, merge_stock
+from orderloom.persistence.stock_merge import SUPERSEDED, Mode, StockRow, merge_stock
 
 _MOST = 2_000_000_000
 Quantity = Annotated[int, Field(strict=True, ge=0, le=_MOST)]
@@ -54,14 +54,29 @@ class StockCount(Frozen):
     sku: Identifier
     quantity: Quantity
     counted_at: Instant | None = None
-    """What moved after that is kept; left out, it was counted just now."""
+    """What moved after that is kept; left out, it was counted just now. A later count of the shelf supersedes it."""
 
 
 class StockCounts(Frozen):
-    """Counts of what is on hand. Of several counts of one shelf the last one counts."""
+    """Counts of what is on hand. Of several counts of one shelf the latest one counts."""
 
     records: Annotated[list[StockCount], Field(min_length=1, max_length=MAX_RECORDS)]
     reason: Reason = "count"
+
+
+class SafetyStock(Frozen):
+    """How many units are kept back."""
+
+    location: Identifier
+    sku: Identifier
+    quantity: Quantity
+
+
+class SafetyStocks(Frozen):
+    """Safety stock from now on. Of several records of one shelf the last one counts."""
+
+    records: Annotated[list[SafetyStock], Field(min_length=1, max_length=MAX_RECORDS)]
+    reason: Reason = "safety stock"
 
 
 class ExpectedReceipt(Frozen):
@@ -96,7 +111,7 @@ class ChangeResult(Frozen):
 
     status: Literal["done", "refused"]
     code: str | None = None
-    """Why not: ``location.unknown``, ``sku.unknown`` or ``stock.out_of_range``."""
+    """Why not: ``location.unknown``, ``sku.unknown``, ``stock.out_of_range`` or ``count.superseded``."""
 
 
 class StockAnswer(Frozen):
@@ -121,12 +136,20 @@ async def count(engine: AsyncEngine, key: str, wanted: StockCounts, now: datetim
     return await _merge(engine, asked, rows, "full")
 
 
+async def keep_back(engine: AsyncEngine, key: str, wanted: SafetyStocks, now: datetime) -> Answered:
+    """Set safety stock; what is reserved stays reserved, and what becomes free goes to orders that wait for it."""
+    rows = [StockRow(n, r.location, r.sku, 0, None, wanted.reason, r.quantity) for n, r in enumerate(wanted.records)]
+    asked = Asked(key=key, kind="stock.keep_back", body=wanted.model_dump(mode="json"), now=now)
+    return await _merge(engine, asked, rows, "delta")
+
+
 async def _merge(engine: AsyncEngine, asked: Asked, rows: Sequence[StockRow], mode: Mode) -> Answered:
     async def work(conn: AsyncConnection) -> JsonObject:
         merged = await merge_stock(conn, rows, mode, asked.now)
         refused = dict(merged.refused)
-        shelves = {(rows[n].location, rows[n].sku): code for n, code in refused.items()}
-        return _answer([shelves.get((row.location, row.sku)) for row in rows])
+        # Records of a shelf are taken together; only counts are superseded one by one.
+        shelves = {(rows[n].location, rows[n].sku): code for n, code in merged.refused if code != SUPERSEDED}
+        return _answer([refused.get(n) or shelves.get((row.location, row.sku)) for n, row in enumerate(rows)])
 
     return await once(engine, asked, work)
 

@@ -19,8 +19,8 @@ _MAX_NAME = 100
 class FeedUnreadable(OrderloomError):
     """The feed cannot be read.
 
-    Send CSV whose first line names ``sku``, ``quantity``, ``location`` and, if wanted, ``at``; or one JSON object with
-    these names on each line. The location may be given once for the whole feed instead.
+    Send CSV whose first line names ``sku``, ``quantity``, ``location`` and, if wanted, ``at`` and ``safety_stock``; or
+    one JSON object with these names on each line. The location may be given once for the whole feed instead.
     """
 
     code = "feed.unreadable"
@@ -61,6 +61,7 @@ REFUSED = {
     "location.unknown": ("location", "there is no such location: load it first, or correct its id"),
     "sku.unknown": ("sku", "there is no such product: load it first, or correct its SKU"),
     "stock.out_of_range": ("quantity", "what would be on hand is below zero or too large: count the shelf again"),
+    "count.superseded": ("at", "a later count of this shelf was taken before: nothing is to be done"),
 }
 """What a merge refuses, by its code: the column, and the reason with its remedy."""
 
@@ -122,6 +123,7 @@ class Reader:
             quantity,
             _instant(given.get("at")),
             self._cause,
+            _kept_back(given.get("safety_stock")),
         )
 
     def _from_csv(self, text: str) -> dict[str, Any]:
@@ -143,14 +145,23 @@ class Reader:
         raise _Wrong(None, "line.unreadable", "it is no JSON object: write one object on each line")
 
 
-def _whole(value: Any) -> int:
+def _whole(value: Any, column: str = "quantity") -> int:
     try:
         quantity = int(value) if isinstance(value, str) else value
     except ValueError:
         quantity = None
     if type(quantity) is not int or not -_LARGEST <= quantity <= _LARGEST:
-        raise _Wrong("quantity", "quantity.invalid", f"it is no whole number: write one, up to {_LARGEST}")
+        raise _Wrong(column, f"{column}.invalid", f"it is no whole number: write one, up to {_LARGEST}")
     return quantity
+
+
+def _kept_back(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    safety = _whole(value, "safety_stock")
+    if safety < 0:
+        raise _Wrong("safety_stock", "safety_stock.negative", "it is below zero: write 0 to keep nothing back")
+    return safety
 
 
 def _name(what: str, value: Any) -> str:

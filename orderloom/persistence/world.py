@@ -118,8 +118,8 @@ async def load_world(conn: AsyncConnection, world: World, now: datetime, *, caus
     """
     Write *world*: new rows are added, known ones replaced; what is reserved stays reserved.
 
-    Stock is set, not added. What on hand changes by stands in ``stock_changes`` with *cause*, and what has come in goes
-    to orders that wait for it. Groups are counted anew from their members.
+    Stock is set, not added. What on hand and safety stock change by stands in ``stock_changes`` with *cause*, and what
+    has become free goes to orders that wait for it. Groups are counted anew from their members.
     """
     # Products name locations.
     await _upsert(conn, locations, ["id"], [_location(location) for location in world.locations])
@@ -160,20 +160,17 @@ async def load_world(conn: AsyncConnection, world: World, now: datetime, *, caus
         await conn.execute(_LOCK_GROUPS)
         await conn.execute(_COUNT_GROUPS)
     if world.stock:
-        rows = [StockRow(n, s.location, s.sku, s.on_hand, None, cause) for n, s in enumerate(world.stock)]
+        rows = [StockRow(n, s.location, s.sku, s.on_hand, None, cause, s.safety) for n, s in enumerate(world.stock)]
         await merge_stock(conn, rows, "full", now)
 
 
 async def _upsert_shelves(conn: AsyncConnection, given: Sequence[Stock]) -> None:
-    """Write all of the shelves but what is on hand: that is merged as any other count is."""
+    """Write all of the shelves but on hand and safety stock: those are merged as any other count is."""
     if not given:
         return
     statement = upsert(stock)
-    changed = {name: statement.excluded[name] for name in ("safety", "future")}
-    rows = [
-        {"location_id": each.location, "sku": each.sku, "on_hand": 0, "safety": each.safety, "future": each.future}
-        for each in given
-    ]
+    rows = [{"location_id": each.location, "sku": each.sku, "on_hand": 0, "future": each.future} for each in given]
+    changed = {"future": statement.excluded.future}
     statement = statement.on_conflict_do_update(index_elements=["location_id", "sku"], set_=changed)
     await conn.execute(statement, sorted(rows, key=lambda row: (row["location_id"], row["sku"])))
 

@@ -157,6 +157,64 @@ async def test_count_keeps_what_moved_after_it(stocked: AsyncEngine) -> None:
     assert await books(stocked) == ()
 
 
+def _counted(quantity: int, minutes: int, sku: str = "S") -> str:
+    """Return a line of a count at A, taken so many minutes ago."""
+    return f"A,{sku},{quantity},{(NOW - timedelta(minutes=minutes)).isoformat()}\n"
+
+
+SUPERSEDED = "a later count of this shelf was taken before: nothing is to be done"
+
+
+@pytest.mark.parametrize("found", [17, 10])
+async def test_an_older_count_that_comes_late_is_superseded(stocked: AsyncEngine, found: int) -> None:
+    """It is told and changes nothing, whether the later count found another number or just what was on hand."""
+    await feed(stocked, "location,sku,quantity,at\n" + _counted(found, 30), id="later")
+    noted = await rows(stocked, CHANGES)
+    progress, bad = await feed(stocked, "location,sku,quantity,at\n" + _counted(12, 60), id="earlier")
+
+    assert [(row.line, row.field, row.code, row.detail) for row in bad] == [(2, "at", "count.superseded", SUPERSEDED)]
+    assert (progress.changed, progress.refused) == (0, 1)
+    assert (await rows(stocked, ON_HAND))[0] == ("A", "S", found, 0)
+    assert await rows(stocked, CHANGES) == noted
+    assert await books(stocked) == ()
+
+
+async def test_a_count_of_now_supersedes_any_before(stocked: AsyncEngine) -> None:
+    """A count without a time was taken when it came; one that was taken before that changes nothing any more."""
+    await feed(stocked, "location,sku,quantity\nA,S,17\n", id="now")
+    _, bad = await feed(stocked, "location,sku,quantity,at\n" + _counted(12, 1), id="before")
+    await feed(stocked, "location,sku,quantity\nA,S,18\n", id="again")
+
+    assert [row.code for row in bad] == ["count.superseded"]
+    assert (await rows(stocked, ON_HAND))[0] == ("A", "S", 18, 0)
+
+
+@pytest.mark.parametrize("chunk", [1, 10])
+async def test_counts_of_one_feed_are_taken_by_their_times(
+    stocked: AsyncEngine, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """The latest one counts wherever it stands and wherever a chunk ends; those behind it that are older are told."""
+    monkeypatch.setattr(feeds, "CHUNK", chunk)
+    counts = ((1, 50, "S"), (2, 20, "S"), (3, 40, "S"), (4, 20, "S"), (5, 30, "S"), (6, 9, "T"))
+
+    _, bad = await feed(stocked, "location,sku,quantity,at\n" + "".join(_counted(*count) for count in counts))
+
+    assert [(row.line, row.code) for row in bad] == [(4, "count.superseded"), (6, "count.superseded")]
+    assert [row[:3] for row in await rows(stocked, ON_HAND)][:2] == [("A", "S", 4), ("A", "T", 6)]
+    assert await books(stocked) == ()
+
+
+async def test_what_moved_after_the_latest_count_is_kept_whatever_comes_late(stocked: AsyncEngine) -> None:
+    """Counted at half past eleven, one shipped after that; the count of eleven that comes now adds neither of them."""
+    await feed(stocked, "location,sku,quantity,at\n" + _counted(20, 30), id="later")
+    async with stocked.begin() as conn:
+        await change_stock(conn, "A", "S", -1, "shipped", NOW - timedelta(minutes=10))
+    await feed(stocked, "location,sku,quantity,at\n" + _counted(12, 60), id="earlier")
+
+    assert (await rows(stocked, ON_HAND))[0] == ("A", "S", 19, 0)
+    assert await rows(stocked, CHANGES) == [("A", "S", 10, "feed:later"), ("A", "S", -1, "shipped")]
+
+
 DELTA = "sku,location,quantity\nS,A,1\nS,B,1\nT,A,1\nS,A,1\n"
 
 

@@ -49,6 +49,7 @@ stock = Table(
     Column("reserved", Integer, nullable=False, server_default="0"),
     Column("safety", Integer, nullable=False, server_default="0"),
     Column("future", Integer, nullable=False, server_default="0"),
+    Column("counted_at", Instant),  # the latest count that was taken of it
     CheckConstraint("on_hand >= 0 AND reserved >= 0 AND safety >= 0 AND future >= 0", name="not_negative"),
 )
 
@@ -100,13 +101,14 @@ backorders = Table(
 stock_changes = Table(
     "stock_changes",
     metadata,
-    # Every change of on hand, with its cause: a count, a restock, a shipment.
+    # Every change of on hand or of safety stock, with its cause: a count, a restock, a shipment.
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("location_id", Id, nullable=False),
     Column("sku", Id, nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("cause", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("safety", Integer, nullable=False, server_default="0"),
     Index("ix_stock_changes_shelf", "location_id", "sku", "at"),
 )
 
