@@ -223,6 +223,9 @@ COUNT: JsonObject = {
 }
 """Twelve were counted this morning."""
 
+KEEP_BACK: JsonObject = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "quantity": 2}], "reason": "season"}
+"""Two are kept back."""
+
 EXPECT: JsonObject = {
     "records": [
         {"id": "PO-9", "location": "BERLIN", "sku": "MUG-BLUE", "quantity": 40, "expected_at": "2026-03-08T00:00:00Z"}

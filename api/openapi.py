@@ -35,7 +35,7 @@ TAGS = [
     {"name": "exceptions", "description": "What went wrong and waits for a person."},
     {"name": "stock", "description": "What is there, and what may be promised."},
     {"name": "selling ahead", "description": "What may be sold beyond what is there, or before its release."},
-    {"name": "stock changes", "description": "What is counted, adjusted, expected and received."},
+    {"name": "stock changes", "description": "What is counted, adjusted, kept back, expected and received."},
     {"name": "reservations", "description": "Stock held by carts, agents and other systems."},
     {"name": "intake", "description": "What became of something that was taken in."},
     {"name": "health", "description": "Whether the service lives and can work."},

@@ -1,4 +1,4 @@
-"""Changes of stock that belong to no order: adjustments, counts, receipts and feeds."""
+"""Changes of stock that belong to no order: adjustments, counts, safety stock, receipts and feeds."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey
-from api.examples import ADJUST, COUNT, EXPECT, RECEIVED
+from api.examples import ADJUST, COUNT, EXPECT, KEEP_BACK, RECEIVED
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Frozen
@@ -17,6 +17,7 @@ from orderloom.inventory.changing import (
     ExpectedReceipts,
     ReceiptArrived,
     ReceiptUnknown,
+    SafetyStocks,
     StockAnswer,
     StockCounts,
 )
@@ -49,8 +50,14 @@ async def adjust(given: Given, wanted: Adjustments, key: IdempotencyKey) -> Resp
 
 @router.post("/counts", response_model=StockAnswer, responses=_PROBLEMS, openapi_extra=body_examples(COUNT))
 async def count(given: Given, wanted: StockCounts, key: IdempotencyKey) -> Response:
-    """Set what is on hand to what was counted; what moved after the count is kept."""
+    """Set what is on hand to what was counted; what moved after the count is kept, and so is a later count."""
     return _response(await changing.count(given.engine, key, wanted, given.clock.now()))
+
+
+@router.post("/safety-stock", response_model=StockAnswer, responses=_PROBLEMS, openapi_extra=body_examples(KEEP_BACK))
+async def keep_back(given: Given, wanted: SafetyStocks, key: IdempotencyKey) -> Response:
+    """Set how many units are kept back at locations; what is reserved stays reserved, orders get what becomes free."""
+    return _response(await changing.keep_back(given.engine, key, wanted, given.clock.now()))
 
 
 @router.post("/receipts", response_model=StockAnswer, responses=_PROBLEMS, openapi_extra=body_examples(EXPECT))

@@ -1,4 +1,4 @@
-"""`inventory load`: feeds of stock from files, streamed into the deployment's database."""
+"""`orderloom inventory`: feeds of stock from files, streamed into the database, and how much is kept back."""
 
 import hashlib
 import os
@@ -9,16 +9,19 @@ from time import monotonic
 from typing import Annotated, BinaryIO
 
 from cyclopts import App, Parameter
+from rich.console import Console
 
 from orderloom.bootstrap.clock import Clock
+from orderloom.cli.calling_api import Api, AsJson, Key, client, command
 from orderloom.cli.flows.store import store
 from orderloom.cli.running import run
 from orderloom.domain.errors import OrderloomError
-from orderloom.inventory.feed_lines import BadRow, FeedOptions, Format
+from orderloom.domain.model import JsonObject
+from orderloom.inventory.feed_lines import REFUSED, BadRow, FeedOptions, Format
 from orderloom.inventory.feeds import FeedProgress, load_feed
 from orderloom.settings import Settings
 
-inventory_app = App(name="inventory", help="Stock: feeds from files.")
+inventory_app = App(name="inventory", help="Stock: feeds from files, and how much is kept back.")
 
 TOLD_EVERY = 1.0
 """Seconds between two lines of progress."""
@@ -65,7 +68,8 @@ def load(
     Parameters
     ----------
     file: str
-        CSV with a header that names sku, quantity, location and perhaps at, or NDJSON with these names; - is stdin.
+        CSV with a header that names sku, quantity, location and perhaps at and safety_stock, or NDJSON with these
+        names; - is stdin.
     """
     if file != "-" and not os.access(file, os.R_OK):
         raise FeedFileUnreadable(f"{file} is not there, or not to be read by you.", file=file)
@@ -90,6 +94,42 @@ def load(
         sys.exit(1)
     teller.end(found[0])
     sys.exit(1 if found[0].refused else 0)
+
+
+@inventory_app.command(name="safety-stock")
+def safety_stock(
+    location: str,
+    sku: str,
+    quantity: Annotated[int, Parameter(allow_leading_hyphen=True)],
+    *,
+    reason: Annotated[str | None, Parameter(help="Why, for the changes of stock.")] = None,
+    key: Key = None,
+    api: Api = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Keep units of a SKU back at a location from now on: they are never promised.
+
+    What is reserved stays reserved; what becomes free goes to orders that wait for it.
+
+    Parameters
+    ----------
+    quantity: int
+        How many; 0 keeps nothing back.
+    """
+    body: JsonObject = {"records": [{"location": location, "sku": sku, "quantity": quantity}]}
+    if reason is not None:
+        body["reason"] = reason
+    with client(api) as http:
+        answer = command(http, "/v1/stock/safety-stock", body, key)
+    if as_json:
+        Console().print_json(data=answer)
+    refused = answer["results"][0]["code"]
+    if refused is not None:
+        sys.stderr.write(f"refused: {refused}: {REFUSED[refused][1]}\n")
+        sys.exit(1)
+    if not as_json:
+        sys.stdout.write(f"{quantity} of {sku} are kept back at {location}\n")
 
 
 async def _lines(stream: BinaryIO) -> AsyncIterator[bytes]:

@@ -69,7 +69,7 @@ def test_every_change_says_that_it_needs_a_key_and_how_it_fails() -> None:
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
                 assert "idempotency.key_reused" in problem["examples"]
 
-    assert commands == 30
+    assert commands == 31
 
 
 def test_document_has_no_dangling_reference() -> None:

@@ -9,6 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api import examples
+from orderloom.cli import calling_api
+from orderloom.cli.inventory import inventory_app
 from orderloom.persistence.world import World, load_world
 from orderloom.readmodels.doctor import examine
 from orderloom.readmodels.snapshot import snapshot
@@ -89,6 +91,74 @@ async def test_count_in_the_past_keeps_what_moved_since(http: httpx.AsyncClient,
 
     assert await figures(http, locations="BERLIN") == [(11, 10, 10, [])]
     assert await causes(stocked) == [("BERLIN", "MUG-BLUE", -1, "broken"), ("BERLIN", "MUG-BLUE", 8, "count")]
+
+
+async def test_an_older_count_is_answered_as_superseded(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """A count of seven o'clock that comes after the one of eight; each record of one request has its own result."""
+    await post(http, "counts", examples.COUNT, "c")
+    blue = {"location": "BERLIN", "sku": "MUG-BLUE"}
+    records = [
+        {**blue, "quantity": 3, "counted_at": "2026-03-01T07:00:00Z"},
+        {"location": "BERLIN", "sku": "MUG-RED", "quantity": 3, "counted_at": "2026-03-01T07:00:00Z"},
+        {**blue, "quantity": 14, "counted_at": "2026-03-01T09:00:00Z"},
+        {**blue, "quantity": 13, "counted_at": "2026-03-01T08:30:00Z"},
+    ]
+    late = await post(http, "counts", {"records": records[:1]}, "late")
+    answer = await post(http, "counts", {"records": records}, "many")
+
+    superseded = {"status": "refused", "code": "count.superseded"}
+    done = {"status": "done", "code": None}
+    assert late.json() == {"results": [superseded]}
+    assert answer.json() == {"results": [done, done, done, superseded]}
+    assert await figures(http, locations="BERLIN") == [(14, 13, 13, [])]
+    assert await causes(stocked) == [
+        ("BERLIN", "MUG-BLUE", 8, "count"),
+        ("BERLIN", "MUG-BLUE", 2, "count"),
+        ("BERLIN", "MUG-RED", 3, "count"),
+    ]
+    assert await sound(stocked)
+
+
+async def test_safety_stock_is_set_once_and_never_below_zero(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """The example keeps two back, asked twice; a number below zero is refused by its field, and changes nothing."""
+    answers = [await post(http, "safety-stock", examples.KEEP_BACK, "k") for _ in range(2)]
+    wrong = {"records": [{"location": "BERLIN", "sku": "MUG-BLUE", "quantity": -1}]}
+    refused = await post(http, "safety-stock", wrong, "w")
+
+    assert [answer.json() for answer in answers] == [{"results": [{"status": "done", "code": None}]}] * 2
+    assert "Idempotent-Replayed" in answers[1].headers
+    assert (refused.status_code, refused.json()["code"]) == (422, "input.invalid")
+    assert [each["pointer"] for each in refused.json()["errors"]] == ["/records/0/quantity"]
+    assert await figures(http, locations="BERLIN") == [(4, 2, 2, [])]
+    assert await figures(http, groups="EU") == [(4, 2, 2, [])]
+    assert await causes(stocked) == [("BERLIN", "MUG-BLUE", 0, "season")]
+    assert await sound(stocked)
+
+
+def test_the_command_asks_for_what_it_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One record with its reason is sent; a refusal is told with its remedy, and the exit status is 1."""
+    asked: list[tuple[str, str, Any]] = []
+    results = [{"status": "done", "code": None}, {"status": "refused", "code": "sku.unknown"}]
+
+    def ask(_: httpx.Client, method: str, path: str, **more: Any) -> Any:
+        asked.append((method, path, more["json"]))
+        return {"results": [results[len(asked) - 1]]}
+
+    monkeypatch.setattr(calling_api, "ask", ask)
+    said = ("safety-stock", "BERLIN", "MUG-BLUE")
+    inventory_app((*said, "2", "--reason", "season"), result_action="return_value")
+    with pytest.raises(SystemExit) as ended:
+        inventory_app((*said, "0"), result_action="return_value")
+    told = capsys.readouterr()
+
+    record = {"location": "BERLIN", "sku": "MUG-BLUE"}
+    assert asked == [
+        ("POST", "/v1/stock/safety-stock", {"records": [{**record, "quantity": 2}], "reason": "season"}),
+        ("POST", "/v1/stock/safety-stock", {"records": [{**record, "quantity": 0}]}),
+    ]
+    assert told.out == "2 of MUG-BLUE are kept back at BERLIN\n"
+    assert told.err == "refused: sku.unknown: there is no such product: load it first, or correct its SKU\n"
+    assert ended.value.code == 1
 
 
 async def test_records_that_cannot_be_stop_no_other(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
