@@ -1,6 +1,6 @@
 """Changes of stock that belong to no order: adjustments, counts, safety stock, receipts and feeds."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,7 +21,7 @@ from orderloom.inventory.changing import (
     StockAnswer,
     StockCounts,
 )
-from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable
+from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable, lines_of
 from orderloom.inventory.feeds import FeedBusy, FeedChanged, FeedProgress, load_feed
 from orderloom.persistence.requests import Answered
 
@@ -107,24 +107,8 @@ async def feed(
 
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     options = FeedOptions(id=key, mode=mode, format="ndjson" if kind.endswith("ndjson") else "csv", location=location)
-    progress = await load_feed(given.engine, options, _lines(request), given.clock.now, tell)
+    progress = await load_feed(given.engine, options, lines_of(request.stream()), given.clock.now, tell)
     return FeedAnswer(feed=progress, refused=tuple(refused))
-
-
-LONGEST = 65_536
-"""Bytes of a line; a longer one ends the feed."""
-
-
-async def _lines(request: Request) -> AsyncIterator[bytes]:
-    rest = b""
-    async for part in request.stream():
-        *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-        if len(rest) > LONGEST:
-            raise FeedUnreadable(f"a line has more than {LONGEST} bytes")
-    if rest:
-        yield rest
 
 
 def _response(answered: Answered) -> Response:

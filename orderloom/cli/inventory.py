@@ -1,10 +1,13 @@
 """`orderloom inventory`: feeds of stock from files, streamed into the database, and how much is kept back."""
 
+import asyncio
 import hashlib
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Annotated, BinaryIO
 
@@ -17,14 +20,16 @@ from orderloom.cli.flows.store import store
 from orderloom.cli.running import run
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import JsonObject
-from orderloom.inventory.feed_lines import REFUSED, BadRow, FeedOptions, Format
-from orderloom.inventory.feeds import FeedProgress, load_feed
+from orderloom.inventory.feed_lines import REFUSED, BadRow, FeedOptions, Format, lines_of
+from orderloom.inventory.feeds import FeedProgress, load_feed, merged_lines
 from orderloom.settings import Settings
 
 inventory_app = App(name="inventory", help="Stock: feeds from files, and how much is kept back.")
 
 TOLD_EVERY = 1.0
 """Seconds between two lines of progress."""
+AT_ONCE = 65_536
+"""Bytes that are read at once, if so many are there."""
 
 
 class FeedNotNamed(OrderloomError):
@@ -86,11 +91,15 @@ def load(
     async def work() -> None:
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:  # noqa: ASYNC230  # nothing else runs
             async with store(settings) as engine:
-                found.append(await load_feed(engine, options, _lines(stream), Clock().now, teller.tell))
+                try:
+                    lines = lines_of(_parts(stream))
+                    found.append(await load_feed(engine, options, lines, Clock().now, teller.tell))
+                except asyncio.CancelledError:
+                    teller.stopped(await merged_lines(engine, options.id))
+                    raise
 
     run(settings, work)
     if not found:
-        sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(1)
     teller.end(found[0])
     sys.exit(1 if found[0].refused else 0)
@@ -132,9 +141,26 @@ def safety_stock(
         sys.stdout.write(f"{quantity} of {sku} are kept back at {location}\n")
 
 
-async def _lines(stream: BinaryIO) -> AsyncIterator[bytes]:
-    for line in stream:
-        yield line
+async def _parts(stream: BinaryIO) -> AsyncIterator[bytes]:
+    while part := await _read(stream.fileno()):
+        yield part
+
+
+async def _read(descriptor: int) -> bytes:
+    """Read what comes next. Nothing can end a read that waits for it: its thread ends with the process instead."""
+    read = Future[bytes]()
+
+    def wait() -> None:
+        try:
+            part = os.read(descriptor, AT_ONCE)
+        except OSError as error:
+            read.set_exception(error)
+        else:
+            read.set_result(part)
+
+    read.set_running_or_notify_cancel()
+    Thread(target=wait, daemon=True).start()
+    return await asyncio.wrap_future(read)
 
 
 def _digest(file: str, *, delta: bool) -> str:
@@ -168,6 +194,11 @@ class _Teller:
             f"{progress.lines:,} lines, {progress.changed:,} shelves changed, {progress.refused:,} lines refused, "
             f"{rate:,.0f} lines/s\n"
         )
+
+    def stopped(self, lines: int) -> None:
+        """Say how many lines were merged before somebody stopped it, and how to go on."""
+        merged = f"{lines:,} lines of it are" if lines else "nothing of it is"
+        sys.stderr.write(f"stopped; {merged} merged; run the same command again to go on\n")
 
     def end(self, progress: FeedProgress) -> None:
         """Write the sums."""

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -55,6 +55,28 @@ class _Wrong(ValueError):
         super().__init__(detail)
         self.field = field
         self.code = code
+
+
+LONGEST = 65_536
+"""Bytes of a line; a longer one ends the feed."""
+
+
+async def lines_of(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """
+    Return the lines of a text that comes in parts, wherever they are cut.
+
+    Raises:
+        FeedUnreadable: a line is too long.
+    """
+    rest = b""
+    async for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+        if len(rest) > LONGEST:
+            raise FeedUnreadable(f"a line has more than {LONGEST} bytes")
+    if rest:
+        yield rest
 
 
 REFUSED = {

@@ -114,6 +114,12 @@ async def _begin(engine: AsyncEngine, options: FeedOptions, now: datetime) -> _D
     return _Done(lines=found.lines, digest=found.digest)
 
 
+async def merged_lines(engine: AsyncEngine, id: str) -> int:
+    """Return how many lines of a feed are merged."""
+    async with engine.connect() as conn:
+        return (await conn.execute(select(_feed.lines).where(_feed.id == id))).scalar_one_or_none() or 0
+
+
 async def _advance(conn: AsyncConnection, first: int, progress: FeedProgress, digest: str) -> None:
     """Note how far the feed has come, unless somebody else has meanwhile taken it further."""
     statement = update(inventory_feeds).where(_feed.id == progress.id, _feed.lines == first)

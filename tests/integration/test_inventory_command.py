@@ -78,6 +78,32 @@ async def test_a_command_that_was_stopped_goes_on_where_it_was(
     assert (await _on_hand(stocked))["A S"] == 10 + 2 * CHUNK
 
 
+@pytest.mark.parametrize("rest", [b"", b"A,S,1\n"])
+async def test_a_command_that_waits_for_input_is_stopped_at_once(
+    stocked: AsyncEngine, environment: dict[str, str], rest: bytes
+) -> None:
+    """Ctrl-C while standard input is open and idle: it ends and tells what was taken in, which is what was merged."""
+    words = [sys.executable, "-c", "from orderloom.cli import main; main()", "inventory", "load", "-"]
+    lines = b"location,sku,quantity\n" + b"A,S,1\n" * (CHUNK - 1) + rest
+
+    with subprocess.Popen(  # noqa: ASYNC220  # as above
+        [*words, "--delta", "--id", "idle"], env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(lines)
+        process.stdin.flush()
+        while (await _on_hand(stocked))["A S"] == 10:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        told = process.stderr.read().decode()
+
+    assert process.returncode == 1
+    assert told.endswith(f"stopped; {CHUNK:,} lines of it are merged; run the same command again to go on\n")
+    assert (await _on_hand(stocked))["A S"] == 10 + CHUNK - 1
+
+
 async def test_a_file_that_cannot_be_read_changes_nothing(
     stocked: AsyncEngine, environment: dict[str, str], tmp_path: Path
 ) -> None:
