@@ -1,7 +1,7 @@
 """Changes of stock that belong to no order: adjustments, counts, safety stock, receipts and feeds."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -21,8 +21,11 @@ from orderloom.inventory.changing import (
     StockAnswer,
     StockCounts,
 )
-from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable, lines_of
-from orderloom.inventory.feeds import FeedBusy, FeedChanged, FeedProgress, load_feed
+from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable, Format, lines_of
+from orderloom.inventory.feed_previews import FeedPreview, preview_feed
+from orderloom.inventory.feed_progress import FeedBusy, FeedChanged, FeedProgress
+from orderloom.inventory.feeds import load_feed
+from orderloom.inventory.whole_feeds import FeedZeroesTooMuch
 from orderloom.persistence.requests import Answered
 
 router = APIRouter(prefix="/v1/stock", tags=["stock changes"], route_class=StrictRoute)
@@ -32,6 +35,21 @@ feeds = APIRouter(prefix="/v1/stock", tags=["stock changes"])
 _PROBLEMS = problems(*COMMAND_PROBLEMS, *BODY_PROBLEMS)
 SHOWN = 1000
 """Lines that were not merged which an answer names."""
+
+
+_FEED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/x-ndjson")},
+    }
+}
+
+FeedMode = Annotated[Literal["full", "delta"], Query(description="Quantities are what is on hand, or changes.")]
+Location = Annotated[str | None, Query(description="Of rows that name none.")]
+ZeroAtMost = Annotated[
+    float,
+    Query(ge=0, le=1, description="The share of a location's stocked shelves that a full feed may set to zero."),
+]
 
 
 class FeedAnswer(Frozen):
@@ -79,36 +97,53 @@ async def receive(given: Given, receipt: str, arrived: ReceiptArrived, key: Idem
 
 @feeds.post(
     "/feeds",
-    responses=problems(FeedUnreadable, FeedChanged, FeedBusy, InvalidInput, *COMMAND_PROBLEMS),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/x-ndjson")},
-        }
-    },
+    responses=problems(FeedUnreadable, FeedChanged, FeedBusy, FeedZeroesTooMuch, InvalidInput, *COMMAND_PROBLEMS),
+    openapi_extra=_FEED,
 )
 async def feed(
     given: Given,
     request: Request,
     key: IdempotencyKey,
-    mode: Annotated[Literal["full", "delta"], Query(description="Quantities are what is on hand, or changes.")],
-    location: Annotated[str | None, Query(description="Of rows that name none.")] = None,
+    *,
+    mode: FeedMode,
+    location: Location = None,
+    zero_at_most: ZeroAtMost = 0.2,
 ) -> FeedAnswer:
     """
     Merge a feed of any length, CSV with a header or NDJSON, as it comes in; the idempotency key is the feed's id.
 
-    Interrupted, it is sent again with the same key and goes on where it stopped. Lines that cannot be merged are told
-    and stop no other.
+    A full feed is read to its end before anything changes, and sets to zero what it does not name of the locations
+    that it does. Interrupted, a feed is sent again with the same key and goes on where it stopped. Lines that cannot be
+    merged are told and stop no other.
     """
     refused: list[BadRow] = []
 
     def tell(_: FeedProgress, bad: Sequence[BadRow]) -> None:
         refused.extend(bad[: SHOWN - len(refused)])
 
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    options = FeedOptions(id=key, mode=mode, format="ndjson" if kind.endswith("ndjson") else "csv", location=location)
+    options = FeedOptions(id=key, mode=mode, format=_format(request), location=location, zero_at_most=zero_at_most)
     progress = await load_feed(given.engine, options, lines_of(request.stream()), given.clock.now, tell)
     return FeedAnswer(feed=progress, refused=tuple(refused))
+
+
+@feeds.post("/feeds/preview", responses=problems(FeedUnreadable, InvalidInput), openapi_extra=_FEED)
+async def preview(
+    given: Given, request: Request, mode: FeedMode, location: Location = None, zero_at_most: ZeroAtMost = 0.2
+) -> FeedPreview:
+    """
+    Say what a feed would change, by location and the first shelves of each, and change nothing.
+
+    It is read to its end, and compared with the stock of now as if it had not been sent before.
+    """
+    options = FeedOptions(
+        id="preview", mode=mode, format=_format(request), location=location, zero_at_most=zero_at_most
+    )
+    return await preview_feed(given.engine, options, lines_of(request.stream()), given.clock.now())
+
+
+def _format(request: Request) -> Format:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return "ndjson" if kind.endswith("ndjson") else "csv"
 
 
 def _response(answered: Answered) -> Response:

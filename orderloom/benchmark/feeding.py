@@ -17,7 +17,8 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine, migrate
 from orderloom.domain.model import Frozen
 from orderloom.inventory.feed_lines import BadRow, FeedOptions
-from orderloom.inventory.feeds import FeedProgress, load_feed
+from orderloom.inventory.feed_progress import FeedProgress
+from orderloom.inventory.feeds import load_feed
 from orderloom.persistence.stock_merge import Mode
 from orderloom.persistence.tables.inventory import group_stock, stock
 from orderloom.persistence.world import Group, Location, World, load_world

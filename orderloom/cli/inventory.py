@@ -4,30 +4,31 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
-from time import monotonic
 from typing import Annotated, BinaryIO
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.bootstrap.clock import Clock
 from orderloom.cli.calling_api import Api, AsJson, Key, client, command
+from orderloom.cli.feed_telling import Teller, tell_preview
 from orderloom.cli.flows.store import store
 from orderloom.cli.running import run
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import JsonObject
-from orderloom.inventory.feed_lines import REFUSED, BadRow, FeedOptions, Format, lines_of
-from orderloom.inventory.feeds import FeedProgress, load_feed, merged_lines
+from orderloom.inventory.feed_lines import REFUSED, FeedOptions, Format, lines_of
+from orderloom.inventory.feed_previews import FeedPreview, preview_feed
+from orderloom.inventory.feed_progress import FeedProgress, merged_lines
+from orderloom.inventory.feeds import load_feed
 from orderloom.settings import Settings
 
 inventory_app = App(name="inventory", help="Stock: feeds from files, and how much is kept back.")
 
-TOLD_EVERY = 1.0
-"""Seconds between two lines of progress."""
 AT_ONCE = 65_536
 """Bytes that are read at once, if so many are there."""
 
@@ -39,6 +40,16 @@ class FeedNotNamed(OrderloomError):
     """
 
     code = "feed.not_named"
+    status = 422
+
+
+class ShareInvalid(OrderloomError):
+    """The share of shelves that may be set to zero is none.
+
+    Give a number from 0, none of them, to 1, all of them, as `--zero-at-most 0.5`.
+    """
+
+    code = "feed.share_invalid"
     status = 422
 
 
@@ -62,10 +73,20 @@ def load(
     location: Annotated[str | None, Parameter(help="Of rows that name none.")] = None,
     format: Annotated[Format | None, Parameter(help="[default: by the file's name, else csv]")] = None,
     id: Annotated[str | None, Parameter(help="Of the feed. [default: a digest of the file]")] = None,
+    zero_at_most: Annotated[
+        float, Parameter(help="The share of a location's stocked shelves that a full feed may set to zero, 0 to 1.")
+    ] = 0.2,
+    preview: Annotated[
+        bool, Parameter(help="Say what the feed would change, and change nothing.", negative=())
+    ] = False,
     data_dir: Annotated[Path | None, Parameter(help="Where the servers keep their data. [default: .orderloom]")] = None,
 ) -> None:
     """
-    Merge a feed of stock; what is reserved stays reserved, and what is not named stays as it is.
+    Merge a feed of stock; what is reserved stays reserved.
+
+    A full feed says all of what is on hand at the locations that it names: it is read to its end, and shelves that it
+    does not name are set to zero. It is refused before anything changes if that were too many of a location's. A delta
+    leaves what it does not name as it is.
 
     Interrupted or repeated, it goes on where it stopped. A line that cannot be merged is told on stdout, with the
     reason, and stops no other; progress goes to stderr. The exit status is 1 when there was such a line.
@@ -78,31 +99,61 @@ def load(
     """
     if file != "-" and not os.access(file, os.R_OK):
         raise FeedFileUnreadable(f"{file} is not there, or not to be read by you.", file=file)
+    if not 0 <= zero_at_most <= 1:
+        raise ShareInvalid(f"{zero_at_most} is no share.", zero_at_most=zero_at_most)
     options = FeedOptions(
-        id=id or _digest(file, delta=delta),
+        id=id or ("preview" if preview else _digest(file, delta=delta)),
         mode="delta" if delta else "full",
         format=format or ("ndjson" if file.endswith((".ndjson", ".jsonl")) else "csv"),
         location=location,
+        zero_at_most=zero_at_most,
     )
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
-    found: list[FeedProgress] = []
-    teller = _Teller()
+    (_preview if preview else _load)(settings, file, options)
 
-    async def work() -> None:
+
+def _load(settings: Settings, file: str, options: FeedOptions) -> None:
+    teller = Teller(options.mode)
+
+    async def work(engine: AsyncEngine, lines: AsyncIterator[bytes]) -> FeedProgress:
+        try:
+            return await load_feed(engine, options, lines, Clock().now, teller.tell)
+        except asyncio.CancelledError:
+            teller.stopped(await merged_lines(engine, options.id))
+            raise
+
+    progress = _read_in(settings, file, work)
+    if progress is None:
+        sys.exit(1)
+    teller.end(progress)
+    sys.exit(1 if progress.refused else 0)
+
+
+def _preview(settings: Settings, file: str, options: FeedOptions) -> None:
+    async def work(engine: AsyncEngine, lines: AsyncIterator[bytes]) -> FeedPreview:
+        return await preview_feed(engine, options, lines, Clock().now())
+
+    preview = _read_in(settings, file, work)
+    if preview is None:
+        sys.stderr.write("stopped; nothing was changed\n")
+        sys.exit(1)
+    tell_preview(preview, options.zero_at_most)
+    sys.exit(1 if preview.refused or any(each.too_much for each in preview.locations) else 0)
+
+
+def _read_in[R](
+    settings: Settings, file: str, work: Callable[[AsyncEngine, AsyncIterator[bytes]], Awaitable[R]]
+) -> R | None:
+    """Run *work* on the database and on the lines of *file*; return None if somebody stopped it."""
+    found: list[R] = []
+
+    async def reading() -> None:
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:  # noqa: ASYNC230  # nothing else runs
             async with store(settings) as engine:
-                try:
-                    lines = lines_of(_parts(stream))
-                    found.append(await load_feed(engine, options, lines, Clock().now, teller.tell))
-                except asyncio.CancelledError:
-                    teller.stopped(await merged_lines(engine, options.id))
-                    raise
+                found.append(await work(engine, lines_of(_parts(stream))))
 
-    run(settings, work)
-    if not found:
-        sys.exit(1)
-    teller.end(found[0])
-    sys.exit(1 if found[0].refused else 0)
+    run(settings, reading)
+    return found[0] if found else None
 
 
 @inventory_app.command(name="safety-stock")
@@ -171,35 +222,3 @@ def _digest(file: str, *, delta: bool) -> str:
     if delta:
         raise FeedNotNamed("the feed comes from standard input.")
     return f"stdin@{Clock().now().isoformat()}"
-
-
-class _Teller:
-    """Tells how far a feed has come."""
-
-    def __init__(self) -> None:
-        self._began = self._told = monotonic()
-
-    def tell(self, progress: FeedProgress, bad: Sequence[BadRow]) -> None:
-        """Write the lines that were not merged, and from time to time how many were."""
-        for row in bad:
-            sys.stdout.write(f"line {row.line}: {row.code}: {f'{row.field}: ' if row.field else ''}{row.detail}\n")
-        now = monotonic()
-        if now - self._told >= TOLD_EVERY:
-            self._told = now
-            self._say(progress)
-
-    def _say(self, progress: FeedProgress) -> None:
-        rate = (progress.lines - progress.skipped) / max(monotonic() - self._began, 0.001)
-        sys.stderr.write(
-            f"{progress.lines:,} lines, {progress.changed:,} shelves changed, {progress.refused:,} lines refused, "
-            f"{rate:,.0f} lines/s\n"
-        )
-
-    def stopped(self, lines: int) -> None:
-        """Say how many lines were merged before somebody stopped it, and how to go on."""
-        merged = f"{lines:,} lines of it are" if lines else "nothing of it is"
-        sys.stderr.write(f"stopped; {merged} merged; run the same command again to go on\n")
-
-    def end(self, progress: FeedProgress) -> None:
-        """Write the sums."""
-        self._say(progress)

@@ -4,7 +4,9 @@ import csv
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+from pydantic import Field
 
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen, within_reach
@@ -33,10 +35,15 @@ class FeedOptions(Frozen):
     id: str
     """Sent again with the same id it goes on where it stopped."""
     mode: Mode
-    """``full``: quantities are what is on hand; ``delta``: what it changes by. What is not named stays as it is."""
+    """
+    ``full``: quantities are what is on hand, and what is not named of the locations that are is not there; ``delta``:
+    what it changes by.
+    """
     format: Format
     location: str | None = None
     """Of rows that name none."""
+    zero_at_most: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """The share of a location's stocked shelves that a full feed may set to zero by not naming them."""
 
 
 class BadRow(Frozen):
@@ -88,6 +95,17 @@ REFUSED = {
 """What a merge refuses, by its code: the column, and the reason with its remedy."""
 
 
+class Lines(NamedTuple):
+    """What some lines of a feed say."""
+
+    rows: list[StockRow]
+    bad: list[BadRow]
+    named: list[tuple[int, str, str]]
+    """Number, location and SKU of lines that name a shelf and are wrong otherwise."""
+    unread: bool
+    """Whether there is a line of which nobody knows which shelf it names."""
+
+
 class Reader:
     """Turns lines into rows; what is wrong with a line is told, and stops no other."""
 
@@ -101,24 +119,34 @@ class Reader:
         if self._options.format == "csv" and self._columns is None:
             self._header(chunk[0])
 
-    def rows(self, chunk: Sequence[bytes], first: int) -> tuple[list[StockRow], list[BadRow]]:
-        """Return the rows of a chunk that stands behind *first* lines, and what is wrong with the others."""
+    def read(self, chunk: Sequence[bytes], first: int) -> Lines:
+        """Return what the lines of a chunk say that stands behind *first* lines, and what is wrong with them."""
         rows: list[StockRow] = []
         bad: list[BadRow] = []
+        named: list[tuple[int, str, str]] = []
         csv_header = self._options.format == "csv" and self._columns is None
         if csv_header:
             self._header(chunk[0])
         for number, line in enumerate(chunk[1:] if csv_header else chunk, start=first + 1 + csv_header):
+            shelf: tuple[str, str] | None = None
             try:
-                row = self._row(number, line)
+                given = self._values(line)
+                if given is None:
+                    continue
+                shelf = (
+                    _name("location", given.get("location") or self._options.location),
+                    _name("sku", given.get("sku")),
+                )
+                rows.append(self._row(number, *shelf, given))
             except _Wrong as wrong:
                 bad.append(BadRow(line=number, field=wrong.field, code=wrong.code, detail=str(wrong)))
             except (ValueError, csv.Error):
                 bad.append(BadRow(line=number, code="line.unreadable", detail="it is not UTF-8 text: write it as such"))
             else:
-                if row is not None:
-                    rows.append(row)
-        return rows, bad
+                continue
+            if shelf is not None:
+                named.append((number, *shelf))
+        return Lines(rows, bad, named, unread=len(bad) > len(named))
 
     def _header(self, line: bytes) -> None:
         try:
@@ -130,18 +158,20 @@ class Reader:
         if missing := ", ".join(name for name in needed if name not in self._columns):
             raise FeedUnreadable(f"the first line does not name {missing}", missing=missing)
 
-    def _row(self, number: int, line: bytes) -> StockRow | None:
+    def _values(self, line: bytes) -> dict[str, Any] | None:
         text = line.decode("utf-8").strip()
         if not text:
             return None
-        given = self._from_csv(text) if self._options.format == "csv" else self._from_json(text)
+        return self._from_csv(text) if self._options.format == "csv" else self._from_json(text)
+
+    def _row(self, number: int, location: str, sku: str, given: dict[str, Any]) -> StockRow:
         quantity = _whole(given.get("quantity"))
         if self._options.mode == "full" and quantity < 0:
             raise _Wrong("quantity", "quantity.negative", "it is below zero: a full feed says what is on hand")
         return StockRow(
             number,
-            _name("location", given.get("location") or self._options.location),
-            _name("sku", given.get("sku")),
+            location,
+            sku,
             quantity,
             _instant(given.get("at")),
             self._cause,

@@ -17,6 +17,9 @@ from orderloom.persistence.waking import restocked
 type Mode = Literal["full", "delta"]
 """Whether quantities are what is on hand, or what it changes by."""
 
+type Kind = Mode | Literal["unnamed"]
+"""How quantities are merged: *unnamed* shelves are counts too, of what a full feed leaves out."""
+
 SUPERSEDED = "count.superseded"
 """The code of a count that is older than one that was taken before."""
 
@@ -172,17 +175,23 @@ _ENSURE_GROUPS = text(
     ORDER BY m.group_id, f.sku ON CONFLICT DO NOTHING
     """
 )
-_WANTED = {
-    "full": """
-        f.quantity + CASE WHEN f.at IS NULL OR f.entered THEN 0 ELSE COALESCE((
-            SELECT SUM(c.quantity) FROM stock_changes c
-            WHERE c.location_id = f.location_id AND c.sku = f.sku AND c.at > f.at), 0) END
-    """,
+_COUNTED = """
+    f.quantity + CASE WHEN f.at IS NULL OR f.entered THEN 0 ELSE COALESCE((
+        SELECT SUM(c.quantity) FROM stock_changes c
+        WHERE c.location_id = f.location_id AND c.sku = f.sku AND c.at > f.at), 0) END
+"""
+_WANTED: dict[Kind, str] = {
+    "full": _COUNTED,
+    "unnamed": f"GREATEST(0, {_COUNTED})",  # what went out of a shelf without stock was not on it
     "delta": "COALESCE(f.was, 0) + f.quantity",
 }
 # A count says when it was taken even if it found what was there.
-_TOUCHED = {"full": "TRUE", "delta": "on_hand <> COALESCE(was, 0) OR safety <> COALESCE(was_safety, 0)"}
-_NOTE_COUNT = {"full": ", counted_at = GREATEST(s.counted_at, c.at)", "delta": ""}
+_TOUCHED: dict[Kind, str] = {
+    "full": "TRUE",
+    "unnamed": "TRUE",
+    "delta": "on_hand <> COALESCE(was, 0) OR safety <> COALESCE(was_safety, 0)",
+}
+_COUNTED_AT = ", counted_at = GREATEST(s.counted_at, c.at)"
 _MERGE = """
     WITH wanted AS (
         SELECT f.*, {wanted} AS on_hand FROM stock_feed_shelves f
@@ -221,10 +230,15 @@ A change is noted at the time of its count: the same count given again, by anoth
 that moved since.
 """
 _STATEMENTS = {
-    mode: text(
-        _MERGE.format(wanted=wanted, possible=_POSSIBLE, touched=_TOUCHED[mode], note_count=_NOTE_COUNT[mode])
+    kind: text(
+        _MERGE.format(
+            wanted=wanted,
+            possible=_POSSIBLE,
+            touched=_TOUCHED[kind],
+            note_count="" if kind == "delta" else _COUNTED_AT,
+        )
     ).bindparams(_NOW)
-    for mode, wanted in _WANTED.items()
+    for kind, wanted in _WANTED.items()
 }
 
 # A statement of its own: it sees who has begun to wait while the one before waited for groups.
@@ -248,30 +262,49 @@ async def merge_stock(conn: AsyncConnection, rows: Sequence[StockRow], mode: Mod
     of a delta their sum. Safety stock is set where it is given. A row that cannot be merged is told, and stops none of
     the others; so is a count that is older than one that was taken before, which would undo it.
     """
-    for statement in (_GIVEN, _SHELVES, _EMPTY):
-        await conn.execute(statement)
+    await open_merge(conn)
     raw: Any = (await conn.get_raw_connection()).driver_connection
     await raw.copy_records_to_table("stock_feed", records=rows, columns=_COLUMNS)
+    dated = any(row.at is not None for row in rows)
+    return await merge_given(conn, mode, now, dated=dated, kept_back=any(row.safety is not None for row in rows))
+
+
+async def open_merge(conn: AsyncConnection) -> None:
+    """Make the table ``stock_feed`` of what is to be merged in this transaction, and empty it."""
+    for statement in (_GIVEN, _SHELVES, _EMPTY):
+        await conn.execute(statement)
+
+
+async def merge_given(
+    conn: AsyncConnection, kind: Kind, now: datetime, *, dated: bool, kept_back: bool = True
+) -> Merged:
+    """
+    Merge what stands in ``stock_feed``, as ``merge_stock`` says.
+
+    Args:
+        dated: whether a row may tell its time.
+        kept_back: whether a row may tell its safety stock.
+    """
     refused = [(row.line, "sku.unknown" if row.placed else "location.unknown") for row in await conn.execute(_UNKNOWN)]
-    missing = (await conn.execute(_LOCK[mode])).scalar_one()
-    if mode == "delta" and any(row.safety is not None for row in rows):
+    missing = (await conn.execute(_LOCK["delta" if kind == "delta" else "full"])).scalar_one()
+    if kind == "delta" and kept_back:
         await conn.execute(_SAFETY_OF_DELTA)
     if missing:
-        await _enter(conn, missing, mode, now)
-    if mode == "full" and any(row.at is not None for row in rows):
+        await _enter(conn, missing, kind, now)
+    if kind != "delta" and dated:
         refused += [(row.line, SUPERSEDED) for row in await conn.execute(_SUPERSEDED)]
     await conn.execute(_ENSURE_GROUPS)
-    merged = (await conn.execute(_STATEMENTS[mode], {"now": now})).one()
+    merged = (await conn.execute(_STATEMENTS[kind], {"now": now})).one()
     refused += [(line, "stock.out_of_range") for line in merged.refused]
     risen = {(row.location_id, row.sku): row.quantity for row in await conn.execute(_RISEN)}
     await restocked(conn, risen, now=now)
     return Merged(changed=merged.changed, refused=sorted(refused))
 
 
-async def _enter(conn: AsyncConnection, missing: int, mode: Mode, now: datetime) -> None:
-    if mode == "full":
-        entered = await conn.execute(_ENTER_COUNTED, {"now": now})
-    else:
+async def _enter(conn: AsyncConnection, missing: int, kind: Kind, now: datetime) -> None:
+    if kind == "delta":
         entered = await conn.execute(_ENTER_CHANGED)
+    else:
+        entered = await conn.execute(_ENTER_COUNTED, {"now": now})
     if entered.rowcount < missing:
         await conn.execute(_LOCK_LATE)

@@ -191,6 +191,43 @@ async def test_records_that_cannot_be_stop_no_other(http: httpx.AsyncClient, sto
     assert await sound(stocked)
 
 
+async def test_a_full_feed_over_http_is_previewed_and_guarded(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
+    """The preview needs no key and changes nothing; what leaves too much out is refused with figures, until allowed."""
+    lines = b'{"sku": "MUG-RED", "location": "BERLIN", "quantity": 3}\n'
+    headers = {"Idempotency-Key": "night", "Content-Type": "application/x-ndjson"}
+    kind = {"Content-Type": headers["Content-Type"]}
+
+    told = await http.post("/v1/stock/feeds/preview?mode=full", content=lines, headers=kind)
+    refused = await http.post("/v1/stock/feeds?mode=full", content=lines, headers=headers)
+
+    shelf = {"what": "zeroed", "sku": "MUG-BLUE", "on_hand": 4, "becomes": 0, "safety": 1, "safety_becomes": 1}
+    (berlin,) = told.json()["locations"]
+    assert told.status_code == 200
+    assert (berlin["new"], berlin["changed"], berlin["zeroed"], berlin["unchanged"]) == (1, 0, 1, 0)
+    assert berlin["too_much"] is True
+    assert shelf in berlin["first"]
+    assert (refused.status_code, refused.json()["code"]) == (422, "feed.zeroes_too_much")
+    assert refused.json()["facts"] == {"location": "BERLIN", "unnamed": 1, "stocked": 1, "locations": 1}
+    assert await causes(stocked) == []
+
+    allowed = await http.post("/v1/stock/feeds?mode=full&zero_at_most=1", content=lines, headers=headers)
+    assert (allowed.json()["feed"]["changed"], allowed.json()["feed"]["zeroed"]) == (1, 1)
+    assert await causes(stocked) == [("BERLIN", "MUG-RED", 3, "feed:night"), ("BERLIN", "MUG-BLUE", -4, "feed:night")]
+    assert await sound(stocked)
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.1", "some"])
+async def test_a_share_of_shelves_is_from_none_to_all(
+    http: httpx.AsyncClient, stocked: AsyncEngine, share: str
+) -> None:
+    """Anything else is refused by the name of the parameter."""
+    path = f"/v1/stock/feeds?mode=full&zero_at_most={share}"
+    answer = await http.post(path, content=b"sku,location,quantity\n", headers={"Idempotency-Key": "k"})
+
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["query/zero_at_most"]
+
+
 async def test_feed_over_http(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
     """A feed is merged as it comes in, in parts that cut lines; a repetition merges nothing; bad lines are told."""
 

@@ -10,9 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.domain.reserving import CreateReservation
-from orderloom.inventory import feeds
+from orderloom.inventory import feed_reading
 from orderloom.inventory.feed_lines import BadRow, FeedOptions, FeedUnreadable
-from orderloom.inventory.feeds import FeedChanged, FeedProgress, load_feed
+from orderloom.inventory.feed_progress import FeedChanged, FeedProgress
+from orderloom.inventory.feeds import load_feed
 from orderloom.inventory.reservations import create_reservation
 from orderloom.persistence.world import World, change_stock, load_world
 from orderloom.readmodels.doctor import examine
@@ -194,7 +195,7 @@ async def test_counts_of_one_feed_are_taken_by_their_times(
     stocked: AsyncEngine, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     """The latest one counts wherever it stands and wherever a chunk ends; those behind it that are older are told."""
-    monkeypatch.setattr(feeds, "CHUNK", chunk)
+    monkeypatch.setattr(feed_reading, "CHUNK", chunk)
     counts = ((1, 50, "S"), (2, 20, "S"), (3, 40, "S"), (4, 20, "S"), (5, 30, "S"), (6, 9, "T"))
 
     _, bad = await feed(stocked, "location,sku,quantity,at\n" + "".join(_counted(*count) for count in counts))
@@ -223,7 +224,7 @@ async def test_interrupted_feed_goes_on_where_it_stopped(
     stocked: AsyncEngine, monkeypatch: pytest.MonkeyPatch, stops_at: int
 ) -> None:
     """Wherever a delta is cut off and sent again, each line is merged once; sent a third time nothing changes."""
-    monkeypatch.setattr(feeds, "CHUNK", 2)
+    monkeypatch.setattr(feed_reading, "CHUNK", 2)
     with pytest.raises(ConnectionError):
         await feed(stocked, DELTA, mode="delta", fails_after=stops_at)
     await feed(stocked, DELTA, mode="delta")
@@ -288,7 +289,7 @@ async def _peak(engine: AsyncEngine, lines: int) -> int:
 
 async def test_memory_does_not_grow_with_the_feed(stocked: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times as many lines take at most a fifth more memory: no more than two chunks are held at once."""
-    monkeypatch.setattr(feeds, "CHUNK", 200)
+    monkeypatch.setattr(feed_reading, "CHUNK", 200)
     await _peak(stocked, 600)  # what is made once a process is made
 
     assert await _peak(stocked, 10_000) <= 1.2 * await _peak(stocked, 1_000)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orderloom.inventory.feeds import CHUNK
+from orderloom.inventory.feed_reading import CHUNK
 from tests.command import orderloom
 from tests.conftest import MASTER_KEY
 from tests.integration.test_feeds import stocked
@@ -102,6 +102,42 @@ async def test_a_command_that_waits_for_input_is_stopped_at_once(
     assert process.returncode == 1
     assert told.endswith(f"stopped; {CHUNK:,} lines of it are merged; run the same command again to go on\n")
     assert (await _on_hand(stocked))["A S"] == 10 + CHUNK - 1
+
+
+async def test_a_full_feed_that_leaves_much_out_is_previewed_refused_and_allowed(
+    stocked: AsyncEngine, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The preview names what would be set to zero and changes nothing, nor does the feed until it is allowed."""
+    file = tmp_path / "stock.csv"
+    file.write_text("location,sku,quantity,safety_stock\nA,T,3,1\nB,S,5,\nB,X,1,\n")
+
+    status, told = await orderloom("inventory", "load", "--preview", str(file), **environment)
+    refused, _ = await orderloom("inventory", "load", str(file), **environment)
+
+    assert (status, refused) == (1, 1)
+    assert told.splitlines() == [
+        "line 4: sku.unknown: sku: there is no such product: load it first, or correct its SKU",
+        "A: 1 new, 0 changed, 1 set to zero, 0 unchanged",
+        "  new      T: 0 -> 3, kept back 0 -> 1",
+        "  zeroed   S: 10 -> 0",
+        "  refused: more than 20% of its stocked shelves would be set to zero",
+        "B: 0 new, 0 changed, 0 set to zero, 1 unchanged",
+    ]
+    assert await _on_hand(stocked) == {"A S": 10, "B S": 5}
+
+    await orderloom("inventory", "load", str(file), "--zero-at-most", "1", **environment)
+    assert await _on_hand(stocked) == {"A S": 0, "A T": 3, "B S": 5}
+
+
+async def test_a_share_that_is_none_is_refused(
+    stocked: AsyncEngine, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Twenty, for per cent: nothing is merged."""
+    file = tmp_path / "stock.csv"
+    file.write_text("location,sku,quantity\nA,S,3\n")
+
+    assert await orderloom("inventory", "load", str(file), "--zero-at-most", "20", **environment) == (1, "")
+    assert await _on_hand(stocked) == {"A S": 10, "B S": 5}
 
 
 async def test_a_file_that_cannot_be_read_changes_nothing(
