@@ -27,7 +27,7 @@ from orderloom.domain.model import Frozen, Json, JsonObject, Message
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
-from orderloom.persistence.journal import Locked, journaled, lock, mark_finished, read_events_again
+from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again, read_events_of
 from orderloom.persistence.standing import Standing, read_standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values, Writes
@@ -262,7 +262,8 @@ async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> Actio
     await count_ahead(unit)
     done = await tell(unit, call, answer)
     go_on = unit.services.go_on
-    if most and go_on is not None and not (answer.requests or answer.search or answer.failure):
+    missed = len(done.applied.events) > len(unit.buffer.events)
+    if most and go_on is not None and not (missed or answer.requests or answer.search or answer.failure):
         done = await go_on(unit, call.context, call.action_key or call.key, done, most)
     await unit.written()
     return done
@@ -291,11 +292,12 @@ async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     seq = order.seq + len(events)
     header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
     conn = await unit.at_once()
+    missed = await _missed(conn, order, call.context)
     applied = Applied(
         order=header,
-        events=events,
+        events=[*(missed or ()), *events],
         flows=await unknown_flows(conn, call.context, events),
-        gapless=await _nothing_missed(conn, order, call.context),
+        gapless=missed is not None,
     )
     return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
 
@@ -332,12 +334,19 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
 
 
-async def _nothing_missed(conn: AsyncConnection, order: OrderRow, context: Context) -> bool:
-    """Return whether others have journaled something since the workflow looked, and nothing that it wants."""
+async def _missed(conn: AsyncConnection, order: OrderRow, context: Context) -> list[Event] | None:
+    """
+    Return what flows listen for and others have journaled since the workflow looked.
+
+    It is told before what the transaction journals itself: flows come to a decision that was lost with the worker
+    that made it only if they hear of things in the order in which they happened. None: nothing has been journaled, or
+    what starts flows, for which the workflow looks itself.
+    """
     if context.checked is None or context.checked >= order.seq:
-        return False
+        return None
     wanted = {*context.wanted, *context.pin.subscriptions}
-    return not await journaled(conn, order.id, wanted, after=context.checked, until=order.seq)
+    missed = await read_events_of(conn, order.id, wanted, after=context.checked, until=order.seq)
+    return None if any(event.type in context.pin.subscriptions for event in missed) else missed
 
 
 async def unknown_flows(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> dict[str, str]:

@@ -74,9 +74,6 @@ SHARES = {
     Story.TIMED_OUT: 5,
 }
 """Of a hundred orders."""
-ALONE_ONLY = frozenset({Story.CANCELLED})
-"""Stories that never come by the pool. An order whose answer to a wave was lost may plan another routing when it is
-cancelled before that answer is asked for again: the schedule is then left behind, for nobody."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +124,7 @@ def chaos_orders(random: Random, count: int) -> Iterator[ChaosOrder]:
 def _told(story: Story, body: JsonObject, random: Random) -> ChaosOrder:
     skus = list(ONLY_AT) if story is Story.SPLIT else random.sample(EVERYWHERE, 2)
     lines = [line | {"sku": sku} for line, sku in zip(cast("list[JsonObject]", body["lines"]), skus, strict=True)]
-    pooled = random.randrange(100) < IN_POOL and story not in ALONE_ONLY
-    channel = POOLED if pooled else body["channel"]
+    channel = POOLED if random.randrange(100) < IN_POOL else body["channel"]
     ordered: JsonObject = {**body, "channel": channel, "lines": [*lines]}
     if story is Story.DECLINED:
         [payment] = cast("list[JsonObject]", body["payments"])

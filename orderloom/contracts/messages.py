@@ -121,11 +121,11 @@ class Applied(Message):
     order: JsonObject
     """The order's header for expressions (``$order``), at most 2 KB."""
     events: list[Event] = []
-    """The events that this transaction added to the journal, in sequence."""
+    """What others have journaled and flows listen for, if ``gapless``; then what this transaction added; in sequence."""
     flows: dict[str, str] = {}
     """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
     gapless: Annotated[bool, Field(exclude_if=lambda gapless: not gapless)] = False
-    """What others have journaled since ``Context.checked`` is known to be of no type that is wanted."""
+    """Whatever is wanted of what others have journaled since ``Context.checked`` is among the events."""
     ahead: Annotated[list[Ahead], Field(exclude_if=lambda ahead: not ahead)] = []
     """What was done beyond what was asked for, in the order in which the flows come to it."""
     ended: Annotated[list[FlowFinished], Field(exclude_if=lambda ended: not ended)] = []

@@ -162,14 +162,15 @@ async def read_events_again(conn: AsyncConnection, order_id: str, first: int, la
 
 _JOURNALED = text(
     """
-    SELECT EXISTS (
-        SELECT 1 FROM journal
-        WHERE order_id = :order_id AND seq > :after AND seq <= :until AND type = ANY(:types)) AS journaled
+    SELECT seq, id, source, type, time, data FROM journal
+    WHERE order_id = :order_id AND seq > :after AND seq <= :until AND type = ANY(:types) ORDER BY seq
     """
 ).bindparams(bindparam("types", type_=ARRAY(Text)))
 
 
-async def journaled(conn: AsyncConnection, order_id: str, types: Collection[str], *, after: int, until: int) -> bool:
-    """Return whether an event of one of *types* stands behind number *after* in the order's journal, up to *until*."""
+async def read_events_of(
+    conn: AsyncConnection, order_id: str, types: Collection[str], *, after: int, until: int
+) -> list[Event]:
+    """Return the events of *types* behind number *after* in the order's journal, up to *until*, in sequence."""
     values = {"order_id": order_id, "types": sorted(types), "after": after, "until": until}
-    return bool((await conn.execute(_JOURNALED, values)).scalar_one())
+    return [Event.model_validate(row) for row in (await conn.execute(_JOURNALED, values)).mappings()]

@@ -14,9 +14,9 @@ from tests.conftest import MASTER_KEY
 from tests.scenarios.told import watch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def told_wrong() -> Iterator[list[tuple[JsonObject, JsonObject]]]:
-    """Return what was told wrongly of orders, beside what would have been right."""
+    """Return what was told wrongly of orders, beside what would have been right; other tests count statements."""
     with pytest.MonkeyPatch.context() as patch:
         yield watch(patch)
 
