@@ -121,7 +121,7 @@ class Applied(Message):
     order: JsonObject
     """The order's header for expressions (``$order``), at most 2 KB."""
     events: list[Event] = []
-    """What others have journaled and flows listen for, if ``gapless``; then what this transaction added; in sequence."""
+    """What others have journaled and flows listen for, if ``gapless``; then what this transaction has; in sequence."""
     flows: dict[str, str] = {}
     """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
     gapless: Annotated[bool, Field(exclude_if=lambda gapless: not gapless)] = False
