@@ -100,16 +100,16 @@ async def test_what_has_ended_before_it_began_allows_nothing(http: httpx.AsyncCl
 
 
 async def test_a_count_of_another_time_is_none_of_the_future(http: httpx.AsyncClient, stocked: AsyncEngine) -> None:
-    """Counted in 1900, everything that is known came after it; counted in 2199, it was counted now."""
-    told: list[int] = []
+    """Counted in 1900, it is older than what the shelf was opened with; counted in 2199, it was counted now."""
+    told: list[tuple[Any, int]] = []
     for date in ("1900-01-01T00:00:00Z", "2199-12-31T00:00:00Z"):
         answer = await post(http, "/v1/stock/counts", {"records": [{**SHELF, "counted_at": date}]}, date)
-        assert answer.json() == {"results": [{"status": "done", "code": None}]}
-        told.append((await available(http))["on_hand"])
+        [result] = answer.json()["results"]
+        told.append((result, (await available(http))["on_hand"]))
     async with stocked.connect() as conn:
         latest = await conn.scalar(text("SELECT max(at) FROM stock_changes"))
 
-    assert told == [7 + 4, 7]
+    assert told == [({"status": "refused", "code": "count.superseded"}, 4), ({"status": "done", "code": None}, 7)]
     assert latest == NOW
 
 
