@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import platform
 import shutil
 import sys
@@ -24,7 +25,6 @@ DYNAMIC: dict[str, bool | int | float] = {
     # One history shard's queues may be read 20 times a second as the server comes: an activity waits 90 ms.
     "history.transferProcessorMaxPollRPS": 1000,
     "history.timerProcessorMaxPollRPS": 1000,
-    "history.visibilityProcessorMaxPollRPS": 1000,
     "system.enableActivityEagerExecution": True,
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
@@ -33,6 +33,11 @@ DYNAMIC: dict[str, bool | int | float] = {
     "frontend.WorkflowTimeSkippingEnabled": True,
 }
 """Measured: reference ``temporal.md``, section 0."""
+GO_RUNTIME = {"GOMAXPROCS": str(max(1, (os.process_cpu_count() or 1) // 2)), "GOGC": "300", "GOMEMLIMIT": "1GiB"}
+"""
+The server shares the machine with everything else: half of the processors saves it much of the looking for work of idle
+threads, and collecting garbage less often costs 120 MB. What the environment says goes before.
+"""
 
 
 class EmbeddedTemporal:
@@ -78,7 +83,13 @@ class EmbeddedTemporal:
         command = [_program(), "server", "start-dev", *_options(directory, port, ui_port, persistent, namespaces)]
 
         def launch() -> Child:
-            return Child("Temporal", command, log=directory / "temporal.log", death=Signals.SIGKILL)
+            return Child(
+                "Temporal",
+                command,
+                log=directory / "temporal.log",
+                death=Signals.SIGKILL,
+                environment={name: value for name, value in GO_RUNTIME.items() if name not in os.environ},
+            )
 
         server = cls(launch, f"127.0.0.1:{port}", ui_port, persistent, namespaces)
         try:
