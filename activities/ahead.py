@@ -102,7 +102,8 @@ class _Course:
 
     async def _go_on(self, here: Whereabouts, key: str, done: ActionDone) -> None:
         start = Start(flow=here.flow, event=here.event, depth=here.depth, moves=here.moves, gathered=here.gathered)
-        await self._to_the_end(start, InstanceState.model_validate(here.state), asked=(key, done))
+        assert here.state is not None, f"{here.instance} asks and has not begun"
+        await self._to_the_end(start, InstanceState.load(here.state), asked=(key, done))
 
     async def _to_the_end(
         self, start: Start, state: InstanceState, asked: tuple[str, ActionDone] | None = None

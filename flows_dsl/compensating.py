@@ -1,6 +1,7 @@
 """What an instance has done, and undoing it: in reverse, each call once, whatever happens in between."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Literal
 
 from flows_dsl.frames import Done, InstanceState, Undone
@@ -48,7 +49,7 @@ def absorb(inner: InstanceState, around: InstanceState) -> None:
     """Make what a flow inside a task has done a part of what the flow around it has done."""
     for call in inner.calls:
         key = f"{inner.instance}{call.key}".removeprefix(around.instance)
-        around.calls = [*(it for it in around.calls if it.key != key), call.model_copy(update={"key": key})]
+        around.calls = [*(it for it in around.calls if it.key != key), replace(call, key=key)]
 
 
 def planned(state: InstanceState) -> tuple[Compensation, ...]:
@@ -86,7 +87,7 @@ async def undo(state: InstanceState, runner: StepRunner) -> None:
         if call.undone_by is not None:
             await runner.call(step_of(state), call.undone_by, state.calls[-1].arguments, None)
         close(state, "undone" if call.undone_by is not None else "final")
-    undone: list[Json] = [it.model_dump(mode="json", exclude_none=True) for it in state.undone]
+    undone: list[Json] = [it.dump() for it in state.undone]
     await runner.call(step_of(state), RECORD, {"exception": state.undo, "calls": undone}, None)
 
 

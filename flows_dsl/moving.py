@@ -36,8 +36,8 @@ def _move(one: Whereabouts, old: CompiledFlow, by_name: Mapping[str, CompiledFlo
     state = None
     if one.state is not None:
         instance = instance_id(one.event.id, new.hash, moves)
-        moved = Relocation(old, new, InstanceState.model_validate(one.state), one.moves).moved(instance)
-        state = moved.model_dump(mode="json", exclude_defaults=True)
+        moved = Relocation(old, new, InstanceState.load(one.state), one.moves).moved(instance)
+        state = moved.dump()
     return one.model_copy(update={"flow": new.hash, "moves": moves, "state": state})
 
 
@@ -50,7 +50,7 @@ def moved_task(one: Whereabouts, known: Mapping[str, CompiledFlow], target: Sequ
 
 def task_of(one: Whereabouts, flow: CompiledFlow) -> str | None:
     """Return the task that an instance stands at, for people."""
-    state = InstanceState.model_validate(one.state) if one.state is not None else None
+    state = InstanceState.load(one.state) if one.state is not None else None
     if state is None or not state.frames:
         return None
     frame = state.frames[-1]

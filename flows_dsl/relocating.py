@@ -1,12 +1,11 @@
 """Finds the place of an instance's state in another version of its flow, by the names of tasks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from pydantic import BaseModel
+from dataclasses import replace
 
 from flows_dsl.addresses import Address, Addresses, shown, translated
 from flows_dsl.compiled import DIRECTIVES, CompiledFlow, CompiledTask, Fork, Listen, RunFlow
-from flows_dsl.frames import Active, Branch, Frame, InstanceState
+from flows_dsl.frames import Active, Branch, Frame, InstanceState, State
 from flows_dsl.turn import located
 from orderloom.domain.errors import OrderloomError
 
@@ -67,10 +66,10 @@ class Relocation:
             "generations": translated(state.generations, self._from, self._to),
             "faults": translated(state.faults, self._from, self._to),
             "consumed": self._consumed(state.consumed),
-            "calls": [call.model_copy(update={"key": self._mark + call.key}) for call in state.calls],
+            "calls": [replace(call, key=self._mark + call.key) for call in state.calls],
             "detached": {moved.instance: moved for moved in self._detached(state)},
         }
-        return state.model_copy(update=changed)
+        return replace(state, **changed)
 
     def _frames(self, frames: Sequence[Frame]) -> list[Frame]:
         """Return a strand's frames; on the way the loops around are learned by their new names."""
@@ -84,13 +83,13 @@ class Relocation:
             if address is None or address not in self._to.lists:
                 raise self._refused(frame.path, "is gone")
             path = self._to.lists[address]
-            return frame.model_copy(update={"path": path, "index": len(self._new.lists[path].tasks)})
+            return replace(frame, path=path, index=len(self._new.lists[path].tasks))
         task = tasks[frame.index]
         found = self._same(task)
         self._learn_loops(task, found, frame)
         path, _, index = found.path.rpartition("/")
         active = None if frame.active is None else self._active(task, found, frame.active)
-        return frame.model_copy(update={"path": path, "index": int(index), "active": active})
+        return replace(frame, path=path, index=int(index), active=active)
 
     def _same(self, task: CompiledTask) -> CompiledTask:
         address = self._from.of_task(task.path)
@@ -117,7 +116,7 @@ class Relocation:
                 changed["child"] = self._inner(self._old.inner[old.flow], self._new.inner[new.flow], active.child)
             case _:
                 pass
-        return active.model_copy(update=changed)
+        return replace(active, **changed)
 
     def _branches(self, task: CompiledTask, old: Fork, new: Fork, branches: Sequence[Branch]) -> list[Branch]:
         """Return the branches in the order of the new flow: the same ones, by name."""
@@ -132,7 +131,7 @@ class Relocation:
         self._require_known(branch, BRANCH)
         frames = self._frames(branch.frames)
         calls = [self._mark + key for key in branch.calls]
-        return branch.model_copy(update={"frames": frames, "calls": calls, "consumed": self._consumed(branch.consumed)})
+        return replace(branch, frames=frames, calls=calls, consumed=self._consumed(branch.consumed))
 
     def _detached(self, state: InstanceState) -> Iterator[InstanceState]:
         """Yield the flows that run beside the instance, each in the flow of its name that the new one runs."""
@@ -160,9 +159,9 @@ class Relocation:
     def _consumed(self, consumed: Mapping[str, str]) -> dict[str, str]:
         return {self._loops[name]: event for name, event in consumed.items() if name in self._loops}
 
-    def _require_known(self, part: BaseModel, known: frozenset[str]) -> None:
+    def _require_known(self, part: State, known: frozenset[str]) -> None:
         """Refuse a part of which nothing here says what becomes of it."""
-        if unknown := sorted(part.model_dump(exclude_defaults=True).keys() - known):
+        if unknown := sorted(part.dump().keys() - known):
             raise self._stays(f"is where it cannot be moved ({', '.join(unknown)})")
 
     def _stays(self, why: str) -> MoveRefused:

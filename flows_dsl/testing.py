@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from json import dumps
+from json import dumps, loads
 from typing import Any
 
 from flows_dsl.compiled import CompiledFlow
@@ -262,6 +262,5 @@ async def run_in_pieces(flow: CompiledFlow, runner: ScriptedRunner, started_by: 
             return await instance.run()
         except Interrupted:
             runner.quiet -= 1  # the quiet point is come to once more
-            dumped = dumps(instance.state.model_dump(mode="json", exclude_defaults=True))
-            state = InstanceState.model_validate_json(dumped)
+            state = InstanceState.load(loads(dumps(instance.state.dump())))
     raise AssertionError("the last piece is never interrupted")

@@ -134,7 +134,7 @@ class Instances:
         return [
             CarriedInstance(
                 start=live.start,
-                state=live.instance.state.model_dump(mode="json", exclude_defaults=True),
+                state=live.instance.state.dump(),
                 consumed=sorted(live.runner.consumed),
             )
             for live in self._live.values()
@@ -143,16 +143,11 @@ class Instances:
     def resume(self, carried: Iterable[CarriedInstance]) -> None:
         """Let instances of the run before go on from where they stood."""
         for one in carried:
-            self._begin(one.start, InstanceState.model_validate(one.state), set(one.consumed))
+            self._begin(one.start, InstanceState.load(one.state), set(one.consumed))
 
     def whereabouts(self) -> list[Whereabouts]:
         """Return every instance and where it stands: live ones, and those that wait to start."""
-        live = [
-            _whereabouts(
-                one.start, one.instance.state.model_dump(mode="json", exclude_defaults=True), one.runner.consumed
-            )
-            for one in self._live.values()
-        ]
+        live = [_whereabouts(one.start, one.instance.state.dump(), one.runner.consumed) for one in self._live.values()]
         return live + [_whereabouts(start, None, ()) for start in self.waiting()]
 
     def stands(self, asking: str | None = None) -> Standpoint | None:
@@ -180,7 +175,7 @@ class Instances:
             if one.state is None:
                 self.queued.append(start)
             else:
-                self._begin(start, InstanceState.model_validate(one.state), set(one.consumed))
+                self._begin(start, InstanceState.load(one.state), set(one.consumed))
         self.turn()
 
     def _admit(self, start: Start) -> None:

@@ -3,14 +3,37 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, JsonValue, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    JsonValue,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 type Json = JsonValue
 """Any value that JSON can hold."""
 
 type JsonObject = dict[str, JsonValue]
 """A JSON object."""
+
+
+class _Unchecked:
+    """Has pydantic take a value as it is."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.any_schema()
+
+
+type TrustedJson = Annotated[JsonValue, _Unchecked]
+"""JSON that we made ourselves: models hold it without looking at each value in it."""
+
+type TrustedObject = dict[str, TrustedJson]
+"""A JSON object whose values we made ourselves."""
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 """A name given by a person or another system: letters, digits and ``._:/-``, at most 100 characters."""

@@ -55,7 +55,7 @@ class Moving:
         state = InstanceState.start(flow, event, self.bench.now)
         state.phase = "tasks"
         state.frames = [Frame(path="/do", index=0, active=Active(phase="run", entered=True))]
-        return Whereabouts(flow=flow, event=event, state=state.model_dump(mode="json", exclude_defaults=True))
+        return Whereabouts(flow=flow, event=event, state=state.dump())
 
     def request(self, delivery: Delivery, *where: Whereabouts, finished: tuple[str, ...] = ()) -> MoveOrder:
         ended = [FlowFinished(instance=one, outcome="completed") for one in finished]

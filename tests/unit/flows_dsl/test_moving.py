@@ -57,7 +57,7 @@ async def _run(instance: FlowInstance) -> None:
 
 
 def whereabouts(flow: CompiledFlow, state: InstanceState | None, moves: int = 0) -> Whereabouts:
-    dumped = None if state is None else state.model_dump(mode="json", exclude_defaults=True)
+    dumped = None if state is None else state.dump()
     return Whereabouts(flow=flow.hash, event=event("order.placed"), state=dumped, consumed=[3], moves=moves)
 
 
@@ -75,7 +75,7 @@ def test_an_instance_goes_on_where_it_waits() -> None:
     done = runner.effects
 
     after = ScriptedRunner(events=[event("x.y", seq=2)])
-    state = InstanceState.model_validate(one.state)
+    state = InstanceState.load(one.state)
     asyncio.run(_run(FlowInstance(new, state, after)))
 
     assert [what for what, _ in done] == ["a", "b"]
@@ -143,7 +143,7 @@ def test_counters_follow_their_tasks() -> None:
     one = moved(old, new, state, moves=2)
 
     assert one.state is not None
-    found = InstanceState.model_validate(one.state)
+    found = InstanceState.load(one.state)
     assert (
         found.visits
         == found.generations
@@ -187,7 +187,7 @@ def test_moving_there_and_back_is_the_same_place() -> None:
     [back] = move([there], {old.hash: old, new.hash: new}, [old.hash])
 
     assert back.state is not None
-    assert InstanceState.model_validate(back.state).frames == state.frames
+    assert InstanceState.load(back.state).frames == state.frames
     assert back.instance == f"100001:1@{old.hash}^2"
 
 
@@ -285,7 +285,7 @@ def test_branches_and_rounds_keep_their_places(at: int, before: list[str], after
     one = moved(old, new, state)
     runner = ScriptedRunner(events=[event("l", seq=2)] if at == 0 else [])
 
-    asyncio.run(_run(FlowInstance(new, InstanceState.model_validate(one.state), runner)))
+    asyncio.run(_run(FlowInstance(new, InstanceState.load(one.state), runner)))
 
     assert (done, [what for what, _ in runner.effects]) == (before, after)
     assert all(key.startswith(f"{one.instance}/do/") for key in runner.keys)
@@ -334,7 +334,7 @@ def test_a_flow_inside_is_moved_with_the_one_around_it(outer: str, after: list[s
     one = moved(old, new, state)
     runner = ScriptedRunner()
 
-    asyncio.run(_run(FlowInstance(new, InstanceState.model_validate(one.state), runner)))
+    asyncio.run(_run(FlowInstance(new, InstanceState.load(one.state), runner)))
 
     assert [what for what, _ in runner.effects] == after
     keys = {what: key for (what, _), key in zip(runner.effects, runner.keys, strict=True)}
