@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from json import dumps
+from json import JSONEncoder
 from math import isfinite
 
 from flows_dsl.durations import iso_duration
@@ -15,13 +15,16 @@ MAX_DEPTH = 64
 """How deep a value may be nested."""
 
 
+_ENCODER = JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 class NotJson(ValueError):
     """A value that JSON cannot hold."""
 
 
 def canonical_json(value: object) -> str:
     """Return *value* as JSON with sorted keys and no spaces; the same text in every process."""
-    return dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def size(value: object) -> int:

@@ -55,6 +55,7 @@ class CelExpression:
         self._compiled = compiled
         self._facts = facts
         self._roots = tuple(sorted({path[0] for path in facts.paths}))
+        self._read = _tree(facts.paths)
         self.type = compiled.return_type().name()
         self.paths = facts.paths
 
@@ -64,13 +65,37 @@ class CelExpression:
         if (cost := work(self._facts, data)) > MAX_WORK:
             raise ExpressionFailed(f"the expression is too costly for its input: it may take {cost} steps")
         try:
-            value = self._compiled.eval(data=data)
+            value = self._compiled.eval(data=_parts(data, self._read))
             plain, failed = value.plain_value(), value.type().name() == "ERROR"
         except RuntimeError as error:
             raise ExpressionFailed(str(error)) from None
         if failed:
             raise ExpressionFailed(str(plain))
         return bounded(plain)
+
+
+type _Tree = dict[str, _Tree]
+"""Which fields of a value are read; without any, all of it is."""
+
+
+def _tree(paths: Sequence[tuple[str, ...]]) -> _Tree:
+    """Return the fields that *paths* lead to."""
+    tree: _Tree = {}
+    for path in paths:
+        node = tree
+        if not any(path[:end] in paths for end in range(1, len(path))):
+            for name in path:
+                node = node.setdefault(name, {})
+    return tree
+
+
+def _parts(value: Mapping[str, Json], tree: _Tree) -> dict[str, Json]:
+    """Return what of *value* is read: the engine makes its own of every value that it is given."""
+    return {name: _part(value[name], below) for name, below in tree.items() if name in value}
+
+
+def _part(value: Json, tree: _Tree) -> Json:
+    return _parts(value, tree) if tree and isinstance(value, dict) else value
 
 
 def compile_cel(text: str, names: Sequence[str] = ()) -> CelExpression:

@@ -13,6 +13,10 @@ MAX_RESULT = 32 * 1024
 """Bytes of what one expression returns, as canonical JSON."""
 
 
+LONGEST_ESCAPE = 6
+"""Bytes that a character takes in JSON at most."""
+
+
 class ExpressionRefused(Exception):
     """
     An expression that must not run, or cannot be compiled.
@@ -62,6 +66,13 @@ def bounded(value: object) -> Json:
     Raises:
         ExpressionFailed: JSON cannot hold it, or it is over the cap.
     """
+    match value:
+        case None | bool():
+            return value
+        case str() if len(value) < MAX_RESULT // LONGEST_ESCAPE:
+            return value
+        case _:
+            pass
     try:
         result = canonical(value)
     except NotJson as error:

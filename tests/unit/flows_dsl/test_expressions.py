@@ -192,6 +192,52 @@ def test_cel_without_a_value_fails(text: str) -> None:
         compile_expression(text, "cel").evaluate(SCOPE)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("order.units.open", 2),
+        ("order.units.open + size(order.units)", 4),
+        ("order.units == {'open': 2, 'held': 0}", True),
+        ("has(order.units.open) && !has(order.units.gone)", True),
+        ("order['units'].open", 2),
+        ("order.lines[1].sku", "lamp"),
+        ("order.lines[0] == {'sku': 'mug', 'tags': ['a']} && order.lines[0].tags[0] == 'a'", True),
+        ("[1, 2, 3].filter(n, n > order.units.open)", [3]),
+        ("list(order.lines).map(line, line.sku + context.sign)", ["mug!", "lamp!"]),
+        ("[order, context].exists(order, has(order.sign))", True),
+        ("{'all': order.units, 'one': order.units.held}", {"all": {"held": 0, "open": 2}, "one": 0}),
+    ],
+)
+def test_cel_sees_all_that_it_names(text: str, value: Any) -> None:
+    """An expression is given the fields that it reads, wherever they stand in it."""
+    scope: dict[str, Any] = {
+        "order": {
+            "id": "1",
+            "units": {"open": 2, "held": 0},
+            "lines": [{"sku": "mug", "tags": ["a"]}, {"sku": "lamp", "tags": []}],
+        },
+        "context": {"sign": "!", "more": {}},
+    }
+
+    assert compile_expression(text, "cel").evaluate(scope) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["order.gone", "order.units.gone", "order.units.open.deeper", "order[0]", "order.id.x"]
+)
+def test_cel_finds_nothing_where_nothing_is(text: str) -> None:
+    """A field that is not there is an error, as it is where the whole is given."""
+    scope: dict[str, Any] = {"order": {"id": "1", "units": {"open": 2}}}
+    whole = compile_expression(f"[order].map(order, {text})[0]", "cel")
+
+    with pytest.raises(ExpressionFailed) as told:
+        compile_expression(text, "cel").evaluate(scope)
+    with pytest.raises(ExpressionFailed) as expected:
+        whole.evaluate(scope)
+
+    assert str(told.value) == str(expected.value)
+
+
 def test_a_result_over_the_cap_fails() -> None:
     """An expression may not yield more than 32 KB."""
     with pytest.raises(ExpressionFailed, match="at most 32768"):
