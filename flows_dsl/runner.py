@@ -5,6 +5,7 @@ The order workflow implements it with Temporal, the tests and the desk tools wit
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -13,7 +14,8 @@ from orderloom.domain.errors import Problem
 from orderloom.domain.model import Frozen, Json, JsonObject
 
 
-class Step(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
     """Where an instance stands when it asks for something. Same step, same effect: all of it is in the key."""
 
     instance: str

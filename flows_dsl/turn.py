@@ -1,7 +1,7 @@
 """One task's turn: what its expressions see, the keys of its steps, and how much time it has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -93,13 +93,14 @@ class Turn:
 
     def step(self, suffix: str = "") -> Step:
         """Return the step that the task is at."""
+        where = self.where
         names = (self.loop(it) for it in reversed(self.task.loops))
         consumed = (self.around.consumed[name] for name in names if name in self.around.consumed)
         return Step(
             instance=self.state.instance,
-            path=f"{self.where}{suffix}",
+            path=f"{where}{suffix}",
             visit=self.active.visit,
-            generation=self.state.generations.get(self.where, 0),
+            generation=self.state.generations.get(where, 0),
             consumed=next(consumed, None),
         )
 
@@ -114,7 +115,7 @@ class Turn:
 
     def fault_step(self) -> Step:
         """Return the step of waiting for an operator: another one each time, whether or not the task is done again."""
-        return self.step().model_copy(update={"generation": self.state.faults.get(self.where, 0)})
+        return replace(self.step(), generation=self.state.faults.get(self.where, 0))
 
     def scope(self, input: Json, **more: Json) -> dict[str, Json]:
         """Return the variables that an expression of the task sees."""
