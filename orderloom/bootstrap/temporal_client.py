@@ -1,10 +1,11 @@
 """Connections to Temporal, and how values travel over them: as JSON, by pydantic, without building a schema twice."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 from temporalio.api.common.v1 import Payload
@@ -15,6 +16,7 @@ from temporalio.converter import (
     DataConverter,
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
+    SerializationContext,
 )
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression
@@ -46,7 +48,15 @@ class _PayloadConverter(CompositePayloadConverter):
         super().__init__(*_CONVERTERS)
 
 
-data_converter = DataConverter(payload_converter_class=_PayloadConverter)
+@dataclass(frozen=True)
+class _DataConverter(DataConverter):
+    """Converts a value in the same way wherever it goes; Temporal asks several times for each payload."""
+
+    def with_context(self, context: SerializationContext) -> Self:  # noqa: ARG002  # it makes no difference
+        return self
+
+
+data_converter = _DataConverter(payload_converter_class=_PayloadConverter)
 """Every client and worker of Orderloom uses it."""
 
 
