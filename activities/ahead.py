@@ -50,7 +50,7 @@ def running_ahead(entries: Mapping[str, Entry]) -> GoOn:
 
     async def go_on(unit: Unit, context: Context, key: str, done: ActionDone, most: int) -> ActionDone:
         assert context.stands is not None
-        course = _Course(entries, unit, context, most, context.stands.order)
+        course = _Course(entries, unit, context, most)
         try:
             await course.run(context.stands.asking, key, done)
             await course.unit.written()
@@ -67,12 +67,9 @@ def running_ahead(entries: Mapping[str, Entry]) -> GoOn:
 class _Course:
     """What is done in one transaction beyond what it was asked for."""
 
-    def __init__(
-        self, entries: Mapping[str, Entry], unit: Unit, context: Context, most: int, header: JsonObject
-    ) -> None:
+    def __init__(self, entries: Mapping[str, Entry], unit: Unit, context: Context, most: int) -> None:
         self.entries = entries
         self.unit = unit
-        self.header = header
         self.ahead: list[Ahead] = []
         self.ended: list[FlowFinished] = []
         self.done_before = 0
@@ -150,9 +147,9 @@ class _Course:
     async def take_in(self, done: ActionDone, depth: int) -> None:
         """See what follows from a call: the header, and the instances that its events start."""
         applied = done.applied
-        self.header = applied.order
-        known = sorted({*self.context.known_flows, *applied.flows})
-        self.context = self.context.model_copy(update={"known_flows": known})
+        known = [*self.context.known_flows, *applied.flows]
+        seen = {**self.context.seen, **applied.order}
+        self.context = self.context.model_copy(update={"known_flows": known, "seen": seen})
         for event in applied.events:
             for hash in self.context.pin.subscriptions.get(event.type, ()):
                 await self._start(Start(flow=hash, event=event, depth=depth + 1))
@@ -184,7 +181,7 @@ class _Runner:
         return self._course.now
 
     def order(self) -> Mapping[str, Json]:
-        return self._course.header
+        return self._course.context.seen
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         del retry

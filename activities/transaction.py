@@ -23,7 +23,7 @@ from orderloom.contracts.outside import GatewayRequest
 from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.invalid import invalid
-from orderloom.domain.model import Frozen, Json, JsonObject, Message
+from orderloom.domain.model import Frozen, Json, JsonObject, Message, TrustedObject
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
@@ -109,7 +109,7 @@ type Body = Callable[[Unit], Awaitable[Answer]]
 class Remembered(Message):
     """What the idempotency row keeps: the answer, and the numbers of the events that came with it."""
 
-    output: JsonObject
+    output: TrustedObject
     requests: list[GatewayRequest]
     first: int
     last: int
@@ -294,7 +294,7 @@ async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     conn = await unit.at_once()
     missed = await _missed(conn, order, call.context)
     applied = Applied(
-        order=header,
+        order={name: value for name, value in header.items() if call.context.seen.get(name) != value},
         events=[*(missed or ()), *events],
         flows=await unknown_flows(conn, call.context, events),
         gapless=missed is not None,

@@ -156,7 +156,7 @@ class Instances:
         if not alone or self.waiting() or self.held or order.calls or not order.certain:
             return None
         here = [it.model_dump(mode="json", exclude_defaults=True) for it in self.whereabouts()]
-        return Standpoint(order=order.transactions.header, asking=here[0] if here else None)
+        return Standpoint(asking=here[0] if here else None)
 
     def suspend(self) -> list[Whereabouts]:
         """Stop every instance where it stands, and return all. Only at a quiet point; ``go_on`` must follow."""

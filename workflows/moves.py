@@ -57,7 +57,7 @@ class Moves:
                 future.set_exception(failure)
             return
         if moved.pin is not None and moved.applied is not None:
-            seq = moved.applied.order["seq"]
+            seq = order.transactions.header["seq"]
             assert isinstance(seq, int)
             order.transactions.pin, order.transactions.moved_at = moved.pin, seq
         self._go_on(order, before if moved.applied is None else moved.whereabouts)

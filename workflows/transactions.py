@@ -71,7 +71,7 @@ class Transactions:
         self._told = told
         self._wanted = wanted
         self._lock = asyncio.Lock()
-        self._ahead: dict[tuple[str, str], ActionDone] = {}
+        self._ahead: dict[tuple[str, str], tuple[ActionDone, JsonObject]] = {}
         self._ended: list[FlowFinished] = []
         self._as_of: tuple[datetime, datetime] | None = None
 
@@ -93,9 +93,11 @@ class Transactions:
 
     def ahead(self, activity: str, key: str, depth: int) -> ActionDone | None:
         """Return what was done of this call ahead of it, and take over what it says of the order."""
-        done = self._ahead.pop((activity, key), None)
-        if done is not None:
-            self._apply(done.applied, depth)
+        found = self._ahead.pop((activity, key), None)
+        if found is None:
+            return None
+        done, header = found
+        self._apply(done.applied, header, depth)
         return done
 
     async def run[A: Message](
@@ -141,6 +143,7 @@ class Transactions:
             finished=reported,
             checked=self.checked,
             wanted=self._wanted(),
+            seen=self.header,
             stands=stands() if stands is not None and self.running == 1 and not self._ahead else None,
         )
         try:
@@ -154,24 +157,27 @@ class Transactions:
             )
         except FailureError as failure:
             if (kept := applied_of(failure)) is not None:
-                self._apply(kept, depth)
+                self._apply(kept, {**context.seen, **kept.order}, depth)
             raise
         self.finished = [one for one in self.finished if one not in reported]
         self._ahead, self._ended = {}, []
         told: Message = done
         if isinstance(told, ActionDone | Recorded | Rebuilt | Moved) and told.applied is not None:
-            self._go_on_from(told.applied, context.now)
-            self._apply(told.applied, depth)
+            header = {**context.seen, **told.applied.order}
+            self._go_on_from(told.applied, header, context.now)
+            self._apply(told.applied, header, depth)
         return done
 
-    def _go_on_from(self, applied: Applied, now: datetime) -> None:
+    def _go_on_from(self, applied: Applied, header: JsonObject, now: datetime) -> None:
         """Keep what was done ahead. What flows do until they come to the end of it, they do at the same time."""
-        self._ahead = {(each.activity, each.key): each.done for each in applied.ahead}
+        for each in applied.ahead:
+            header = {**header, **each.done.applied.order}
+            self._ahead[each.activity, each.key] = each.done, header
         self._ended = list(applied.ended)
         self._as_of = (self._now(), now) if applied.ahead or applied.ended else None
 
-    def _apply(self, applied: Applied, depth: int) -> None:
-        self.header = applied.order
+    def _apply(self, applied: Applied, header: JsonObject, depth: int) -> None:
+        self.header = header
         self.flows.update(applied.flows)
         if applied.events and (applied.gapless or applied.events[0].seq == self.checked + 1):
             self.checked = applied.events[-1].seq

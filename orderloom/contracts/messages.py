@@ -1,5 +1,6 @@
 """Messages of the order workflow. They hold ids and small facts: no personal data, no lines of an order."""
 
+from operator import not_
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field
@@ -7,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from orderloom.contracts.outside import GatewayOutcome, GatewayRequest, OutsideAnswer
 from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.errors import Problem
-from orderloom.domain.model import Json, JsonObject, Message
+from orderloom.domain.model import Json, JsonObject, Message, TrustedObject
 
 
 class ReleasePin(Message):
@@ -82,9 +83,7 @@ class FlowFinished(Message):
 class Standpoint(Message):
     """Where an order's flows stand when nothing of them is under way but the one call that is asked for."""
 
-    order: JsonObject
-    """The header that their expressions have seen."""
-    asking: JsonObject | None = None
+    asking: TrustedObject | None = None
     """The instance in the middle of its call (``contracts.moving.Whereabouts``); None: none is live."""
 
 
@@ -103,6 +102,8 @@ class Context(Message):
     """Number of the journal up to which the run has missed nothing that it wants; None: nobody asks."""
     wanted: list[str] = []
     """Event types that are waited for (those that start flows are known from the pin)."""
+    seen: TrustedObject = {}
+    """The order's header as the flows have seen it last: of the next one only what differs is told."""
     stands: Standpoint | None = None
     """Given, the transaction may go on with what the flows ask for next (``activities.ahead``)."""
 
@@ -118,17 +119,20 @@ class Ahead(Message):
 class Applied(Message):
     """What every local activity of an order returns beside its own output."""
 
-    order: JsonObject
-    """The order's header for expressions (``$order``), at most 2 KB."""
+    order: TrustedObject
+    """
+    The order's header for expressions (``$order``), at most 2 KB: those of its fields that differ from what was seen
+    before, in ``Context.seen`` or as of the call before it in the same transaction.
+    """
     events: list[Event] = []
     """What others have journaled and flows listen for, if ``gapless``; then what this transaction has; in sequence."""
     flows: dict[str, str] = {}
     """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
-    gapless: Annotated[bool, Field(exclude_if=lambda gapless: not gapless)] = False
+    gapless: Annotated[bool, Field(exclude_if=not_)] = False
     """Whatever is wanted of what others have journaled since ``Context.checked`` is among the events."""
-    ahead: Annotated[list[Ahead], Field(exclude_if=lambda ahead: not ahead)] = []
+    ahead: Annotated[list[Ahead], Field(exclude_if=not_)] = []
     """What was done beyond what was asked for, in the order in which the flows come to it."""
-    ended: Annotated[list[FlowFinished], Field(exclude_if=lambda ended: not ended)] = []
+    ended: Annotated[list[FlowFinished], Field(exclude_if=not_)] = []
     """Instances that came to their end by it, and are known to have."""
 
 
@@ -152,7 +156,7 @@ class RunAction(Message):
     context: Context
     key: str
     """Idempotency key (design, section 5): never holds a counter of inbox order."""
-    input: JsonObject
+    input: TrustedObject
     cause: str
     """Flow name and task pointer, for the journal and for people."""
 
@@ -160,11 +164,11 @@ class RunAction(Message):
 class ActionDone(Message):
     """The output of an action, or what an outside action still has to ask of the party outside."""
 
-    output: JsonObject = {}
+    output: TrustedObject = {}
     applied: Applied
     requests: list[GatewayRequest] = []
     """After ``prepare``: intents to perform. After ``settle``: those still unknown, to be asked about again."""
-    search: Annotated[SearchRoutes | None, Field(exclude_if=lambda search: search is None)] = None
+    search: Annotated[SearchRoutes | None, Field(exclude_if=not_)] = None
     """The action has only asked: this must be searched for, and the action run once more."""
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from orderloom.contracts.messages import Applied, Context, Delivery, Event, Receipt, ReleasePin
-from orderloom.domain.model import Frozen, JsonObject, Message
+from orderloom.domain.model import Frozen, Message, TrustedObject
 
 RELEASE_REQUESTED = "order.release.requested"
 """Type of the command that moves an order."""
@@ -35,7 +35,7 @@ class Whereabouts(Message):
     depth: int = 1
     moves: int = 0
     """How often it was moved to another release."""
-    state: JsonObject | None = None
+    state: TrustedObject | None = None
     """``flows_dsl.frames.InstanceState``."""
     consumed: list[int] = []
     """Numbers of the events that its listens took."""

@@ -20,7 +20,9 @@ def watch(patch: pytest.MonkeyPatch) -> list[tuple[JsonObject, JsonObject]]:
 
     async def finished(unit: Unit, call: Call, answer: Answer, *args: Any) -> ActionDone:
         done = await finish(unit, call, answer, *args)
-        told = (done.applied.ahead[-1].done if done.applied.ahead else done).applied.order
+        told = {**call.context.seen, **done.applied.order}
+        for each in done.applied.ahead:
+            told |= each.done.applied.order
         if call.by_workflow:
             standing = await read_standing(await unit.written(), unit.order.id)
             seq, attempts = unit.order.seq, unit.routing_attempts
