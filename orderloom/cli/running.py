@@ -1,6 +1,7 @@
 """Runs a command until it ends or somebody stops it."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -10,6 +11,9 @@ import uvloop
 from orderloom.settings import Settings
 from orderloom.telemetry import logs
 
+YOUNG = 10_000
+"""Objects that are made, and not let go of, between two looks for garbage among them: a worker or API has as many of
+what is under way, and looking through those finds nothing."""
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -25,7 +29,10 @@ def until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def forever() -> None:
-    """Wait to be stopped."""
+    """Wait to be stopped. What there is by now stays: no collection of garbage looks through it any more."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
     await asyncio.Event().wait()
 
 
