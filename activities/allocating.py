@@ -22,10 +22,10 @@ from orderloom.domain.model import JsonObject
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.parts import FulfillmentKind, RoutedPart, Routing
 from orderloom.domain.units import Account, Movement, Pool, UnitState, apply, move
+from orderloom.persistence.books import FULFILLMENT_ORDERS
 from orderloom.persistence.proposals import Proposal
 from orderloom.persistence.stock import Held, Key, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders, routing_attempts
-from orderloom.persistence.tables.inventory import reservations
 from orderloom.persistence.waiting import Waiting, read_waiting
 from orderloom.persistence.writes import Values
 
@@ -71,7 +71,7 @@ async def create_fulfillment_orders(unit: Unit, command: CreateFulfillmentOrders
     waiting = await read_waiting(unit)
     parts, days, proposed = await _routed(unit, command.attempt, waiting)
     slices = _sliced(waiting, parts)
-    drafts = _drafts(slices, await unit.next_number(fulfillment_orders), unit.order.id)
+    drafts = _drafts(slices, 1 + len(await unit.book(FULFILLMENT_ORDERS)), unit.order.id)
     charges = [pool for pool in await unit.pools(UnitState.OPEN) if pool.line_id not in waiting.products]
     await _add_charges(unit, drafts, charges, waiting)
     _tell(unit, drafts)
@@ -282,7 +282,7 @@ async def _move_reservations(unit: Unit, drafts: Sequence[Draft], slices: Sequen
         if each.pool.account.state is UnitState.RESERVED:
             reserved[each.line.id] += each.quantity
     if reserved:
-        await take(unit, reserved, "transferred", reservations.c.location_id.is_(None))
+        await take(unit, reserved, "transferred", None)
     products = {each.line.id: each.line for each in slices}
     held = [
         (

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from activities.arrivals import Arrival, body_as
 from activities.registry import implements
@@ -29,14 +29,14 @@ from orderloom.domain.parts import FulfillmentKind
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.domain.rejections import RejectReason
 from orderloom.domain.units import Account, Movement, Pool, UnitState, move
+from orderloom.persistence.books import FULFILLMENT_ORDERS
 from orderloom.persistence.capacity import unassign
 from orderloom.persistence.stock import Held, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
-from orderloom.persistence.tables.inventory import reservations, stock_changes
+from orderloom.persistence.tables.inventory import stock_changes
 from orderloom.persistence.tables.places import location_rejections
 from orderloom.persistence.writes import Values
 
-_orders = fulfillment_orders.c
 _lines = fulfillment_order_lines.c
 _WAITING = (UnitState.OPEN, UnitState.RESERVED, UnitState.ALLOCATED)
 
@@ -99,29 +99,17 @@ async def record_report(unit: Unit, arrival: Arrival) -> int:
     return seq
 
 
-_ONE = (
-    text(
-        """
-        SELECT id, status, location_id, delivery_group_id, kind, attempt, hold_reason, capacity_day
-        FROM fulfillment_orders WHERE id = :of_id AND order_id = :of_order
-        """
-    )
-).columns(
-    _orders.id,
-    _orders.status,
-    _orders.location_id,
-    _orders.delivery_group_id,
-    _orders.kind,
-    _orders.attempt,
-    _orders.hold_reason,
-    _orders.capacity_day,
-)
-
-
 async def read_fulfillment_order(unit: Unit, name: str) -> FulfillmentOrder | None:
     """Return the order's fulfillment order with the id *name*, or None."""
-    row = (await unit.read(_ONE, {"of_order": unit.order.id, "of_id": name})).one_or_none()
-    return None if row is None else FulfillmentOrder.model_validate(row, from_attributes=True)
+    return next((each for each in await _all(unit) if each.id == name), None)
+
+
+async def _all(unit: Unit) -> list[FulfillmentOrder]:
+    names = FULFILLMENT_ORDERS.columns
+    return [
+        FulfillmentOrder.model_validate(dict(zip(names, row, strict=True)))
+        for row in await unit.book(FULFILLMENT_ORDERS)
+    ]
 
 
 async def required_fulfillment_order(unit: Unit, name: str) -> FulfillmentOrder:
@@ -140,13 +128,7 @@ async def required_fulfillment_order(unit: Unit, name: str) -> FulfillmentOrder:
 
 async def stoppable(unit: Unit) -> dict[str, Day | None]:
     """Return the order's fulfillment orders that can still give units back, with the day whose capacity each takes."""
-    query = select(_orders.id, _orders.location_id, _orders.capacity_day).where(
-        _orders.order_id == unit.order.id, _orders.status.in_(sorted(STOPPABLE))
-    )
-    return {
-        row.id: None if row.capacity_day is None else (row.location_id, row.capacity_day)
-        for row in await unit.read(query)
-    }
+    return {each.id: each.day for each in await _all(unit) if each.status in STOPPABLE}
 
 
 async def give_capacity_back(unit: Unit, days: Iterable[Day | None]) -> None:
@@ -210,9 +192,8 @@ async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], pro
     group = unit.order.policy.location_group
     taken: list[Taken] = []
     for fulfillment_order, units in quantities.items():
-        held = reservations.c.fulfillment_order_id == fulfillment_order
         reserved = {line: quantity for line, quantity in units.items() if line in stocked}
-        taken += await take(unit, reserved, "transferred" if kept else "released", held)
+        taken += await take(unit, reserved, "transferred" if kept else "released", fulfillment_order)
     # All counters together, in their one order of locking.
     if kept:
         await _back_to_group(unit, taken, group)
@@ -246,7 +227,7 @@ async def give_up(unit: Unit, movements: Sequence[Movement], days: Mapping[str, 
         for movement in movements:
             if movement.source.fulfillment_order == fulfillment_order and movement.line_id in stocked:
                 quantities[movement.line_id] += movement.quantity
-        taken += await take(unit, quantities, "released", reservations.c.fulfillment_order_id == fulfillment_order)
+        taken += await take(unit, quantities, "released", fulfillment_order)
         if not await _held(unit, fulfillment_order):
             set_status(unit, fulfillment_order, FulfillmentStatus.CANCELLED)
             cancelled.append(fulfillment_order)
@@ -321,7 +302,7 @@ async def fulfill_reservation(unit: Unit, command: ForFulfillmentOrder) -> Relea
     row = await required_fulfillment_order(unit, command.fulfillment_order)
     if row.status != FulfillmentStatus.FULFILLED:
         raise OrderMoved(f"fulfillment order {row.id} is {row.status}, not shipped", fulfillment_order=row.id)
-    taken = await take(unit, None, "fulfilled", reservations.c.fulfillment_order_id == row.id)
+    taken = await take(unit, None, "fulfilled", row.id)
     changes: list[Values] = [
         {"location_id": location, "sku": sku, "quantity": -quantity, "cause": row.id, "at": unit.now}
         for (location, sku), quantity in sorted(at_locations(taken).items())

@@ -39,10 +39,10 @@ from orderloom.domain.fulfillment_changes import (
 from orderloom.domain.locations import LocationTraits
 from orderloom.domain.placing import ReportedLine
 from orderloom.domain.units import Account, Movement, UnitState
+from orderloom.persistence.books import FULFILLMENT_ORDERS
 from orderloom.persistence.capacity import move_assigned
 from orderloom.persistence.stock import Held, change_held
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
-from orderloom.persistence.tables.inventory import reservations
 from orderloom.persistence.writes import Values
 
 _lines = fulfillment_order_lines.c
@@ -121,7 +121,7 @@ async def _charges(unit: Unit) -> frozenset[str]:
 
 
 async def _next_id(unit: Unit) -> str:
-    return ids.fulfillment_order_id(unit.order.id, await unit.next_number(fulfillment_orders))
+    return ids.fulfillment_order_id(unit.order.id, 1 + len(await unit.book(FULFILLMENT_ORDERS)))
 
 
 _SUITABLE = (
@@ -167,7 +167,7 @@ async def _hand_on(unit: Unit, row: FulfillmentOrder, quantities: Counter[str] |
     """Let the reservation of a fulfillment order, or a part of it, be the target's; return what it held before."""
     stocked = {line.id for line in await unit.lines() if line.stocked}
     wanted = quantities and {line: quantity for line, quantity in quantities.items() if line in stocked}
-    taken = await take(unit, wanted, "transferred", reservations.c.fulfillment_order_id == row.id)
+    taken = await take(unit, wanted, "transferred", row.id)
     add_reservations(unit, [(target.fulfillment_order, replace(each, location=target.place)) for each in taken])
     return taken
 

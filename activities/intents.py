@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, func, select
-
 from activities.unit import Fact, Unit
 from orderloom.contracts.outside import GatewayNotice, GatewayOperation, GatewayOutcome, GatewayRequest, Outcome
 from orderloom.domain import ids
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.model import JsonObject
 from orderloom.gateways.account import ACCOUNT, settle_on_account
+from orderloom.persistence.books import INTENTS, PAYMENTS
 from orderloom.persistence.tables.payments import payment_intents, payments
 from orderloom.persistence.writes import Values
 
@@ -192,31 +191,6 @@ def record_given_capture(unit: Unit, number: int, payment_id: str, reference: st
     unit.post(Posting(debit=Account.GATEWAY, credit=Account.CAPTURED, amount=amount, payment_id=payment_id))
 
 
-_columns = payment_intents.c
-_OF_ORDER = (
-    select(
-        _columns.id,
-        _columns.payment_id,
-        _columns.operation,
-        _columns.amount,
-        _columns.document_id,
-        _columns.action_key,
-        _columns.outcome,
-        _columns.reference,
-        _columns.capture_ref,
-        _columns.code,
-        payments.c.id.label("payment"),
-        payments.c.gateway,
-        payments.c.token,
-        payments.c.authorization_ref,
-    )
-    .select_from(payments)
-    .outerjoin(payment_intents, payments.c.id == _columns.payment_id)
-    .where(payments.c.order_id == bindparam("of_order"))
-    .order_by(func.length(_columns.id), _columns.id)
-)
-
-
 async def action_intents(unit: Unit) -> list[Intent]:
     """Return the intents that this action's prepare phase wrote, in the order of their writing."""
     return [intent for intent in await _intents(unit) if intent.action_key == unit.key]
@@ -243,9 +217,8 @@ async def _intents(unit: Unit) -> tuple[Intent, ...]:
 async def _asked(unit: Unit) -> _Asked:
     known = unit.recall(_ASKED)
     if known is None:
-        rows = (await unit.read(_OF_ORDER, {"of_order": unit.order.id})).all()
-        methods = {row.payment: _Method(row.gateway, row.token, row.authorization_ref) for row in rows}
-        known = _Asked(methods, tuple(_read(row) for row in rows if row.id is not None))
+        methods = {id: _Method(*method) for id, _, _, _, *method in await unit.book(PAYMENTS)}
+        known = _Asked(methods, tuple(_read(methods, row) for row in await unit.book(INTENTS)))
         unit.remember(_ASKED, known)
     return known
 
@@ -335,19 +308,7 @@ def _request(unit: Unit, intent: Intent, *, asked: bool) -> GatewayRequest:
     )
 
 
-def _read(row: Row[*tuple[Any, ...]]) -> Intent:
-    return Intent(
-        id=row.id,
-        payment_id=row.payment_id,
-        operation=GatewayOperation(row.operation),
-        amount=row.amount,
-        document_id=row.document_id,
-        outcome=Outcome(row.outcome),
-        reference=row.reference,
-        capture_ref=row.capture_ref,
-        code=row.code,
-        action_key=row.action_key,
-        gateway=row.gateway,
-        token=row.token,
-        authorization_ref=row.authorization_ref,
-    )
+def _read(methods: Mapping[str, _Method], row: Sequence[Any]) -> Intent:
+    values = dict(zip(INTENTS.columns, row, strict=True))
+    operation, outcome = GatewayOperation(values.pop("operation")), Outcome(values.pop("outcome"))
+    return Intent(operation=operation, outcome=outcome, **values, **methods[values["payment_id"]]._asdict())

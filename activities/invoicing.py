@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from activities.fulfillment import required_fulfillment_order
 from activities.registry import implements
@@ -15,6 +15,7 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.invoicing import AlreadyInvoiced
 from orderloom.domain.units import Pool, UnitState
+from orderloom.persistence.books import INVOICES
 from orderloom.persistence.tables.orders import change_order_lines, change_orders
 from orderloom.persistence.tables.payments import credit_memo_lines, credit_memos, invoice_lines, invoices
 
@@ -74,11 +75,6 @@ async def create_credit_memo(unit: Unit, command: ForChangeOrder) -> CreditMemoC
     return CreditMemoCreated(credit_memo=memo, total=amount + tax)
 
 
-_INVOICES = select(invoices.c.id, invoices.c.fulfillment_order_id, invoices.c.voided_at).where(
-    invoices.c.order_id == bindparam("of_order")
-)
-
-
 async def _invoiced_before(unit: Unit, fulfillment_order: str) -> int:
     """
     Return how many invoices the order has; none of them is a fulfillment order's, unless voided.
@@ -86,11 +82,11 @@ async def _invoiced_before(unit: Unit, fulfillment_order: str) -> int:
     Raises:
         AlreadyInvoiced: one is.
     """
-    rows = (await unit.read(_INVOICES, {"of_order": unit.order.id})).all()
-    for row in rows:
-        if row.fulfillment_order_id == fulfillment_order and row.voided_at is None:
-            detail = f"fulfillment order {fulfillment_order} has invoice {row.id}"
-            raise AlreadyInvoiced(detail, fulfillment_order=fulfillment_order, invoice=row.id)
+    rows = await unit.book(INVOICES)
+    for invoice, of, voided, _ in rows:
+        if of == fulfillment_order and not voided:
+            detail = f"fulfillment order {fulfillment_order} has invoice {invoice}"
+            raise AlreadyInvoiced(detail, fulfillment_order=fulfillment_order, invoice=invoice)
     return len(rows)
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, select
-
 from activities.intents import IntentDraft, action_intents, order_intents, write_intents
 from activities.invoicing import JUST_INVOICED
 from activities.registry import prepares, settles
@@ -15,7 +13,7 @@ from orderloom.domain.errors import NotFound
 from orderloom.domain.funds import Account, Posting
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.payments import PaymentDeclined, plan_capture
-from orderloom.persistence.tables.payments import invoices
+from orderloom.persistence.books import INVOICES
 
 _OPEN = frozenset({Outcome.REQUESTED, Outcome.UNKNOWN})
 
@@ -140,21 +138,14 @@ def _capture(payment_id: str, amount: int, invoice: str | None = None) -> Intent
     return IntentDraft(payment_id=payment_id, operation=GatewayOperation.CAPTURE, amount=amount, document_id=invoice)
 
 
-_TOTAL = select(invoices.c.amount + invoices.c.tax).where(
-    invoices.c.id == bindparam("of_id"),
-    invoices.c.order_id == bindparam("of_order"),
-    invoices.c.voided_at.is_(None),
-)
-
-
 async def _invoice_total(unit: Unit, invoice: str) -> int:
     known = unit.recall(JUST_INVOICED)
     if known is not None and known.invoice == invoice:
         return known.total
-    total = (await unit.read(_TOTAL, {"of_id": invoice, "of_order": unit.order.id})).scalar_one_or_none()
-    if total is None:
+    totals = {id: int(total) for id, _, voided, total in await unit.book(INVOICES) if not voided}
+    if invoice not in totals:
         raise NotFound(f"order {unit.order.id} has no invoice {invoice}", invoice=invoice)
-    return int(total)
+    return totals[invoice]
 
 
 async def _refuse_while_pending(unit: Unit, invoice: str) -> None:

@@ -27,10 +27,10 @@ from orderloom.domain.pricing import price
 from orderloom.domain.sell_ahead import SellAhead
 from orderloom.domain.units import UnitState
 from orderloom.gateways.account import ACCOUNT
+from orderloom.persistence.books import Books
 from orderloom.persistence.intake import OrderExists
 from orderloom.persistence.people import find_person, person_row, recipient_rows
 from orderloom.persistence.sell_ahead import IN_FORCE
-from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.orders import delivery_groups, order_lines, orders
 from orderloom.persistence.tables.payments import payments
 from orderloom.persistence.tables.persons import persons, recipients
@@ -72,7 +72,7 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
     )
     lines = promised.lines
     row = _order_row(order, policy, call.context, person)
-    unit = open_unit(services, conn, row, call, standing=Standing.of_new_order())
+    unit = open_unit(services, conn, row, call, Books.of_new_order())
     unit.preload(list(lines), [])
     unit.contended = bool(promised.reserved) or any(line.sold_ahead for line in lines)
     arrival.enter(unit, {"channel": order.channel, "external_id": order.external_id})

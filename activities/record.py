@@ -113,7 +113,7 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
 async def _record_once(services: Services, call: Call, delivery: Delivery, most: int) -> Recorded:
     context, by_workflow = call.context, call.by_workflow
     async with services.engine.begin() as conn:
-        locked = await lock(conn, context.order_id, call.key, summed=by_workflow)
+        locked = await lock(conn, context.order_id, call.key)
         order = None if locked is None else order_row(locked)
         if locked is not None and order is not None and locked.answer is not None:
             return _recorded(await repeat(conn, order, locked, call))
@@ -124,8 +124,9 @@ async def _record_once(services: Services, call: Call, delivery: Delivery, most:
             return Recorded(receipt=Receipt.model_validate(rows[-1].answer))
         if not by_workflow:
             call = _direct(call, order, [row.type for row in rows])
-        standing = locked.standing if locked else None
-        unit = None if order is None else open_unit(services, conn, order, call, standing=standing)
+        unit = None
+        if locked is not None and order is not None:
+            unit = open_unit(services, conn, order, call, locked.books)
         return await _Recording(services, conn, unit, call).record(rows, most)
 
 

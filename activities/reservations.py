@@ -9,19 +9,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, select
-
 from activities.registry import implements, implements_together
 from activities.unit import Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import Nothing, Released, Reserved, Shortage
 from orderloom.domain.order import Line, OrderMoved
 from orderloom.domain.units import Account, Pool, UnitState, move
+from orderloom.persistence.books import RESERVED
 from orderloom.persistence.stock import Change, Demand, Held, Key, change_groups, change_held, reserve_in_turn
 from orderloom.persistence.tables.inventory import reservations
 from orderloom.persistence.waking import offer, restocked
 
-_held = reservations.c
 NAMED = 10
 """How many short SKUs an answer names."""
 
@@ -117,7 +115,7 @@ async def release_at_group(unit: Unit, quantities: Mapping[str, int]) -> None:
     Raises:
         OrderMoved: fewer are reserved there.
     """
-    taken = await take(unit, quantities, "released", _held.location_id.is_(None))
+    taken = await take(unit, quantities, "released", None)
     conn, freed = await unit.connection(), at_groups(taken)
     await change_groups(conn, {key: Change(reserved=-quantity) for key, quantity in freed.items()})
     await offer(conn, freed, now=unit.now)
@@ -130,7 +128,7 @@ async def release_at_location(unit: Unit, fulfillment_order: str, quantities: Ma
     Raises:
         OrderMoved: fewer are reserved for it.
     """
-    taken = await take(unit, quantities, "released", _held.fulfillment_order_id == fulfillment_order)
+    taken = await take(unit, quantities, "released", fulfillment_order)
     await lower_at_locations(unit, taken)
 
 
@@ -149,40 +147,32 @@ async def lower_at_locations(unit: Unit, taken: Iterable[Taken], *, shipped: boo
         await restocked(await unit.connection(), at_locations(taken), now=unit.now)
 
 
-_ACTIVE = (
-    select(_held.id, _held.line_id, _held.sku, _held.group_id, _held.location_id, _held.quantity)
-    .where(_held.order_id == bindparam("of_order"), _held.status == "active")
-    .order_by(_held.id)
-)
-
-
 async def take(
-    unit: Unit, quantities: Mapping[str, int] | None, status: str, *where: ColumnElement[bool]
+    unit: Unit, quantities: Mapping[str, int] | None, status: str, fulfillment_order: str | None
 ) -> list[Taken]:
     """
-    End active reservations of the order, oldest first, and return what they held; None takes all of them.
+    End active reservations, oldest first, and return what they held; None takes all of them.
+
+    They are those that are held for *fulfillment_order*, or (None) at the group.
 
     A row that is taken in part goes on with the rest; one that is taken whole gets *status*.
 
     Raises:
         OrderMoved: less is reserved than *quantities* (by line) asks for.
     """
-    query = _ACTIVE.where(*where)
     left = None if quantities is None else Counter(quantities)
     taken: list[Taken] = []
-    for row in await unit.read(query, {"of_order": unit.order.id}):
-        quantity = row.quantity if left is None else min(row.quantity, left[row.line_id])
-        if quantity <= 0:
+    for id, line, sku, group, location, reserved, held_for in await unit.book(RESERVED):
+        here = location is None if fulfillment_order is None else held_for == fulfillment_order
+        quantity = reserved if left is None else min(reserved, left[line])
+        if not here or quantity <= 0:
             continue
         if left is not None:
-            left[row.line_id] -= quantity
-        whole = quantity == row.quantity
+            left[line] -= quantity
         unit.change(
-            reservations, {"id": row.id}, {"status": status} if whole else {"quantity": row.quantity - quantity}
+            reservations, {"id": id}, {"status": status} if quantity == reserved else {"quantity": reserved - quantity}
         )
-        taken.append(
-            Taken(line_id=row.line_id, sku=row.sku, group=row.group_id, location=row.location_id, quantity=quantity)
-        )
+        taken.append(Taken(line_id=line, sku=sku, group=group, location=location, quantity=quantity))
     if left is not None and (missing := +left):
         line, quantity = next(iter(missing.items()))
         detail = f"{quantity} more units of line {line} were to be taken than are reserved"

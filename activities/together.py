@@ -17,11 +17,10 @@ from orderloom.contracts.messages import ActionDone, RunAction
 from orderloom.domain.model import Frozen
 from orderloom.persistence.conflicts import is_at_fault, tried
 from orderloom.persistence.journal import lock_free
-from orderloom.persistence.ledgers import read_lines_and_pools_of
 from orderloom.persistence.writes import Writes
 
 type Together[I: Frozen, O: Frozen] = Callable[[Sequence[tuple[Unit, I]]], Awaitable[Sequence[O]]]
-"""Carries out an action for several orders, each with its input. Their lines and balances are read already."""
+"""Carries out an action for several orders, each with its input. Their books are read already."""
 
 
 async def run_together(
@@ -64,13 +63,10 @@ async def _transact(
             order = locked.get(request.context.order_id)
             if order is not None and order.answer is None:
                 call = call_of(request, contract.activity)
-                unit = open_unit(services, conn, order_row(order), call, standing=order.standing, writes=writes)
+                unit = open_unit(services, conn, order_row(order), call, order.books, writes=writes)
                 asked.append((unit, call, command_of(contract, request.input)))
         if not asked:
             return {}
-        read = await read_lines_and_pools_of(conn, [unit.order.id for unit, _, _ in asked])
-        for unit, _, _ in asked:
-            unit.preload(*read[unit.order.id])
         outputs = await together([(unit, command) for unit, _, command in asked])
         answers = [Answer(output=output.model_dump(mode="json")) for output in outputs]
         for (unit, call, _), answer in zip(asked, answers, strict=True):

@@ -24,11 +24,12 @@ from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.invalid import invalid
 from orderloom.domain.model import Frozen, Json, JsonObject, Message, TrustedObject
+from orderloom.persistence.books import Books
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again, read_events_of
-from orderloom.persistence.standing import Standing, read_standing
+from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values, Writes
 
@@ -226,13 +227,13 @@ async def as_far_as_it_goes[R](context: Context, transaction: Callable[[int], Aw
 
 async def _transact(services: Services, call: Call, body: Body, most: int) -> tuple[ActionDone, OrderloomError | None]:
     async with services.engine.begin() as conn:
-        locked = await lock(conn, call.context.order_id, call.key, summed=call.by_workflow)
+        locked = await lock(conn, call.context.order_id, call.key)
         if locked is None:
             raise NotFound(f"there is no order {call.context.order_id}", order=call.context.order_id)
         order = order_row(locked)
         if locked.answer is not None:
             return await repeat(conn, order, locked, call), None
-        unit = open_unit(services, conn, order, call, standing=locked.standing)
+        unit = open_unit(services, conn, order, call, locked.books)
         answer = await body(unit)
         return await finish(unit, call, answer, most), answer.failure
 
@@ -242,13 +243,14 @@ def open_unit(
     conn: AsyncConnection,
     order: OrderRow,
     call: Call,
+    books: Books,
     *,
-    standing: Standing | None = None,
     writes: Writes | None = None,
 ) -> Unit:
-    """Return the unit of a transaction that holds the order's row."""
+    """Return the unit of a transaction that holds the order's row, with its books as of then."""
     key, now, cause = call.action_key or call.key, call.context.now, call.cause
-    return Unit(services, conn, order, now=now, cause=cause, key=key, standing=standing, writes=writes)
+    standing = Standing(books) if call.by_workflow else None
+    return Unit(services, conn, order, now=now, cause=cause, key=key, books=books, standing=standing, writes=writes)
 
 
 async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> ActionDone:
@@ -327,8 +329,7 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
         events = await read_events_again(conn, order.id, answer.first, answer.last)
     header = {}
     if call.by_workflow:
-        standing = locked.standing or await read_standing(conn, order.id)
-        header = header_of(order, standing, seq=order.seq, routing_attempts=order.routing_attempts)
+        header = header_of(order, Standing(locked.books), seq=order.seq, routing_attempts=order.routing_attempts)
     flows = await unknown_flows(conn, call.context, events) if call.by_workflow else {}
     applied = Applied(order=header, events=events, flows=flows)
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)

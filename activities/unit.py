@@ -25,8 +25,9 @@ from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.order import Line
 from orderloom.domain.sell_ahead import backordered
 from orderloom.domain.units import Movement, Pool, UnitState, apply
-from orderloom.persistence.ledgers import LINES_AND_POOLS, movement_rows, posting_rows, read_lines_and_pools
-from orderloom.persistence.standing import Standing, read_standing
+from orderloom.persistence.books import ALL, BALANCES, LINES, Book, Books, Rows, read_told
+from orderloom.persistence.ledgers import in_order, lines_and_pools, movement_rows, posting_rows
+from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.fulfillment import fulfillment_orders
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.ledgers import money_entries, unit_entries
@@ -111,13 +112,14 @@ class Unit:
         now: datetime,
         cause: str,
         key: str,
+        books: Books,
         standing: Standing | None = None,
         writes: Writes | None = None,
         ledger: tuple[list[Line], list[Pool]] | None = None,
         facts: dict[Fact[Any], Any] | None = None,
     ) -> None:
         """
-        Take an open transaction that has locked the row of *order*, and how it stands if that is known.
+        Take an open transaction that has locked the row of *order*, its books as far as known, and how it stands.
 
         Units of several orders that share a transaction share its *writes*, too.
         """
@@ -131,6 +133,7 @@ class Unit:
         """The action's idempotency key; while settling, the one it was prepared with."""
         self.services = services
         self.buffer = Buffer()
+        self._books = books
         self._standing = standing
         self._writes = Writes() if writes is None else writes
         self._savepoints: list[_Savepoint] = []
@@ -151,6 +154,7 @@ class Unit:
             now=self.now,
             cause=cause,
             key=key,
+            books=self._books,
             standing=self._standing,
             writes=self._writes,
             ledger=self._ledger,
@@ -186,20 +190,24 @@ class Unit:
         """Enter *rows* into *table*."""
         if self._standing is not None:
             self._standing.enter(table, rows)
+        self._books.forget(table)
         self._writes.enter(table, rows)
 
     def enter_or_change(self, table: Table, row: Values, columns: Sequence[str]) -> None:
         """Enter *row* into *table*, or set its *columns* if its key is there already."""
+        self._books.forget(table)
         self._writes.enter_or_change(table, row, columns)
 
     def enter_once(self, table: Table, *rows: Values) -> None:
         """Enter those of *rows* whose key *table* does not have yet."""
+        self._books.forget(table)
         self._writes.enter(table, rows, exact=False)
 
     def change(self, table: Table, key: Values, values: Values, *, exact: bool = True) -> None:
         """Set *values* in the row of *table* that has the values *key*; unless *exact* there may be none."""
         if table in _SUMMED and self._standing is not None and not self._standing.change(table, key["id"], values):
             self._standing = None
+        self._books.forget(table)
         self._writes.change(table, key, values, exact=exact)
 
     def remember[T](self, fact: Fact[T], value: T) -> None:
@@ -217,8 +225,20 @@ class Unit:
     async def standing(self) -> Standing:
         """Return how the order stands, with what this transaction has done so far."""
         if self._standing is None:
-            self._standing = await read_standing(await self.written(), self.order.id)
+            await self._open(*ALL)
+            self._standing = Standing(self._books)
         return self._standing
+
+    async def book(self, book: Book) -> Rows:
+        """Return the rows of one of the order's books, with what this transaction has done so far."""
+        await self._open(book)
+        return self._books.rows(book)
+
+    async def _open(self, *books: Book) -> None:
+        if unknown := [book for book in books if not self._books.known(book)]:
+            if self._writes.touch({book.table.name for book in unknown}):
+                await self.written()
+            self._books.learn(await read_told(self._conn, self.order.id, unknown))
 
     async def written(self) -> AsyncConnection:
         """Write what is to be written, and return the connection: what is read there sees it."""
@@ -267,9 +287,8 @@ class Unit:
 
     async def _read(self) -> tuple[list[Line], list[Pool]]:
         if self._ledger is None:
-            if self._writes.touch(LINES_AND_POOLS):
-                await self.written()
-            self._ledger = self._found = await read_lines_and_pools(self._conn, self.order.id)
+            await self._open(LINES, BALANCES)
+            self._ledger = self._found = lines_and_pools(self._books)
         return self._ledger
 
     async def move_units(self, movements: Sequence[Movement]) -> None:
@@ -277,6 +296,7 @@ class Unit:
         rows = movement_rows(self.order.id, self.seq, movements)
         if not rows:
             return
+        self._books.forget(unit_entries)
         self._writes.enter(unit_entries, rows)
         if self._ledger is None:
             self._standing = None
@@ -284,9 +304,7 @@ class Unit:
             lines, pools = self._ledger
             if self._standing is not None:
                 self._standing.move(movements, {line.id for line in lines if line.kind == "product"})
-            position = {line.id: line.position for line in lines}
-            moved = sorted(apply(pools, movements), key=lambda pool: _rank(pool, position))
-            self._ledger = (lines, moved)
+            self._ledger = (lines, in_order(lines, apply(pools, movements)))
 
     @property
     def sold_ahead(self) -> Counter[str]:
@@ -300,6 +318,7 @@ class Unit:
     def post(self, *postings: Posting) -> None:
         """Enter *postings* into the ledger of money, two rows each."""
         if rows := posting_rows(self.order.id, self.seq, postings):
+            self._books.forget(money_entries)
             self._writes.enter(money_entries, rows)
             if self._standing is not None:
                 self._standing.post(rows)
@@ -335,7 +354,7 @@ class Unit:
 
         A block that only gathers what is to be written costs no statement of its own.
         """
-        writes, facts = self._writes.copy(), dict(self._facts)
+        writes, facts, books = self._writes.copy(), dict(self._facts), self._books.copy()
         events, order, ledger = len(self.buffer.events), dict(self.buffer.order), self._ledger
         savepoint = _Savepoint()
         self._savepoints.append(savepoint)
@@ -346,6 +365,7 @@ class Unit:
             await savepoint.undo()
             self._standing = None
             self._facts = facts
+            self._books = books
             del self.buffer.events[events:]
             self.buffer.order = order
             self._ledger = ledger
@@ -372,9 +392,3 @@ class _Savepoint:
     async def undo(self) -> None:
         if self._begun is not None:
             await self._begun.rollback()
-
-
-def _rank(pool: Pool, position: dict[str, int]) -> tuple[int, int, str, str]:
-    states: Callable[[UnitState], int] = list(UnitState).index
-    account = pool.account
-    return position[pool.line_id], states(account.state), account.place, account.fulfillment_order or ""

@@ -4,20 +4,21 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, DateTime, Executable, Row, Text, bindparam, column, select, text
+from sqlalchemy import ARRAY, Boolean, DateTime, Executable, Row, Text, bindparam, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.contracts.messages import Event
 from orderloom.domain.model import JsonObject
-from orderloom.persistence.standing import STANDING, STANDING_COLUMNS, Standing
+from orderloom.persistence.books import ALL_COLUMNS, Books, columns
 from orderloom.persistence.tables.orders import idempotency, orders
 from orderloom.persistence.writes import at_most
 
 _LOCK = """
     SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.ship_complete, o.person_id, o.policy,
            o.placed_at, o.pin, o.seq, o.wanted, o.routing_attempts, o.priority, o.closed_at, i.input_hash, i.answer,
-           o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited {more}
+           o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited,
+           {books}
     FROM {asked} LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = {key}
     {lock}
 """
@@ -56,71 +57,53 @@ _LOCKED = (
     column("waited", Boolean),
 )
 """In the order of the statement: SQLAlchemy then need not work out anew at every execution which column is which."""
-_LOCK_ONLY = text(_LOCK.format(more="", **_ONE)).columns(*_LOCKED)
-_SUMS = f", {STANDING.format(order='o.id')}"
-_LOCK_AND_SUM = text(_LOCK.format(more=_SUMS, **_ONE)).columns(*_LOCKED, *STANDING_COLUMNS)
-
-_REMEMBERED = select(idempotency.c.input_hash, idempotency.c.answer).where(
-    idempotency.c.order_id == bindparam("order_id"), idempotency.c.key == bindparam("key")
-)
+_COLUMNS = (*_LOCKED, *ALL_COLUMNS)
+_BOOKS = columns("o.id")
+_LOCK_ONE = text(_LOCK.format(books=_BOOKS, **_ONE)).columns(*_COLUMNS)
 
 
 class Locked:
-    """An order's row under lock, and what was answered before to the same key (None: nothing)."""
+    """An order's row under lock, its books, and what was answered before to the same key (None: nothing)."""
 
-    def __init__(
-        self,
-        row: Row[*tuple[Any, ...]],
-        input_hash: bytes | None,
-        answer: JsonObject | None,
-        standing: Standing | None = None,
-    ) -> None:
+    def __init__(self, row: Row[*tuple[Any, ...]]) -> None:
+        """Take a row of a statement that locks."""
         self.row = row
-        self.input_hash = input_hash
-        self.answer = answer
-        self.standing = standing
-        """None: it is to be read when it is needed."""
+        self.input_hash: bytes | None = row.input_hash
+        self.answer: JsonObject | None = row.answer
+        self.books = Books.of_row(row)
 
 
-async def lock(conn: AsyncConnection, order_id: str, key: str, *, summed: bool) -> Locked | None:
+async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
     """
-    Lock an order's row and look its idempotency key up; None when there is no such order.
-
-    With *summed* the order's sums come along, unless the statement had to wait.
+    Lock an order's row, look its idempotency key up and read its books; None when there is no such order.
 
     A statement that had to wait for the lock sees the new row of the order but, by the rules of READ COMMITTED, the
-    other tables as they were before it waited: only then the key is looked up again. Every transaction changes the
-    order's row, so a changed row is the sign of having waited.
+    other tables as they were before it waited: only then it is run again. Every transaction changes the order's row,
+    so a changed row is the sign of having waited.
     """
-    statement = _LOCK_AND_SUM if summed else _LOCK_ONLY
-    row = (await conn.execute(statement, {"order_id": order_id, "key": key})).one_or_none()
-    if row is None:
-        return None
-    if not row.waited or row.answer is not None:
-        standing = Standing(row) if summed and not row.waited else None
-        return Locked(row, row.input_hash, row.answer, standing)
-    remembered = (await conn.execute(_REMEMBERED, {"order_id": order_id, "key": key})).one_or_none()
-    if remembered is None:
-        return Locked(row, None, None)
-    return Locked(row, remembered.input_hash, remembered.answer)
+    values = {"order_id": order_id, "key": key}
+    row = (await conn.execute(_LOCK_ONE, values)).one_or_none()
+    if row is not None and row.waited:
+        row = (await conn.execute(_LOCK_ONE, values)).one()
+    return None if row is None else Locked(row)
 
 
 @cache
 def _lock_many(limit: int) -> Executable:
-    statement = _LOCK.format(more=_SUMS, **_MANY).format(limit=limit)
-    return text(statement).bindparams(bindparam("calls", type_=JSONB)).columns(*_LOCKED, *STANDING_COLUMNS)
+    statement = _LOCK.format(books=_BOOKS, **_MANY).format(limit=limit)
+    return text(statement).bindparams(bindparam("calls", type_=JSONB)).columns(*_COLUMNS)
 
 
 async def lock_free(conn: AsyncConnection, keys: Mapping[str, str]) -> dict[str, Locked]:
     """
-    Lock those of several orders that nobody else holds, each with its idempotency key, its sums, and what was answered.
+    Lock those of several orders that nobody else holds, each with its idempotency key, its answer, and its books.
 
     It waits for no order. One that another transaction holds, or changed while the statement ran, is left out, and so
     is one that is not there: ``lock`` tells more.
     """
     calls = [{"order_id": order, "key": key} for order, key in keys.items()]
     rows = await conn.execute(_lock_many(at_most(len(calls))), {"calls": calls})
-    return {row.id: Locked(row, row.input_hash, row.answer, Standing(row)) for row in rows if not row.waited}
+    return {row.id: Locked(row) for row in rows if not row.waited}
 
 
 _FINISHED = text(

@@ -16,16 +16,17 @@ from orderloom.domain.eligibility import LocationFacts
 from orderloom.domain.model import Frozen
 from orderloom.domain.rejections import FORGOTTEN, Rejection, score
 from orderloom.domain.routing_policy import RoutingPolicy
-from orderloom.domain.situation import Destination, Situation
+from orderloom.domain.situation import Situation
 from orderloom.domain.waves import Member, Picture
+from orderloom.persistence.books import BALANCES, DESTINATIONS, LINES, read_books_of
 from orderloom.persistence.capacity import taken
-from orderloom.persistence.ledgers import read_lines_and_pools_of
+from orderloom.persistence.ledgers import lines_and_pools
 from orderloom.persistence.rejections import recent_rejections
 from orderloom.persistence.situation import (
     Facts,
     Supplier,
     bare_situation,
-    destination_of,
+    destinations_of,
     location_of,
     sent_by_suppliers,
     stocked_skus,
@@ -59,12 +60,6 @@ _DUE = (
     .columns(policy=JSONB)
 )
 
-_DESTINATIONS = text(
-    """
-    SELECT order_id, id, country, latitude, longitude, pickup_location_id
-    FROM delivery_groups WHERE order_id = ANY(:orders) ORDER BY order_id, id
-    """
-).bindparams(bindparam("orders", type_=ARRAY(Text)))
 _TURNED_DOWN = text(
     """
     SELECT DISTINCT f.order_id, f.location_id
@@ -147,17 +142,19 @@ async def claim(conn: AsyncConnection, pool: str, now: datetime, limit: int) -> 
     if not due:
         return None
     ids = [order.id for order in due]
-    ledgers = await read_lines_and_pools_of(conn, ids)
+    books = await read_books_of(conn, ids, LINES, BALANCES, DESTINATIONS)
+    ledgers = {order: lines_and_pools(of_order) for order, of_order in books.items()}
     waiting = {order.id: waiting_of(*ledgers[order.id], now, ship_complete=order.ship_complete) for order in due}
     busy = [order for order in due if waiting[order.id].demand]
-    destinations = await _destinations(conn, ids)
     turned_down = await _turned_down(conn, ids)
     suppliers = await _suppliers(conn, waiting.values())
     situations: dict[str, Situation] = {}
     for order in busy:
         facts = Facts(order=order, now=now, lines=ledgers[order.id][0], waiting=waiting[order.id])
         situations[order.id] = bare_situation(
-            facts, destinations[order.id], _for_order(suppliers, facts.waiting, turned_down[order.id])
+            facts,
+            destinations_of(books[order.id].rows(DESTINATIONS)),
+            _for_order(suppliers, facts.waiting, turned_down[order.id]),
         )
     picture, days = await _picture(conn, busy, situations, now)
     rejections = await _rejections(conn, busy, situations, picture, now)
@@ -195,13 +192,6 @@ async def _due(conn: AsyncConnection, pool: str, now: datetime, limit: int) -> l
             )
         )
     return due
-
-
-async def _destinations(conn: AsyncConnection, orders: Sequence[str]) -> dict[str, dict[str, Destination]]:
-    found: dict[str, dict[str, Destination]] = {order: {} for order in orders}
-    for row in await conn.execute(_DESTINATIONS, {"orders": list(orders)}):
-        found[row.order_id][row.id] = destination_of(row)
-    return found
 
 
 async def _turned_down(conn: AsyncConnection, orders: Sequence[str]) -> dict[str, list[str]]:

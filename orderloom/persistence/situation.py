@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Text, bindparam, select, text
+from sqlalchemy import Row, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from orderloom.domain.eligibility import LocationFacts
@@ -16,16 +16,9 @@ from orderloom.domain.order import Line
 from orderloom.domain.parts import kind_of, parts_of
 from orderloom.domain.situation import Destination, Situation, joint_limits
 from orderloom.domain.units import UnitState
+from orderloom.persistence.books import DESTINATIONS, Rows
 from orderloom.persistence.location_work import with_work
-from orderloom.persistence.tables.orders import delivery_groups
 from orderloom.persistence.waiting import Order, Reader, Waiting
-
-_to = delivery_groups.c
-_DESTINATIONS = (
-    select(_to.id, _to.country, _to.latitude, _to.longitude, _to.pickup_location_id)
-    .where(_to.order_id == bindparam("of_order"))
-    .order_by(_to.id)
-)
 
 _SUPPLIERS = text(
     """
@@ -169,13 +162,15 @@ def stocked_skus(situation: Situation) -> list[str]:
 
 
 async def _destinations(unit: Reader) -> dict[str, Destination]:
-    rows = await unit.read(_DESTINATIONS, {"of_order": unit.order.id})
-    return {row.id: destination_of(row) for row in rows}
+    return destinations_of(await unit.book(DESTINATIONS))
 
 
-def destination_of(row: Row[*tuple[Any, ...]]) -> Destination:
-    """Return where the delivery group of a row goes."""
-    return Destination(country=row.country, position=_position(row), pickup=row.pickup_location_id)
+def destinations_of(rows: Rows) -> dict[str, Destination]:
+    """Return where the delivery groups of ``DESTINATIONS`` go."""
+    return {
+        group: Destination(country=country, position=_position(latitude, longitude), pickup=pickup)
+        for group, country, latitude, longitude, pickup in rows
+    }
 
 
 async def _suppliers(unit: Reader, waiting: Waiting) -> list[Supplier]:
@@ -242,13 +237,13 @@ def location_of(row: Row[*tuple[Any, ...]]) -> LocationFacts:
         id=row.id,
         kind=row.kind,
         country=row.country,
-        position=_position(row),
+        position=_position(row.latitude, row.longitude),
         traits=LocationTraits.model_validate(row.traits),
         groups=tuple(row.groups),
     )
 
 
-def _position(row: Row[*tuple[Any, ...]]) -> Position | None:
-    if row.latitude is None or row.longitude is None:
+def _position(latitude: float | None, longitude: float | None) -> Position | None:
+    if latitude is None or longitude is None:
         return None
-    return Position(latitude=row.latitude, longitude=row.longitude)
+    return Position(latitude=latitude, longitude=longitude)

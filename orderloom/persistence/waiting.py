@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.order import Line
 from orderloom.domain.units import Pool, UnitState
+from orderloom.persistence.books import Book, Rows
 
 
 class Order(Protocol):
@@ -60,6 +61,10 @@ class Reader(Protocol):
 
     async def pools(self, *states: UnitState) -> list[Pool]:
         """Return the balances of its units in these states, by line position."""
+        ...
+
+    async def book(self, book: Book) -> Rows:
+        """Return the rows of one of its books."""
         ...
 
     async def written(self) -> AsyncConnection:

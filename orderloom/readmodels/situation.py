@@ -12,6 +12,7 @@ from orderloom.domain.order import Line
 from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.domain.situation import Situation
 from orderloom.domain.units import Pool, UnitState
+from orderloom.persistence.books import Book, Rows, read_books
 from orderloom.persistence.ledgers import read_lines_and_pools
 from orderloom.persistence.situation import read_situation
 from orderloom.persistence.tables.orders import orders
@@ -51,6 +52,10 @@ class Looker:
         """Return the balances of its units in these states, by line position."""
         _, pools = await read_lines_and_pools(self._conn, self._order.id)
         return [pool for pool in pools if pool.account.state in states]
+
+    async def book(self, book: Book) -> Rows:
+        """Return the rows of one of its books."""
+        return (await read_books(self._conn, self._order.id, book)).rows(book)
 
     async def written(self) -> AsyncConnection:
         """Return the snapshot's connection: nothing is written here."""

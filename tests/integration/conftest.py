@@ -145,7 +145,7 @@ class Bench:
         if not self.checking:
             return
         async with self.engine.connect() as conn:
-            locked = await lock(conn, order, "", summed=False)
+            locked = await lock(conn, order, "")
             standing = await read_standing(conn, order)
         assert locked is not None
         numbers = {"seq": locked.row.seq, "routing_attempts": locked.row.routing_attempts}

@@ -73,7 +73,7 @@ LEFT = (
 
 
 async def test_a_group_takes_as_many_statements_as_one_order(bench, reserve: Run) -> None:
-    """However many orders: one statement locks, one reads, one reserves, one writes."""
+    """However many orders: one statement locks and reads, one reserves, one writes."""
     await bench.load({"A": {"X": 100, "Y": 100}})
     orders = [await bench.place({"X": 1, "Y": 1}) for _ in range(30)]
     statements: list[str] = []
@@ -88,7 +88,7 @@ async def test_a_group_takes_as_many_statements_as_one_order(bench, reserve: Run
     event.remove(bench.engine.sync_engine, "before_cursor_execute", note)
 
     assert len([one for one in statements if "idempotency i" in one]) == 1
-    assert len(statements) == 4
+    assert len(statements) == 3
 
 
 async def test_first_come_first_served(bench, reserve: Run) -> None:

@@ -18,6 +18,7 @@ from orderloom.domain.units import Account as Place
 from orderloom.domain.units import UnitState
 from orderloom.gateways.sandbox.books import Books, Given, HoldingKind
 from orderloom.persistence import tables
+from orderloom.persistence.books import Books as OrderBooks
 from orderloom.persistence.vault import DEPLOYMENT
 
 from .rows import (
@@ -244,7 +245,7 @@ class _Opened:
         row = (await conn.execute(select(table).where(table.c.id == ORDER).with_for_update())).one()
         known = {name: value for name, value in row._mapping.items() if name in OrderRow.model_fields}
         order = OrderRow.model_validate(known)
-        self._unit = Unit(self._services, conn, order, now=NOW, cause="test", key=self._key)
+        self._unit = Unit(self._services, conn, order, now=NOW, cause="test", key=self._key, books=OrderBooks({}))
         return self._unit
 
     async def __aexit__(self, *error: object) -> None:
