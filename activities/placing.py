@@ -1,11 +1,11 @@
 """Places an order: prices it, and writes its row, lines, units, money, payments and person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Text, bindparam, text
+from sqlalchemy import LargeBinary, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,7 +29,7 @@ from orderloom.domain.units import UnitState
 from orderloom.gateways.account import ACCOUNT
 from orderloom.persistence.books import Books
 from orderloom.persistence.intake import OrderExists
-from orderloom.persistence.people import find_person, person_row, recipient_rows
+from orderloom.persistence.people import ONE_AT_A_TIME, find_person, lookup, person_row, recipient_rows
 from orderloom.persistence.sell_ahead import IN_FORCE
 from orderloom.persistence.tables.orders import delivery_groups, order_lines, orders
 from orderloom.persistence.tables.payments import payments
@@ -55,10 +55,10 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
     """
     order = body_as(arrival, PlaceOrder)
     check_order(order)
-    policy = await _policy(conn, order)
-    products = await _products(conn, order)
+    mark = _mark(services, arrival, order)
+    policy, products = await _catalog(conn, order, mark)
     await _refuse_pickups(conn, order, policy, products.fulfilments)
-    person = await _person(services, conn, arrival, order)
+    person = await _person(conn, arrival, order, mark)
     promised = await promise(
         conn,
         Asking(
@@ -89,35 +89,36 @@ async def place(services: Services, conn: AsyncConnection, arrival: Arrival, cal
     return unit
 
 
-_POLICY = text(
-    """
-    SELECT c.policy, o.id AS other
+_CATALOG = (
+    text(
+        f"""
+    SELECT c.policy, o.id AS other,
+           (SELECT jsonb_agg(jsonb_build_array(p.sku, p.tax_category, p.fulfilment, ({IN_FORCE})))
+            FROM products p WHERE p.sku = ANY(:skus) AND p.active) AS products,
+           {ONE_AT_A_TIME} AS one_at_a_time
     FROM channels c LEFT JOIN orders o ON o.channel_id = c.id AND o.external_id = :external_id
     WHERE c.id = :channel
-    """
-).columns(policy=JSONB)
+    """  # noqa: S608  # constants of ours
+    )
+    .bindparams(
+        bindparam("skus", type_=ARRAY(Text)), bindparam("channel", type_=Text), bindparam("mark", type_=LargeBinary)
+    )
+    .columns(policy=JSONB, products=JSONB)
+)
 
 
-async def _policy(conn: AsyncConnection, order: PlaceOrder) -> ChannelPolicy:
-    values = {"channel": order.channel, "external_id": order.external_id}
-    found = (await conn.execute(_POLICY, values)).one_or_none()
+async def _catalog(conn: AsyncConnection, order: PlaceOrder, mark: bytes | None) -> tuple[ChannelPolicy, "Products"]:
+    """Return the channel's policy and what is known of the order's SKUs; from then on its customer's orders wait."""
+    skus = sorted({line.sku for line in order.lines if line.sku is not None})
+    values = {"channel": order.channel, "external_id": order.external_id, "skus": skus, "mark": mark}
+    found = (await conn.execute(_CATALOG, values)).one_or_none()
     if found is None:
         raise NotFound(f"there is no channel {order.channel}", channel=order.channel)
     if found.other is not None:
         # One that comes at the same moment is refused by the index, and finds the other when it is tried again.
         detail = f"channel {order.channel} has another order with external id {order.external_id!r}"
         raise OrderExists(detail, channel=order.channel, external_id=order.external_id, order=found.other)
-    return ChannelPolicy.model_validate(found.policy)
-
-
-_PRODUCTS = (
-    text(
-        f"SELECT p.sku, p.tax_category, p.fulfilment, ({IN_FORCE}) AS sell_ahead"  # noqa: S608  # a constant of ours
-        " FROM products p WHERE p.sku = ANY(:skus) AND p.active"
-    )
-    .bindparams(bindparam("skus", type_=ARRAY(Text)), bindparam("channel", type_=Text))
-    .columns(sell_ahead=JSONB)
-)
+    return ChannelPolicy.model_validate(found.policy), _products(order, found.products or ())
 
 
 class Products(NamedTuple):
@@ -129,11 +130,9 @@ class Products(NamedTuple):
     """The policies in force; a SKU that none names is left out."""
 
 
-async def _products(conn: AsyncConnection, order: PlaceOrder) -> Products:
+def _products(order: PlaceOrder, rows: Sequence[tuple[str, str, Fulfilment, JsonObject | None]]) -> Products:
     """Return what is known of the order's SKUs; refuse SKUs that are no active product."""
-    skus = sorted({line.sku for line in order.lines if line.sku is not None})
-    rows = (await conn.execute(_PRODUCTS, {"skus": skus, "channel": order.channel})).all()
-    found = {row.sku: row.tax_category for row in rows}
+    found = {sku: category for sku, category, _, _ in rows}
     unknown = tuple(
         FieldProblem(pointer=f"/lines/{index}/sku", detail=f"there is no product {line.sku!r}", code="sku.unknown")
         for index, line in enumerate(order.lines)
@@ -141,8 +140,8 @@ async def _products(conn: AsyncConnection, order: PlaceOrder) -> Products:
     )
     if unknown:
         raise InvalidInput(f"order.placed: {unknown[0].pointer} {unknown[0].detail}", errors=unknown)
-    ahead = {row.sku: SellAhead.model_validate(row.sell_ahead) for row in rows if row.sell_ahead is not None}
-    return Products(found, {row.sku: row.fulfilment for row in rows}, ahead)
+    ahead = {sku: SellAhead.model_validate(policy) for sku, _, _, policy in rows if policy is not None}
+    return Products(found, {sku: fulfilment for sku, _, fulfilment, _ in rows}, ahead)
 
 
 async def _refuse_pickups(
@@ -172,11 +171,16 @@ def _order_row(order: PlaceOrder, policy: ChannelPolicy, context: Context, perso
     )
 
 
-async def _person(services: Services, conn: AsyncConnection, arrival: Arrival, order: PlaceOrder) -> str | None:
+def _mark(services: Services, arrival: Arrival, order: PlaceOrder) -> bytes | None:
+    """Return what the order's customer is found by, or None."""
+    return None if arrival.key_id == DEPLOYMENT else lookup(services.vault, order.channel, _customer(order))
+
+
+async def _person(conn: AsyncConnection, arrival: Arrival, order: PlaceOrder, mark: bytes | None) -> str | None:
     """Return whom the order is for; None when its body came without personal data."""
     if arrival.key_id == DEPLOYMENT:
         return None
-    known = await find_person(conn, services.vault, channel=order.channel, customer=_customer(order))
+    known = None if mark is None else await find_person(conn, order.channel, mark)
     return known or arrival.key_id
 
 

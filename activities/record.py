@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Boolean, Row, and_, bindparam, or_, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities import fulfillment_changes, intents, rescheduling
@@ -35,17 +35,15 @@ from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
 from orderloom.domain.placing import CancelItems, ReturnItems
+from orderloom.persistence.delivered import Received, lock_for
 from orderloom.persistence.intake import ORDER_PLACED
-from orderloom.persistence.journal import lock, mark_finished
+from orderloom.persistence.journal import mark_finished
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
 
 _table = intake.c
 
 _BODY = TypeAdapter(JsonObject)
-
-type Stored = Row[*tuple[Any, ...]]
-"""A row of intake."""
 
 
 class ContentsUnreadable(OrderloomError):
@@ -113,11 +111,12 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
 async def _record_once(services: Services, call: Call, delivery: Delivery, most: int) -> Recorded:
     context, by_workflow = call.context, call.by_workflow
     async with services.engine.begin() as conn:
-        locked = await lock(conn, context.order_id, call.key)
+        locked, rows = await lock_for(conn, context.order_id, call.key)
         order = None if locked is None else order_row(locked)
         if locked is not None and order is not None and locked.answer is not None:
             return _recorded(await repeat(conn, order, locked, call))
-        rows = await _read_rows(conn, context.order_id, delivery, placed=order is not None)
+        if not rows:
+            raise NotFound(f"there is no intake {delivery.intake_id}", intake=delivery.intake_id)
         if rows[-1].status != "received":
             # It was recorded with another one, under that one's key; what ended meanwhile is told here all the same.
             await mark_finished(conn, context.order_id, [one.model_dump(mode="json") for one in context.finished])
@@ -142,40 +141,6 @@ def _wanted(order: OrderRow) -> set[str]:
     return {*order.wanted, *order.pin.subscriptions}
 
 
-_ROWS = (
-    select(_table.id, _table.kind, _table.type, _table.source, _table.status, _table.answer, _table.body, _table.key_id)
-    .where(
-        _table.order_id == bindparam("of_order"),
-        or_(
-            _table.id == bindparam("of_id"),
-            and_(
-                _table.status == "received",
-                or_(
-                    _table.kind == "event",
-                    and_(_table.type == ORDER_PLACED, bindparam("placed", type_=Boolean).is_(False)),
-                ),
-                _table.position
-                < select(_table.position).where(_table.id == bindparam("of_id")).correlate(None).scalar_subquery(),
-            ),
-        ),
-    )
-    .order_by(_table.position)
-)
-
-
-async def _read_rows(conn: AsyncConnection, order_id: str, delivery: Delivery, *, placed: bool) -> list[Stored]:
-    """Return the delivered row behind the earlier events of the order that nobody has delivered yet."""
-    values = {"of_order": order_id, "of_id": delivery.intake_id, "placed": placed}
-    rows = list(await conn.execute(_ROWS, values))
-    if not rows or rows[-1].id != delivery.intake_id:
-        raise _unknown(delivery)
-    return rows
-
-
-def _unknown(delivery: Delivery) -> NotFound:
-    return NotFound(f"there is no intake {delivery.intake_id}", intake=delivery.intake_id)
-
-
 def _recorded(done: ActionDone) -> Recorded:
     receipt = Receipt.model_validate(done.output)
     return Recorded(
@@ -193,7 +158,7 @@ class _Recording:
         self._unit = unit
         self._answers: list[dict[str, Any]] = []
 
-    async def record(self, rows: Sequence[Stored], most: int) -> Recorded:
+    async def record(self, rows: Sequence[Received], most: int) -> Recorded:
         receipt = Receipt(status="refused")
         for row in rows:
             receipt = await self._one(row)
@@ -213,7 +178,7 @@ class _Recording:
         done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)), most)
         return _recorded(done)
 
-    async def _one(self, row: Stored) -> Receipt:
+    async def _one(self, row: Received) -> Receipt:
         try:
             body = _read(await self._services.vault.open(row.key_id, row.body))
             arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body=body)
@@ -252,7 +217,7 @@ def _read(opened: bytes) -> JsonObject:
         raise ContentsUnreadable("what was taken in is no JSON object") from None
 
 
-def _unexpected(unit: Unit, row: Stored, error: OrderloomError) -> int:
+def _unexpected(unit: Unit, row: Received, error: OrderloomError) -> int:
     arrival = Arrival(id=row.id, kind=row.kind, type=row.type, source=row.source, key_id=row.key_id, body={})
     return arrival.enter_unexpected(unit, error.code)
 

@@ -57,9 +57,12 @@ _LOCKED = (
     column("waited", Boolean),
 )
 """In the order of the statement: SQLAlchemy then need not work out anew at every execution which column is which."""
-_COLUMNS = (*_LOCKED, *ALL_COLUMNS)
+LOCKED_COLUMNS = (*_LOCKED, *ALL_COLUMNS)
+"""What ``LOCK`` answers, for ``Locked``."""
 _BOOKS = columns("o.id")
-_LOCK_ONE = text(_LOCK.format(books=_BOOKS, **_ONE)).columns(*_COLUMNS)
+LOCK = _LOCK.format(books=_BOOKS, **_ONE)
+"""Locks the order ``:order_id`` and looks up what was answered to ``:key``."""
+_LOCK_ONE = text(LOCK).columns(*LOCKED_COLUMNS)
 
 
 class Locked:
@@ -91,7 +94,7 @@ async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
 @cache
 def _lock_many(limit: int) -> Executable:
     statement = _LOCK.format(books=_BOOKS, **_MANY).format(limit=limit)
-    return text(statement).bindparams(bindparam("calls", type_=JSONB)).columns(*_COLUMNS)
+    return text(statement).bindparams(bindparam("calls", type_=JSONB)).columns(*LOCKED_COLUMNS)
 
 
 async def lock_free(conn: AsyncConnection, keys: Mapping[str, str]) -> dict[str, Locked]:

@@ -45,21 +45,23 @@ def lookup(vault: Vault, channel: str, person: JsonObject) -> bytes | None:
     return None
 
 
-async def find_person(conn: AsyncConnection, vault: Vault, *, channel: str, customer: JsonObject) -> str | None:
-    """
-    Return the id of a channel's returning customer; None for one who is new.
+ONE_AT_A_TIME = "pg_advisory_xact_lock(('x' || encode(substr(CAST(:mark AS bytea), 1, 8), 'hex'))::bit(64)::bigint)"
+"""
+Lets orders of the customer with the keyed hash ``:mark`` through one at a time, until the transaction ends.
 
-    When the same customer's first orders come at once, the second waits for the first's row: that one is the person.
+Else two first orders at once would both find nobody and both add a row. Of a null nobody waits.
+"""
+
+
+async def find_person(conn: AsyncConnection, channel: str, mark: bytes) -> str | None:
     """
-    mark = lookup(vault, channel, customer)
-    if mark is None:
-        return None
-    # One at a time for one customer: else two first orders would both find nobody and both add a row.
-    await conn.execute(_ONE_AT_A_TIME, {"mark": int.from_bytes(mark[:8], "big", signed=True)})
+    Return the id of the customer of *channel* with this keyed hash; None for one who is new.
+
+    Asked by a statement after ``ONE_AT_A_TIME``, it sees the row of a first order that came at the same moment.
+    """
     return await conn.scalar(_FIND, {"channel": channel, "lookup": mark})
 
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:mark)")
 _FIND = text("SELECT id FROM persons WHERE channel_id = :channel AND lookup = :lookup").bindparams(
     bindparam("lookup", type_=LargeBinary)
 )
