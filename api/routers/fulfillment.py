@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Query
 
 from api.bodies import StrictRoute
-from api.dependencies import Given, Limit, Reading
+from api.dependencies import Given, Limit
 from api.errors import FulfillmentOrderUnknown
 from api.examples import SHIPPED
 from api.intaking import OutsideEvent, take_event
@@ -16,7 +16,6 @@ from orderloom.domain.errors import InvalidInput
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.persistence.intake import IntakeDuplicate
-from orderloom.persistence.single import single
 from orderloom.readmodels.fulfillment import (
     FulfillmentOrderView,
     fulfillment_order_by_id,
@@ -29,7 +28,7 @@ router = APIRouter(prefix="/v1/fulfillment-orders", tags=["fulfillment"], route_
 
 @router.get("", responses=problems(InvalidInput))
 async def fulfillment_orders(
-    conn: Reading,
+    given: Given,
     location: Annotated[str, Query(description="The location that ships.")],
     status: Annotated[list[FulfillmentStatus] | None, Query(description="Only these statuses.")] = None,
     after: Annotated[str | None, Query(description="Id of the last one seen.")] = None,
@@ -37,15 +36,18 @@ async def fulfillment_orders(
 ) -> Page[FulfillmentOrderView]:
     """List what a location has to do: without `status`, everything that is not finished."""
     wanted = status or [FulfillmentStatus.ALLOCATED, FulfillmentStatus.ACCEPTED, FulfillmentStatus.PICKED]
-    rows = await fulfillment_orders_page(conn, location=location, statuses=wanted, after=after, limit=limit)
+    rows = await fulfillment_orders_page(given.engine, location=location, statuses=wanted, after=after, limit=limit)
     end = rows[-1].id if len(rows) == limit else None
     return Page(items=rows, next=after_path("/v1/fulfillment-orders", end, limit, location=location, status=status))
 
 
 @router.get("/{fulfillment_order}", responses=problems(FulfillmentOrderUnknown, InvalidInput))
-async def fulfillment_order(conn: Reading, fulfillment_order: str) -> FulfillmentOrderView:
+async def fulfillment_order(given: Given, fulfillment_order: str) -> FulfillmentOrderView:
     """Read one fulfillment order."""
-    return await _found(conn, fulfillment_order)
+    found = await fulfillment_order_by_id(given.engine, fulfillment_order)
+    if found is None:
+        raise _unknown(fulfillment_order)
+    return found
 
 
 @router.post(
@@ -57,8 +59,7 @@ async def fulfillment_order(conn: Reading, fulfillment_order: str) -> Fulfillmen
 async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, report: FulfillmentReport) -> EventTaken:
     """Tell what the location did. `id` is the location's own: the same id again gets the same answer."""
     type = f"fulfillment.{report.type}"
-    async with single(given.engine) as conn:
-        found = await whose(conn, fulfillment_order, type)
+    found = await whose(given.engine, fulfillment_order, type)
     if found is None:
         raise _unknown(fulfillment_order)
     order, location, wanted = found
@@ -70,13 +71,6 @@ async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, r
         body={"fulfillment_order": fulfillment_order, **report.model_dump(mode="json")},
     )
     return await take_event(given, later, event, wanted=wanted)
-
-
-async def _found(conn: Reading, fulfillment_order: str) -> FulfillmentOrderView:
-    found = await fulfillment_order_by_id(conn, fulfillment_order)
-    if found is None:
-        raise _unknown(fulfillment_order)
-    return found
 
 
 def _unknown(fulfillment_order: str) -> FulfillmentOrderUnknown:

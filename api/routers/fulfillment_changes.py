@@ -26,7 +26,6 @@ from orderloom.domain.fulfillment_changes import (
 from orderloom.domain.inventory import StockMoved
 from orderloom.domain.model import Frozen
 from orderloom.domain.units import UnitsUnavailable
-from orderloom.persistence.single import single
 from orderloom.readmodels.fulfillment import whose
 
 router = APIRouter(prefix="/v1/fulfillment-orders/{fulfillment_order}", tags=["fulfillment"], route_class=StrictRoute)
@@ -103,8 +102,7 @@ async def _command(
     given: Given, request: Request, fulfillment_order: str, action: FulfillmentAction, body: Frozen, *, key: str
 ) -> Response:
     type = request_type(action)
-    async with single(given.engine) as conn:
-        found = await whose(conn, fulfillment_order, type)
+    found = await whose(given.engine, fulfillment_order, type)
     if found is None:
         raise FulfillmentOrderUnknown(f"there is no fulfillment order {fulfillment_order}")
     command = Command(

@@ -11,7 +11,6 @@ from api.openapi import BODY_PROBLEMS, body_examples, problems
 from api.schemas import EventTaken
 from orderloom.contracts.outside import GatewayNotice
 from orderloom.persistence.intake import IntakeDuplicate
-from orderloom.persistence.single import single
 from orderloom.readmodels.payments import order_of_intent
 
 PAYMENT_UPDATED = "payment.updated"
@@ -27,8 +26,7 @@ router = APIRouter(prefix="/v1/gateways", tags=["gateways"], route_class=StrictR
 )
 async def webhook(given: Given, later: BackgroundTasks, gateway: str, notice: GatewayNotice) -> EventTaken:
     """Tell what became of an intent: before, after or without the gateway's answer, once or more."""
-    async with single(given.engine) as conn:
-        found = await order_of_intent(conn, gateway, notice.intent_id, PAYMENT_UPDATED)
+    found = await order_of_intent(given.engine, gateway, notice.intent_id, PAYMENT_UPDATED)
     if found is None:
         raise IntentUnknown(f"{gateway} was never asked {notice.intent_id}")
     order, wanted = found

@@ -17,7 +17,7 @@ from orderloom.contracts.pools import ROUTING_POOL, RouteWave, pool_workflow_id
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, ROUTING, workflow_id
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound, OrderloomError
-from orderloom.persistence.single import single
+from orderloom.persistence.single import fetch
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.orders import orders
 
@@ -83,10 +83,10 @@ class Courier:
             NotFound: there is no such row.
         """
         query = select(intake.c.order_id, intake.c.type, intake.c.business_at).where(intake.c.id == intake_id)
-        async with single(self._engine) as conn:
-            row = (await conn.execute(query)).one_or_none()
-        if row is None:
+        rows = await fetch(self._engine, query)
+        if not rows:
             raise NotFound(f"there is no intake {intake_id}", intake=intake_id)
+        row = rows[0]
         delivery = Delivery(intake_id=intake_id, type=row.type, business_at=row.business_at)
         return await self(row.order_id, delivery, within=within)
 
@@ -97,8 +97,7 @@ class Courier:
         Raises:
             NothingInForce: there is neither.
         """
-        async with single(self._engine) as conn:
-            found = (await conn.execute(_START, {"order_id": order_id, "intake_id": intake_id})).one()
+        (found,) = await fetch(self._engine, _START, {"order_id": order_id, "intake_id": intake_id})
         if found.pin is None:
             raise NothingInForce(f"there is no release in force for order {order_id}", order=order_id)
         return OrderInput(
@@ -161,8 +160,7 @@ class Courier:
                 start = start.model_copy(update={"revived": True}) if await self._exists(order_id) else start
 
     async def _exists(self, order_id: str) -> bool:
-        async with single(self._engine) as conn:
-            return await conn.scalar(select(orders.c.id).where(orders.c.id == order_id)) is not None
+        return bool(await fetch(self._engine, select(orders.c.id).where(orders.c.id == order_id)))
 
     async def _send(self, order_id: str, start: OrderInput, delivery: Delivery) -> Receipt:
         operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(

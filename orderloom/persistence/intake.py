@@ -18,7 +18,7 @@ from orderloom.domain.model import Frozen, JsonObject
 from orderloom.persistence.digest import canonical, digest
 from orderloom.persistence.ids import uuid7
 from orderloom.persistence.people import key_for
-from orderloom.persistence.single import single
+from orderloom.persistence.single import fetch
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import Vault
 
@@ -142,9 +142,7 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
         "received_at": submission.received_at,
         "business_at": submission.business_at,
     }
-    async with single(engine) as conn:
-        written = (await conn.execute(_INSERT, row)).one_or_none()
-    if written is not None:
+    for written in await fetch(engine, _INSERT, row):
         return Submitted(intake_id=written.id, order_id=written.order_id, replayed=False, status="received")
     twin = await _known(engine, submission, fingerprint)
     if twin is None:
@@ -169,8 +167,7 @@ async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes
         return None
     columns = (intake.c.id, intake.c.order_id, intake.c.status, intake.c.answer, intake.c.body_hash)
     query = select(*columns, by_key.label("by_key")).where(intake.c.source == submission.source, or_(*same))
-    async with single(engine) as conn:
-        rows = (await conn.execute(query.order_by(case((by_key, 0), else_=1)))).all()
+    rows = await fetch(engine, query.order_by(case((by_key, 0), else_=1)))
     for row in rows:
         if row.body_hash != fingerprint:
             raise _reused(submission, row)
@@ -234,8 +231,7 @@ async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 500) -> l
 
     Of events and of commands there are at most *limit* each: no number of the ones hides the others.
     """
-    async with single(engine) as conn:
-        rows = (await conn.execute(_UNDELIVERED, {"now": now, "limit": limit})).all()
+    rows = await fetch(engine, _UNDELIVERED, {"now": now, "limit": limit})
     return [
         Undelivered(
             order_id=row.order_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import LargeBinary, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.digest import canonical
 from orderloom.persistence.ids import uuid7
-from orderloom.persistence.single import single
+from orderloom.persistence.single import fetch
 from orderloom.persistence.vault import DEPLOYMENT, Purpose, Vault
 
 STATUTORY_FIELDS = ("name",)
@@ -27,10 +27,9 @@ async def key_for(engine: AsyncEngine, vault: Vault, channel: str, person: JsonO
         return DEPLOYMENT
     mark = lookup(vault, channel, person)
     if mark is not None:
-        async with single(engine) as conn:
-            known = await conn.scalar(_FIND, {"channel": channel, "lookup": mark})
-        if known is not None:
-            return cast("str", known)
+        known = await fetch(engine, _FIND, {"channel": channel, "lookup": mark})
+        if known:
+            return known[0].id
     person_id = uuid7(now)
     await vault.create_person_keys(person_id, now)
     return person_id

@@ -18,7 +18,7 @@ from sqlalchemy import DateTime, LargeBinary, bindparam, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.domain.errors import OrderloomError
-from orderloom.persistence.single import single
+from orderloom.persistence.single import fetch
 from orderloom.persistence.tables.persons import person_keys
 
 DEPLOYMENT = "deployment"
@@ -122,8 +122,7 @@ class Vault:
 
     async def _create_keys(self, person_id: str, now: datetime | None = None) -> None:
         wrapped = {purpose.value: self._wrap(person_id, purpose, os.urandom(KEY_BYTES)) for purpose in Purpose}
-        async with single(self._keys) as conn:
-            await conn.execute(_CREATE, {"id": person_id, "now": now, **wrapped})
+        await fetch(self._keys, _CREATE, {"id": person_id, "now": now, **wrapped})
 
     def keyed_hash(self, text: str) -> bytes:
         """Return a hash of *text* that cannot be made without the master key: to find a person by an exact value."""
@@ -165,8 +164,8 @@ class Vault:
             raise SealBroken(f"the master key does not open key {key_id!r}", key=key_id) from None
 
     async def _wrapped(self, key_id: str, purpose: Purpose) -> bytes | None:
-        async with single(self._keys) as conn:
-            return await conn.scalar(_WRAPPED[purpose], {"id": key_id})
+        found = await fetch(self._keys, _WRAPPED[purpose], {"id": key_id})
+        return found[0][0] if found else None
 
     def _wrap(self, key_id: str, purpose: Purpose, key: bytes) -> bytes:
         return _seal(self._master, key, _bound(key_id, purpose))

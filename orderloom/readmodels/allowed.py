@@ -1,5 +1,7 @@
 """What can be done with an order now, and why not what cannot."""
 
+from functools import cache
+
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.fulfillment_changes import FulfillmentAction, why_not
 from orderloom.domain.model import Frozen
@@ -33,6 +35,7 @@ def allowed_actions(facts: OrderFacts, life_cycle: str, stoppable: frozenset[str
     )
 
 
+@cache
 def allowed_on_fulfillment_order(
     status: FulfillmentStatus, kind: FulfillmentKind, *, held: bool
 ) -> tuple[AllowedAction, ...]:

@@ -1,15 +1,16 @@
 """Fulfillment orders, as locations and people see them."""
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
 
 from pydantic import AwareDatetime
-from sqlalchemy import Row, Text, and_, any_, bindparam, func, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import JSON, Text, and_, any_, bindparam, func, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.model import Frozen
 from orderloom.domain.units import UnitState
+from orderloom.persistence.single import Rows, fetch
 from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
 from orderloom.persistence.tables.ledgers import unit_entries
 from orderloom.persistence.tables.orders import order_lines
@@ -56,19 +57,51 @@ _HELD = (UnitState.ALLOCATED, UnitState.FULFILLED, UnitState.RETURN_INITIATED, U
 
 
 _table = fulfillment_orders.c
+_asked = fulfillment_order_lines.c
+_line = order_lines.c
+_entry = unit_entries.c
+_QUANTITY = (
+    select(func.coalesce(func.sum(_entry.quantity), 0))
+    .where(
+        _entry.order_id == _line.order_id,
+        _entry.line_id == _line.id,
+        _entry.fulfillment_order_id == _asked.fulfillment_order_id,
+        _entry.state.in_(_HELD),
+    )
+    .scalar_subquery()
+)
+_LINE = (
+    ("line", _asked.line_id),
+    ("sku", _line.sku),
+    ("name", _line.name),
+    ("quantity", _QUANTITY),
+    ("original_quantity", _asked.original_quantity),
+    ("rejected_quantity", _asked.rejected_quantity),
+    ("reject_reason", _asked.reject_reason),
+)
+_LINES = (
+    select(func.json_agg(aggregate_order_by(func.json_build_object(*chain(*_LINE)), _line.position), type_=JSON))
+    .select_from(fulfillment_order_lines)
+    .join(order_lines, and_(_line.order_id == _table.order_id, _line.id == _asked.line_id))
+    .where(_asked.fulfillment_order_id == _table.id)
+    .correlate(fulfillment_orders)
+    .scalar_subquery()
+)
 _SELECTED = select(
     _table.id,
-    _table.order_id,
-    _table.location_id,
-    _table.delivery_group_id,
+    _table.order_id.label("order"),
+    _table.location_id.label("location"),
+    _table.delivery_group_id.label("delivery_group"),
     _table.kind,
     _table.status,
     _table.attempt,
     _table.created_at,
     _table.closed_at,
     _table.hold_reason,
-    _table.successor_id,
+    _table.successor_id.label("successor"),
+    _LINES.label("lines"),
 )
+"""Fulfillment orders as they are shown, with their lines: one statement for all of them."""
 _OF_ORDER = _SELECTED.where(_table.order_id == bindparam("of_order")).order_by(_table.number)
 _OF_ID = _SELECTED.where(_table.id == bindparam("of_id"))
 _PAGE = (
@@ -84,27 +117,31 @@ _NEXT_PAGE = _PAGE.where(or_(_table.status > _MARK, and_(_table.status == _MARK,
 
 
 async def fulfillment_orders_of(conn: AsyncConnection, order_id: str) -> list[FulfillmentOrderView]:
-    """Return all fulfillment orders of an order, by number, in two statements."""
-    return await _with_lines(conn, (await conn.execute(_OF_ORDER, {"of_order": order_id})).all())
+    """Return all fulfillment orders of an order, by number, in one statement."""
+    return _shown((await conn.execute(_OF_ORDER, {"of_order": order_id})).all())
 
 
 async def fulfillment_orders_page(
-    conn: AsyncConnection,
+    engine: AsyncEngine,
     *,
     location: str,
     statuses: Sequence[str],
     after: str | None,
     limit: int,
 ) -> list[FulfillmentOrderView]:
-    """Return at most *limit* fulfillment orders of a location with one of *statuses*, by status and id."""
+    """
+    Return at most *limit* fulfillment orders of a location with one of *statuses*, by status and id.
+
+    One statement, and no transaction around it: locations ask for this all the time.
+    """
     asked = {"of_location": location, "statuses": list(statuses), "at_most": limit}
-    page = conn.execute(_PAGE, asked) if after is None else conn.execute(_NEXT_PAGE, {**asked, "after": after})
-    return await _with_lines(conn, (await page).all())
+    page = (_PAGE, asked) if after is None else (_NEXT_PAGE, {**asked, "after": after})
+    return _shown(await fetch(engine, *page))
 
 
-async def fulfillment_order_by_id(conn: AsyncConnection, fulfillment_order: str) -> FulfillmentOrderView | None:
+async def fulfillment_order_by_id(engine: AsyncEngine, fulfillment_order: str) -> FulfillmentOrderView | None:
     """Return one fulfillment order, or None."""
-    found = await _with_lines(conn, (await conn.execute(_OF_ID, {"of_id": fulfillment_order})).all())
+    found = _shown(await fetch(engine, _OF_ID, {"of_id": fulfillment_order}))
     return found[0] if found else None
 
 
@@ -116,74 +153,32 @@ _WHOSE = text(
 ).bindparams(bindparam("type", type_=Text))
 
 
-async def whose(conn: AsyncConnection, fulfillment_order: str, type: str) -> tuple[str, str, bool] | None:
+async def whose(engine: AsyncEngine, fulfillment_order: str, type: str) -> tuple[str, str, bool] | None:
     """
     Return whose a fulfillment order is, or None: order, who reports of it, and whether *type* wakes the workflow.
 
     The location reports of it, or ``digital`` where there is none.
     """
-    row = (await conn.execute(_WHOSE, {"id": fulfillment_order, "type": type})).one_or_none()
-    return None if row is None else (row.order_id, row.source, row.wanted)
+    rows = await fetch(engine, _WHOSE, {"id": fulfillment_order, "type": type})
+    return (rows[0].order_id, rows[0].source, rows[0].wanted) if rows else None
 
 
-async def _with_lines(conn: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FulfillmentOrderView]:
-    lines = await _lines(conn, [row.id for row in rows])
+def _shown(rows: Rows) -> list[FulfillmentOrderView]:
     return [
         FulfillmentOrderView(
             id=row.id,
-            order=row.order_id,
-            location=row.location_id,
-            delivery_group=row.delivery_group_id,
+            order=row.order,
+            location=row.location,
+            delivery_group=row.delivery_group,
             kind=row.kind,
             status=row.status,
             attempt=row.attempt,
             created_at=row.created_at,
             closed_at=row.closed_at,
             hold_reason=row.hold_reason,
-            successor=row.successor_id,
+            successor=row.successor,
             allowed_actions=allowed_on_fulfillment_order(row.status, row.kind, held=row.hold_reason is not None),
-            lines=tuple(lines.get(row.id, ())),
+            lines=row.lines or (),
         )
         for row in rows
     ]
-
-
-_asked = fulfillment_order_lines.c
-_line = order_lines.c
-_entry = unit_entries.c
-_QUANTITY = (
-    select(func.coalesce(func.sum(_entry.quantity), 0))
-    .where(
-        _entry.order_id == _line.order_id,
-        _entry.line_id == _line.id,
-        _entry.fulfillment_order_id == _asked.fulfillment_order_id,
-        _entry.state.in_(_HELD),
-    )
-    .scalar_subquery()
-)
-_LINES = (
-    select(
-        _asked.fulfillment_order_id,
-        _asked.line_id.label("line"),
-        _line.sku,
-        _line.name,
-        _QUANTITY.label("quantity"),
-        _asked.original_quantity,
-        _asked.rejected_quantity,
-        _asked.reject_reason,
-    )
-    .select_from(fulfillment_order_lines)
-    .join(fulfillment_orders, _table.id == _asked.fulfillment_order_id)
-    .join(order_lines, and_(_line.order_id == _table.order_id, _line.id == _asked.line_id))
-    .where(_asked.fulfillment_order_id == any_(bindparam("of_ids", type_=ARRAY(Text))))
-    .order_by(_asked.fulfillment_order_id, _line.position)
-)
-
-
-async def _lines(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, list[FulfillmentOrderLine]]:
-    """Return the lines of the fulfillment orders *ids*."""
-    found: dict[str, list[FulfillmentOrderLine]] = {}
-    for row in (await conn.execute(_LINES, {"of_ids": list(ids)})).mappings():
-        values = dict(row)
-        found.setdefault(values.pop("fulfillment_order_id"), []).append(FulfillmentOrderLine.model_validate(values))
-    return found

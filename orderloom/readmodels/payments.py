@@ -1,7 +1,9 @@
 """Which order a payment intent belongs to."""
 
 from sqlalchemy import Text, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orderloom.persistence.single import fetch
 
 _OF_INTENT = text(
     """
@@ -12,8 +14,8 @@ _OF_INTENT = text(
 ).bindparams(bindparam("type", type_=Text))
 
 
-async def order_of_intent(conn: AsyncConnection, gateway: str, intent_id: str, type: str) -> tuple[str, bool] | None:
+async def order_of_intent(engine: AsyncEngine, gateway: str, intent_id: str, type: str) -> tuple[str, bool] | None:
     """Return the order of an intent towards *gateway*, and whether *type* wakes the order's workflow; or None."""
     values = {"gateway": gateway, "id": intent_id, "type": type}
-    row = (await conn.execute(_OF_INTENT, values)).one_or_none()
-    return None if row is None else (row.order_id, row.wanted)
+    rows = await fetch(engine, _OF_INTENT, values)
+    return (rows[0].order_id, rows[0].wanted) if rows else None

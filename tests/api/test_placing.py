@@ -305,7 +305,7 @@ async def test_unexpected_error_about_an_order_is_logged_with_its_number(
 ) -> None:
     """The line for the operators names the order that the path leads to, however it leads there."""
     with captured_lines() as lines:
-        monkeypatch.setattr(type(seeded), "connect", Mock(side_effect=RuntimeError("lost")))
+        monkeypatch.setattr(type(seeded.sync_engine), "connect", Mock(side_effect=RuntimeError("lost")))
         answer = await http.get(path)
 
     (line,) = lines.read_all()
