@@ -2,12 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 
-from api.dependencies import of
 from api.errors import BodyTooLarge, MalformedJson, MediaTypeUnsupported
 from api.fields import pointer
 from orderloom.domain.cards import refuse_card_numbers
@@ -135,18 +133,3 @@ class StrictRequest(Request):
 def _declared(request: Request) -> int:
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 19 else 0
-
-
-class StrictRoute(APIRoute):
-    """A route whose body is read by :class:`StrictRequest` before FastAPI looks at it."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return FastAPI's handler with the strict reading before it."""
-        answer = super().get_route_handler()
-
-        async def read_then_answer(request: Request) -> Response:
-            strict = StrictRequest(request.scope, request.receive)
-            await strict.load(of(request).max_body)
-            return await answer(strict)
-
-        return read_then_answer

@@ -12,7 +12,6 @@ from api.errors import IdempotencyKeyRequired
 from orderloom.bootstrap.health import Probe
 from orderloom.contracts.messages import Delivery, Receipt
 from orderloom.contracts.moving import Whereabouts
-from orderloom.domain.errors import FieldProblem, InvalidInput
 from orderloom.persistence.vault import Vault
 from orderloom.readmodels.snapshot import MAX_PAGE, snapshot
 
@@ -72,24 +71,6 @@ def of(request: Request) -> ApiDependencies:
 async def _snapshot(request: Request) -> AsyncGenerator[AsyncConnection]:
     async with snapshot(of(request).engine) as conn:
         yield conn
-
-
-async def refuse_nul(request: Request) -> None:
-    """
-    Refuse parameters that PostgreSQL cannot read.
-
-    Raises:
-        InvalidInput: one in the path or the query holds a NUL.
-    """
-    given = [("path", *item) for item in request.path_params.items()]
-    given += [("query", *item) for item in request.query_params.multi_items()]
-    errors = tuple(
-        FieldProblem(pointer=f"{kind}/{name}", detail=f"{name} must not hold a NUL.", code="field.malformed")
-        for kind, name, value in given
-        if "\0" in value
-    )
-    if errors:
-        raise InvalidInput(errors[0].detail.rstrip("."), errors=errors)
 
 
 # Dependencies are coroutines even where they wait for nothing: FastAPI hands a plain function to a thread.

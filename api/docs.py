@@ -5,7 +5,9 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-router = APIRouter(include_in_schema=False)
+from api.routes import PlainRoute
+
+router = APIRouter(include_in_schema=False, route_class=PlainRoute)
 
 _PAGE = files("api").joinpath("docs.html").read_text("utf-8")
 _POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, Reading
 from api.errors import ChannelUnknown
 from api.examples import AVAILABILITY
 from api.openapi import BODY_PROBLEMS, body_examples, problems
+from api.routes import StrictRoute
 from orderloom.domain.errors import InvalidInput
 from orderloom.readmodels.availability import Availability, AvailabilityQuestion, availability
 from orderloom.readmodels.catalog import channel_in_force

@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Reading
 from api.errors import OrderUnknown
 from api.examples import CANCEL, RETURN
 from api.intaking import answer_order_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
+from api.routes import StrictRoute
 from api.schemas import Accepted, RouteOrder
 from orderloom.domain.changes import ChangeRefused, QuantityUnavailable
 from orderloom.domain.placing import CancelItems, ReturnItems

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.bodies import StrictRoute
 from api.bulk import BulkAsk, BulkPreview, BulkSubmit, TokenUnreadable, preview_bulk, read_token, submit_bulk
 from api.deciding import Wanted, command_of, settle
 from api.dependencies import ApiDependencies, Given, IdempotencyKey, Limit, Reading
@@ -13,6 +12,7 @@ from api.examples import BULK, BULK_CHANGE, CHANGE_EXCEPTION, RESOLVE
 from api.intaking import answer_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.paging import after_path
+from api.routes import StrictRoute
 from api.schemas import Accepted, ExceptionChanged, Page, ResolveException
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.exception_status import ChangeException, FlowWaits, TransitionRefused

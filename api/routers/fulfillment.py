@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, Limit
 from api.errors import FulfillmentOrderUnknown
 from api.examples import SHIPPED
 from api.intaking import OutsideEvent, take_event
 from api.openapi import BODY_PROBLEMS, body_examples, problems
 from api.paging import after_path
+from api.routes import StrictRoute
 from api.schemas import EventTaken, Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.fulfillment import FulfillmentStatus

@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey
 from api.errors import FulfillmentOrderUnknown
 from api.examples import CANCEL_LINES, HOLD, MERGE, MOVE, SPLIT
 from api.intaking import Command, answer_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
+from api.routes import StrictRoute
 from api.schemas import Accepted
 from orderloom.domain.capacity import CapacityTaken
 from orderloom.domain.errors import NotFound

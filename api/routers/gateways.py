@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, BackgroundTasks
 
-from api.bodies import StrictRoute
 from api.dependencies import Given
 from api.errors import IntentUnknown
 from api.examples import NOTICE
 from api.intaking import OutsideEvent, take_event
 from api.openapi import BODY_PROBLEMS, body_examples, problems
+from api.routes import StrictRoute
 from api.schemas import EventTaken
 from orderloom.contracts.outside import GatewayNotice
 from orderloom.persistence.intake import IntakeDuplicate

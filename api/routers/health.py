@@ -5,10 +5,11 @@ from fastapi import APIRouter
 from api.dependencies import Given
 from api.errors import NotReady
 from api.openapi import problems
+from api.routes import PlainRoute
 from api.schemas import Health
 from orderloom.bootstrap.health import database, missing
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], route_class=PlainRoute)
 
 
 @router.get("/live")

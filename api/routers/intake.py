@@ -5,11 +5,12 @@ from fastapi import APIRouter
 from api.dependencies import Reading
 from api.errors import IntakeUnknown
 from api.openapi import problems
+from api.routes import PlainRoute
 from api.schemas import IntakeResource, intake_links
 from orderloom.domain.errors import InvalidInput
 from orderloom.readmodels.intake import intake_status
 
-router = APIRouter(prefix="/v1/intake", tags=["intake"])
+router = APIRouter(prefix="/v1/intake", tags=["intake"], route_class=PlainRoute)
 
 
 @router.get("/{intake_id}", responses=problems(IntakeUnknown, InvalidInput))

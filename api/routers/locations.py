@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Reading
 from api.errors import LocationUnknown
 from api.examples import RESET_REJECTIONS
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
+from api.routes import StrictRoute
 from api.schemas import RejectionsReset
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.locations import LocationTraits

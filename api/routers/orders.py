@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
 from api.errors import (
     ChannelUnknown,
@@ -18,6 +17,7 @@ from api.intaking import answer_placement
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.paging import after_path
 from api.placement import check_placement
+from api.routes import StrictRoute
 from api.schemas import OrderPlaced, Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Instant

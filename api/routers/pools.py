@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query
 from api.dependencies import MAX_NUMBER, Given, Limit, Reading
 from api.openapi import problems
 from api.paging import after_path
+from api.routes import PlainRoute
 from api.schemas import Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.readmodels.pools import PoolView, WaveView, pools_of, waves_page
 
-router = APIRouter(prefix="/v1/routing-pools", tags=["routing"])
+router = APIRouter(prefix="/v1/routing-pools", tags=["routing"], route_class=PlainRoute)
 
 
 @router.get("")

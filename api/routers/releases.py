@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey
 from api.errors import OrderUnknown
 from api.examples import MOVE_RELEASE
 from api.intaking import Command, answer_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
+from api.routes import StrictRoute
 from api.schemas import Accepted
 from flows_dsl.moving import MoveRefused, move, moved_task
 from flows_dsl.release import unpack

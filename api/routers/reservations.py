@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import TypeAdapter, ValidationError
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Limit, Reading
 from api.errors import ReservationIdUnusable
 from api.examples import RELEASE, RESERVE, RESERVE_MORE, SHIP_RESERVED, TRANSFER
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
 from api.paging import after_path
+from api.routes import StrictRoute
 from api.schemas import Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Identifier

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, Reading
 from api.errors import OrderUnknown
 from api.examples import PREVIEW_ROUTING
 from api.openapi import BODY_PROBLEMS, body_examples, problems
+from api.routes import StrictRoute
 from api.routing_previews import PreviewRouting, RoutingPreview, preview_routing
 from flows_dsl.policies import ConditionFailed
 from orderloom.domain.errors import InvalidInput, NotFound

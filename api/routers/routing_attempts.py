@@ -8,6 +8,7 @@ from api.dependencies import MAX_NUMBER, Limit, Reading
 from api.errors import OrderUnknown, RoutingAttemptUnknown
 from api.openapi import problems
 from api.paging import after_path
+from api.routes import PlainRoute
 from api.schemas import Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.readmodels.orders import channel_of
@@ -18,7 +19,7 @@ from orderloom.readmodels.routing_why import (
     attempts_page,
 )
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=PlainRoute)
 
 
 @router.get("/{order}/routing-attempts", responses=problems(OrderUnknown, InvalidInput))

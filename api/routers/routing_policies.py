@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey, Limit, Reading
 from api.examples import ACTIVATE_POLICY, PUBLISH_POLICY, PUBLISH_POLICY_TEXT
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
 from api.paging import after_path
 from api.publishing_policies import PublishPolicy, policy_in
+from api.routes import StrictRoute
 from api.schemas import Page
 from flows_dsl.policies import PolicyRefused
 from orderloom.domain.errors import InvalidInput

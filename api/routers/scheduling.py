@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from api.bodies import StrictRoute
 from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
 from api.errors import OrderUnknown
 from api.examples import RESCHEDULE
 from api.intaking import answer_order_command
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, pending, problems
 from api.paging import after_path
+from api.routes import PlainRoute, StrictRoute
 from api.schemas import Accepted, Page
 from orderloom.domain.errors import InvalidInput, NotFound
 from orderloom.domain.model import Frozen, Instant
@@ -21,7 +21,7 @@ from orderloom.readmodels.orders import channel_of
 from orderloom.readmodels.schedules import OrderedSchedule, ScheduleFilter, schedules_page
 
 router = APIRouter(prefix="/v1/orders/{order}/routing-schedules", tags=["changes"], route_class=StrictRoute)
-all_schedules = APIRouter(prefix="/v1/routing-schedules", tags=["changes"])
+all_schedules = APIRouter(prefix="/v1/routing-schedules", tags=["changes"], route_class=PlainRoute)
 
 Number = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="The schedule's number within the order.")]
 

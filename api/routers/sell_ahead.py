@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import MAX_NUMBER, Given, IdempotencyKey, Limit, Reading
 from api.examples import REMOVE_SELL_AHEAD, SET_SELL_AHEAD
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
 from api.paging import after_path
+from api.routes import StrictRoute
 from api.schemas import Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.sell_ahead import SellAheadPolicy

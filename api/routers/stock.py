@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query
 from api.dependencies import Limit, Reading
 from api.openapi import problems
 from api.paging import after_path
+from api.routes import PlainRoute
 from api.schemas import Page
 from orderloom.domain.errors import InvalidInput
 from orderloom.readmodels.stock import StockView, stock_at_groups, stock_at_locations
 
-router = APIRouter(prefix="/v1/stock", tags=["stock"])
+router = APIRouter(prefix="/v1/stock", tags=["stock"], route_class=PlainRoute)
 
 
 @router.get("", responses=problems(InvalidInput))

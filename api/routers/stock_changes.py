@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.bodies import StrictRoute
 from api.dependencies import Given, IdempotencyKey
 from api.examples import ADJUST, COUNT, EXPECT, KEEP_BACK, RECEIVED
 from api.openapi import BODY_PROBLEMS, COMMAND_PROBLEMS, body_examples, problems
+from api.routes import PlainRoute, StrictRoute
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Frozen
 from orderloom.inventory import changing
@@ -29,7 +29,7 @@ from orderloom.inventory.whole_feeds import FeedZeroesTooMuch
 from orderloom.persistence.requests import Answered
 
 router = APIRouter(prefix="/v1/stock", tags=["stock changes"], route_class=StrictRoute)
-feeds = APIRouter(prefix="/v1/stock", tags=["stock changes"])
+feeds = APIRouter(prefix="/v1/stock", tags=["stock changes"], route_class=PlainRoute)
 """Beside the strict routes: a feed is read as a stream, not as one body."""
 
 _PROBLEMS = problems(*COMMAND_PROBLEMS, *BODY_PROBLEMS)

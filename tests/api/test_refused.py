@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.app import build
 from api.examples import PLACE_ORDER
 from tests.api.conftest import StubDelivery, client, count
 
@@ -270,6 +272,17 @@ async def test_problem_of_a_parameter_names_it(http: httpx.AsyncClient) -> None:
     answer = await http.get("/v1/orders?limit=many")
 
     assert [error["pointer"] for error in answer.json()["errors"]] == ["query/limit"]
+
+
+async def test_no_endpoint_takes_what_a_database_cannot_read(http: httpx.AsyncClient) -> None:
+    """A NUL in the path is refused by every endpoint that has a parameter there, a NUL in the query by all."""
+    for path, methods in build().openapi()["paths"].items():
+        for method in methods:
+            odd = [re.sub("{[^}]*}", "a%00b", path)] if "{" in path else []
+            for url in (*odd, f"{re.sub('{[^}]*}', 'a', path)}?x=%00"):
+                answer = await http.request(method, url)
+                assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid"), url
+                assert "must not hold a NUL" in answer.json()["detail"], url
 
 
 async def test_unknown_order_takes_no_command(http: httpx.AsyncClient, shared: AsyncEngine) -> None:
