@@ -7,6 +7,7 @@ from orderloom.domain.errors import FieldProblem, OrderloomError
 from orderloom.domain.model import Json
 
 _LENGTHS = range(13, 20)
+_LEAST = 10 ** (_LENGTHS.start - 1)
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]*(\d(?:[\s-]?\d){12,})[A-Za-z]*(?![A-Za-z0-9])")
 """A word of digits, or several with single separators between them; letters may only stand around it."""
 
@@ -31,6 +32,8 @@ def refuse_card_numbers(value: Json) -> None:
     Raises:
         CardNumberRefused: with the JSON pointer of the first one; never with the number.
     """
+    if not _may_hold_one(value):
+        return
     for pointer, name, text in _texts(value, "", ""):
         if _holds_card_number(text) and not _is_something_else(name, text):
             raise CardNumberRefused(
@@ -40,6 +43,17 @@ def refuse_card_numbers(value: Json) -> None:
                 ),
                 pointer=pointer,
             )
+
+
+def _may_hold_one(value: Json) -> bool:
+    """Return whether it is worth looking closely: hardly anything that is sent has so many digits in a row."""
+    if isinstance(value, str):
+        return len(value) >= _LENGTHS.start and _RUN.search(value) is not None
+    if isinstance(value, dict):
+        return any(map(_may_hold_one, value)) or any(map(_may_hold_one, value.values()))
+    if isinstance(value, list):
+        return any(map(_may_hold_one, value))
+    return isinstance(value, int) and abs(value) >= _LEAST
 
 
 def _texts(value: Json, pointer: str, name: str) -> Iterator[tuple[str, str, str]]:

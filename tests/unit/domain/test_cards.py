@@ -18,6 +18,7 @@ VISA = "4111111111111111"
         pytest.param({"note": "4111 1111 1111 1111 12 29"}, "/note", id="digits behind it"),
         pytest.param({"note": f"card{VISA}"}, "/note", id="letters before it"),
         pytest.param({"note": int(VISA)}, "/note", id="a number"),
+        pytest.param({"note": -int(VISA)}, "/note", id="a number below zero"),
         pytest.param({VISA: 1}, "", id="a name"),
         pytest.param({"a": [{"b/c": "378282246310005"}]}, "/a/0/b~1c", id="15 digits, deep"),
         pytest.param({"token": "30569309025904"}, "/token", id="14 digits"),
