@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.errors import ChannelUnknown, CurrencyMismatch, PriceMismatch, SkuUnknown
 from api.fields import pointer
@@ -12,20 +12,20 @@ from orderloom.domain.money import format_amount
 from orderloom.domain.pickups import check_pickups
 from orderloom.domain.placing import PlaceOrder, amounts, check_order
 from orderloom.domain.pricing import price
+from orderloom.persistence.single import single
 from orderloom.readmodels.catalog import (
     ChannelInForce,
     ProductForSale,
-    channel_in_force,
+    for_sale,
     pickup_locations,
-    products_for_sale,
 )
 
 _MAX_FIELDS = 50
 
 
-async def check_placement(conn: AsyncConnection, order: PlaceOrder) -> ChannelInForce:
+async def check_placement(engine: AsyncEngine, order: PlaceOrder) -> ChannelInForce:
     """
-    Return the channel of *order* if the order can be accepted. Reads only, in two statements; pickup takes a third.
+    Return the channel of *order* if the order can be accepted. Reads only, in one statement; pickup takes another.
 
     Raises:
         ChannelUnknown: the channel is not set up, or has no flows in force.
@@ -35,21 +35,22 @@ async def check_placement(conn: AsyncConnection, order: PlaceOrder) -> ChannelIn
         InvalidInput: fields do not fit together, a line's tax cannot be computed, or something cannot be picked up
             where the order says.
     """
-    channel = await channel_in_force(conn, order.channel)
-    if channel is None or channel.pin is None:
-        reason = "is not set up" if channel is None else "has no flows in force"
+    wanted = {line.sku for line in order.lines if line.sku is not None}
+    found = await for_sale(engine, order.channel, wanted)
+    if found is None or found[0].pin is None:
+        reason = "is not set up" if found is None else "has no flows in force"
         field = FieldProblem(pointer="/channel", detail=f"channel {order.channel} {reason}.", code=ChannelUnknown.code)
         raise ChannelUnknown(f"the channel {order.channel} {reason}", errors=(field,), channel=order.channel)
+    channel, products = found
     currency = channel.policy.currency
     _refuse(CurrencyMismatch, "amounts", _other_currencies(order, currency), currency=currency)
     check_order(order)
-    wanted = {line.sku for line in order.lines if line.sku is not None}
-    products = await products_for_sale(conn, channel.id, currency, wanted)
     _refuse(SkuUnknown, "SKUs", _unknown_skus(order, products), skus=_sorted(wanted - products.keys()))
     if channel.policy.price == "listed":
         _refuse(PriceMismatch, "prices", _other_prices(order, products, currency))
     if named := order.pickup_locations:
-        offered = await pickup_locations(conn, channel.policy.location_group, named)
+        async with single(engine) as conn:
+            offered = await pickup_locations(conn, channel.policy.location_group, named)
         check_pickups(order, offered, {sku: product.fulfilment for sku, product in products.items()})
     price(order, channel.policy.tax, {sku: product.tax_category for sku, product in products.items()})
     return channel

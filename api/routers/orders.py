@@ -23,7 +23,6 @@ from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Instant
 from orderloom.domain.placing import PlaceOrder, TooManyLines
 from orderloom.persistence.intake import OrderExists
-from orderloom.persistence.single import single
 from orderloom.readmodels.journal import JournalEntry, journal_page
 from orderloom.readmodels.order_list import OrderFilter, OrderSummary, orders_page
 from orderloom.readmodels.order_view import OrderView, order_view
@@ -43,8 +42,7 @@ _PLACING_PROBLEMS = (ChannelUnknown, SkuUnknown, PriceMismatch, CurrencyMismatch
 )
 async def place_order(given: Given, request: Request, order: PlaceOrder, key: IdempotencyKey) -> Response:
     """Place an order. Refused, it leaves nothing behind; accepted, it is never lost."""
-    async with single(given.engine) as conn:
-        channel = await check_placement(conn, order)
+    channel = await check_placement(given.engine, order)
     return await answer_placement(given, request, order, channel, key)
 
 

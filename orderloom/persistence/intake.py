@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import DateTime, LargeBinary, Row, Text, bindparam, case, false, or_, select, text, update
+from sqlalchemy import DateTime, LargeBinary, Row, Text, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.contracts.messages import Delivery, Receipt
@@ -17,10 +18,10 @@ from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.persistence.digest import canonical, digest
 from orderloom.persistence.ids import uuid7
-from orderloom.persistence.people import key_for
+from orderloom.persistence.people import lookup, new_person
 from orderloom.persistence.single import fetch
 from orderloom.persistence.tables.intake import intake
-from orderloom.persistence.vault import Vault
+from orderloom.persistence.vault import DEPLOYMENT, Vault
 
 ORDER_PLACED = "order.placed"
 
@@ -126,11 +127,14 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
         IntakeDuplicate: the source's event id came with another body.
     """
     fingerprint = digest({"type": submission.type, "order": submission.order_id, "body": submission.body})
-    person = (submission.person or {}) if _is_personal(submission) else None
-    # A repetition must not make keys for a person who has some; without a person the insert finds out by itself.
-    if person is not None and (known := await _known(engine, submission, fingerprint)) is not None:
-        return known
-    key_id = await key_for(engine, vault, submission.source, person, submission.received_at)
+    key_id = DEPLOYMENT
+    if _is_personal(submission):
+        # A repetition must not make keys for a person who has some; without a person the insert finds out by itself.
+        mark = lookup(vault, submission.source, submission.person or {})
+        person, twin = await _known(engine, submission, fingerprint, mark)
+        if twin is not None:
+            return twin
+        key_id = person or await new_person(vault, submission.received_at)
     sealed = await vault.seal(key_id, canonical(submission.body))
     row = {
         "id": uuid7(submission.received_at),
@@ -144,7 +148,7 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
     }
     for written in await fetch(engine, _INSERT, row):
         return Submitted(intake_id=written.id, order_id=written.order_id, replayed=False, status="received")
-    twin = await _known(engine, submission, fingerprint)
+    _, twin = await _known(engine, submission, fingerprint)
     if twin is None:
         raise RuntimeError(f"intake refused {submission.type} of {submission.source}, and holds no twin of it")
     return twin
@@ -157,21 +161,39 @@ def _is_personal(submission: Submission) -> bool:
     return bool(submission.person) or sent_to
 
 
-async def _known(engine: AsyncEngine, submission: Submission, fingerprint: bytes) -> Submitted | None:
-    """Return the row that *submission* repeats, or None; loud when only the key or the id is the same."""
-    key = submission.idempotency_key
-    by_key = false() if key is None else intake.c.idempotency_key == key
-    by_id = (intake.c.type == submission.type) & (intake.c.external_id == submission.external_id)
-    same = [condition for given, condition in ((key, by_key), (submission.external_id, by_id)) if given is not None]
-    if not same:
-        return None
-    columns = (intake.c.id, intake.c.order_id, intake.c.status, intake.c.answer, intake.c.body_hash)
-    query = select(*columns, by_key.label("by_key")).where(intake.c.source == submission.source, or_(*same))
-    rows = await fetch(engine, query.order_by(case((by_key, 0), else_=1)))
-    for row in rows:
+_KNOWN = (
+    text(
+        """
+    SELECT p.id AS person, i.id, i.order_id, i.status, i.answer, i.body_hash, i.idempotency_key = :key AS by_key
+    FROM (SELECT 1) one
+    LEFT JOIN persons p ON p.channel_id = :source AND p.lookup = :mark
+    LEFT JOIN intake i ON i.source = :source
+        AND (i.idempotency_key = :key OR (i.type = :type AND i.external_id = :external_id))
+    ORDER BY by_key DESC NULLS LAST
+    """
+    )
+    .bindparams(
+        bindparam("key", type_=Text), bindparam("external_id", type_=Text), bindparam("mark", type_=LargeBinary)
+    )
+    .columns(answer=JSONB)
+)
+
+
+async def _known(
+    engine: AsyncEngine, submission: Submission, fingerprint: bytes, mark: bytes | None = None
+) -> tuple[str | None, Submitted | None]:
+    """
+    Return the person whom *mark* finds, and the row that *submission* repeats; None for what there is not.
+
+    Loud when only the key or the id is the same.
+    """
+    values = submission.model_dump(include={"source", "type", "external_id"})
+    rows = await fetch(engine, _KNOWN, {**values, "key": submission.idempotency_key, "mark": mark})
+    twins = [row for row in rows if row.id is not None]
+    for row in twins:
         if row.body_hash != fingerprint:
             raise _reused(submission, row)
-    return _submitted(rows[0]) if rows else None
+    return rows[0].person, _submitted(twins[0]) if twins else None
 
 
 def _reused(submission: Submission, row: Row[*tuple[Any, ...]]) -> OrderloomError:

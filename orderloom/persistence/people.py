@@ -5,38 +5,30 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import LargeBinary, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderloom.domain.model import JsonObject
 from orderloom.persistence.digest import canonical
 from orderloom.persistence.ids import uuid7
-from orderloom.persistence.single import fetch
-from orderloom.persistence.vault import DEPLOYMENT, Purpose, Vault
+from orderloom.persistence.vault import Purpose, Vault
 
 STATUTORY_FIELDS = ("name",)
 """What documents must keep of a customer beside the addresses they were sent to."""
 
 
-async def key_for(engine: AsyncEngine, vault: Vault, channel: str, person: JsonObject | None, now: datetime) -> str:
-    """
-    Return the id of the key that seals a body about *person*; a new person gets new keys.
-
-    A channel's returning customer is recognised by reference, else by e-mail; one of whom neither is known is new.
-    """
-    if person is None:
-        return DEPLOYMENT
-    mark = lookup(vault, channel, person)
-    if mark is not None:
-        known = await fetch(engine, _FIND, {"channel": channel, "lookup": mark})
-        if known:
-            return known[0].id
+async def new_person(vault: Vault, now: datetime) -> str:
+    """Make the keys of a person whom nobody knows yet, and return the person's id, which is also the keys'."""
     person_id = uuid7(now)
     await vault.create_person_keys(person_id, now)
     return person_id
 
 
 def lookup(vault: Vault, channel: str, person: JsonObject) -> bytes | None:
-    """Return the keyed hash that a customer of *channel* is found by, or None without reference and e-mail."""
+    """
+    Return the keyed hash that a returning customer of *channel* is found by: of the reference, else of the e-mail.
+
+    None when neither is given: such a customer is always a new one.
+    """
     for field in ("reference", "email"):
         value = person.get(field)
         if isinstance(value, str) and value.strip():

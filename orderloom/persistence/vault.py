@@ -60,6 +60,7 @@ _CREATE = text(
     INSERT INTO person_keys (id, service, statutory, created_at)
     VALUES (:id, :service, :statutory, COALESCE(:now, now()))
     ON CONFLICT DO NOTHING
+    RETURNING id
     """
 ).bindparams(
     bindparam("service", type_=LargeBinary),
@@ -121,8 +122,11 @@ class Vault:
         await self._create_keys(person_id, now)
 
     async def _create_keys(self, person_id: str, now: datetime | None = None) -> None:
-        wrapped = {purpose.value: self._wrap(person_id, purpose, os.urandom(KEY_BYTES)) for purpose in Purpose}
-        await fetch(self._keys, _CREATE, {"id": person_id, "now": now, **wrapped})
+        keys = {purpose: os.urandom(KEY_BYTES) for purpose in Purpose}
+        wrapped = {purpose.value: self._wrap(person_id, purpose, key) for purpose, key in keys.items()}
+        if await fetch(self._keys, _CREATE, {"id": person_id, "now": now, **wrapped}):
+            # Whoever makes keys seals with them next: they need not be read back.
+            self._remember((person_id, Purpose.SERVICE), AESGCM(keys[Purpose.SERVICE]))
 
     def keyed_hash(self, text: str) -> bytes:
         """Return a hash of *text* that cannot be made without the master key: to find a person by an exact value."""
@@ -146,10 +150,13 @@ class Vault:
             self._known.move_to_end(name)
             return known
         cipher = AESGCM(await self._unwrapped(key_id, purpose))
+        self._remember(name, cipher)
+        return cipher
+
+    def _remember(self, name: tuple[str, Purpose], cipher: AESGCM) -> None:
         self._known[name] = cipher
         if len(self._known) > self._remembered:
             self._known.popitem(last=False)
-        return cipher
 
     async def _unwrapped(self, key_id: str, purpose: Purpose) -> bytes:
         wrapped = await self._wrapped(key_id, purpose)

@@ -1,19 +1,16 @@
 """Fulfillment orders, as locations and people see them."""
 
 from collections.abc import Sequence
-from itertools import chain
 
 from pydantic import AwareDatetime
-from sqlalchemy import JSON, Text, and_, any_, bindparam, func, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy import JSON, Text, and_, any_, bindparam, literal_column, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderloom.domain.model import Frozen
 from orderloom.domain.units import UnitState
 from orderloom.persistence.single import Rows, fetch
-from orderloom.persistence.tables.fulfillment import fulfillment_order_lines, fulfillment_orders
-from orderloom.persistence.tables.ledgers import unit_entries
-from orderloom.persistence.tables.orders import order_lines
+from orderloom.persistence.tables.fulfillment import fulfillment_orders
 from orderloom.readmodels.allowed import AllowedAction, allowed_on_fulfillment_order
 
 
@@ -54,39 +51,23 @@ class FulfillmentOrderView(Frozen):
 
 
 _HELD = (UnitState.ALLOCATED, UnitState.FULFILLED, UnitState.RETURN_INITIATED, UnitState.RETURNED)
-
-
+_LINES = literal_column(
+    f"""
+    (SELECT json_agg(json_build_object(
+        'line', a.line_id, 'sku', l.sku, 'name', l.name,
+        'quantity', (SELECT COALESCE(SUM(u.quantity), 0) FROM unit_entries u
+                     WHERE u.order_id = l.order_id AND u.line_id = l.id
+                        AND u.fulfillment_order_id = a.fulfillment_order_id
+                        AND u.state IN ({", ".join(f"'{state}'" for state in _HELD)})),
+        'original_quantity', a.original_quantity, 'rejected_quantity', a.rejected_quantity,
+        'reject_reason', a.reject_reason) ORDER BY l.position)
+     FROM fulfillment_order_lines a
+     JOIN order_lines l ON l.order_id = fulfillment_orders.order_id AND l.id = a.line_id
+     WHERE a.fulfillment_order_id = fulfillment_orders.id)
+    """,  # noqa: S608  # states of ours
+    JSON,
+)
 _table = fulfillment_orders.c
-_asked = fulfillment_order_lines.c
-_line = order_lines.c
-_entry = unit_entries.c
-_QUANTITY = (
-    select(func.coalesce(func.sum(_entry.quantity), 0))
-    .where(
-        _entry.order_id == _line.order_id,
-        _entry.line_id == _line.id,
-        _entry.fulfillment_order_id == _asked.fulfillment_order_id,
-        _entry.state.in_(_HELD),
-    )
-    .scalar_subquery()
-)
-_LINE = (
-    ("line", _asked.line_id),
-    ("sku", _line.sku),
-    ("name", _line.name),
-    ("quantity", _QUANTITY),
-    ("original_quantity", _asked.original_quantity),
-    ("rejected_quantity", _asked.rejected_quantity),
-    ("reject_reason", _asked.reject_reason),
-)
-_LINES = (
-    select(func.json_agg(aggregate_order_by(func.json_build_object(*chain(*_LINE)), _line.position), type_=JSON))
-    .select_from(fulfillment_order_lines)
-    .join(order_lines, and_(_line.order_id == _table.order_id, _line.id == _asked.line_id))
-    .where(_asked.fulfillment_order_id == _table.id)
-    .correlate(fulfillment_orders)
-    .scalar_subquery()
-)
 _SELECTED = select(
     _table.id,
     _table.order_id.label("order"),

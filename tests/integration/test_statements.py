@@ -73,6 +73,24 @@ async def test_a_standard_order_keeps_its_budget(bench) -> None:
     }
 
 
+async def test_taking_in_an_order_keeps_its_budget(bench) -> None:
+    """Two statements for a customer who is known; one more makes the keys of a new one; one for a repetition."""
+    await bench.load({"A": {"X": 10}})
+    taken: list[int] = []
+    for number, reference in enumerate(("ada", "ada", "ada", "bob")):
+        who = {"reference": reference, "name": "Somebody"}
+        body = bench.body({"X": 1}, customer=who, external_id=f"e{number}")
+        with _counted(bench) as statements:
+            submitted = await bench.submit("order.placed", body, external_id=body["external_id"], person=who)
+        taken.append(len(statements))
+        await bench.record(submitted, "order.placed")
+    with _counted(bench) as statements:
+        again = await bench.submit("order.placed", body, external_id="e3", person=who)
+
+    assert again.replayed
+    assert [*taken, len(statements)] == [3, 2, 2, 3, 1]
+
+
 async def test_an_order_that_a_wave_routes_keeps_its_budget(bench) -> None:
     """A pass takes as many statements for three orders as for one; the order's own actions no more than by itself."""
     await bench.load({"A": {"X": 50}}, reserve="routing", routing={"wave": {"pool": "central"}})
