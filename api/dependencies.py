@@ -12,6 +12,7 @@ from api.errors import IdempotencyKeyRequired
 from orderloom.bootstrap.health import Probe
 from orderloom.contracts.messages import Delivery, Receipt
 from orderloom.contracts.moving import Whereabouts
+from orderloom.persistence.starting import Start
 from orderloom.persistence.vault import Vault
 from orderloom.readmodels.snapshot import MAX_PAGE, snapshot
 
@@ -33,8 +34,15 @@ class Clock(Protocol):
 class Deliver(Protocol):
     """Brings an intake row to its order's workflow."""
 
-    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
-        """Return what became of it, or None when no worker answered within that many seconds."""
+    async def __call__(
+        self, order_id: str, delivery: Delivery, *, within: float, start: Start | None
+    ) -> Receipt | None:
+        """
+        Return what became of it, or None when no worker answered within that many seconds.
+
+        Args:
+            start: what the workflow starts with, if that is known.
+        """
         ...
 
 

@@ -90,7 +90,7 @@ async def answer_order_command(
 async def carry_out(given: ApiDependencies, command: Command) -> Receipt | None:
     """Take a command in and return what became of it; None: no worker has taken it up yet, and it is not lost."""
     submission = _submission(given, command)
-    taken = await _take_in(given, submission)
+    taken = await _take_in(given, submission, to_deliver=True)
     return taken.answer or await _deliver(given, taken, submission.type)
 
 
@@ -119,7 +119,7 @@ async def take_event(
         body=event.body,
         received_at=given.clock.now(),
     )
-    taken = await _take_in(given, submission)
+    taken = await _take_in(given, submission, to_deliver=wanted)
     if taken.answer is None and wanted:
         later.add_task(_deliver, given, taken, event.type)
     links = intake_links(taken.intake_id, taken.order_id)
@@ -127,7 +127,7 @@ async def take_event(
 
 
 async def _answer(given: ApiDependencies, request: Request, submission: Submission, answer: Answer) -> Response:
-    taken = await _take_in(given, submission)
+    taken = await _take_in(given, submission, to_deliver=True)
     receipt = taken.answer or await _deliver(given, taken, submission.type)
     headers = {"Idempotent-Replayed": "true"} if taken.replayed else {}
     if receipt is None:
@@ -139,9 +139,9 @@ async def _answer(given: ApiDependencies, request: Request, submission: Submissi
     return _json(body, status, {**headers, "Location": location} if status == 201 else headers)
 
 
-async def _take_in(given: ApiDependencies, submission: Submission) -> Submitted:
+async def _take_in(given: ApiDependencies, submission: Submission, *, to_deliver: bool) -> Submitted:
     """Store it; every log line of the request names its order from then on."""
-    taken = await submit(given.engine, given.vault, submission)
+    taken = await submit(given.engine, given.vault, submission, to_deliver=to_deliver)
     bind_order(taken.order_id)
     return taken
 
@@ -150,7 +150,7 @@ async def _deliver(given: ApiDependencies, taken: Submitted, kind: str) -> Recei
     """Return the receipt, or None: what is taken in is safe, and the relay brings it later."""
     delivery = Delivery(intake_id=taken.intake_id, type=kind)
     try:
-        return await given.deliver(taken.order_id, delivery, within=given.patience)
+        return await given.deliver(taken.order_id, delivery, within=given.patience, start=taken.start)
     except Exception as error:  # noqa: BLE001  # whatever it is, nothing is lost by it
         _log.warning("api.delivery_left_to_relay", intake=taken.intake_id, reason=type(error).__name__)
         return None

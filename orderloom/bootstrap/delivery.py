@@ -3,21 +3,20 @@
 import asyncio
 from typing import Any, cast
 
-from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from orderloom.bootstrap.clock import Clock
-from orderloom.contracts.messages import Delivery, OrderInput, Receipt, ReleasePin
+from orderloom.contracts.messages import Delivery, OrderInput, Receipt
 from orderloom.contracts.moving import WHEREABOUTS, Whereabouts
 from orderloom.contracts.pools import ROUTING_POOL, RouteWave, pool_workflow_id
 from orderloom.contracts.queues import ORDER_WORKFLOW, ORDERS, ROUTING, workflow_id
-from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound, OrderloomError
 from orderloom.persistence.single import fetch
+from orderloom.persistence.starting import Start, start_for
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.orders import orders
 
@@ -26,18 +25,6 @@ DELIVER = "deliver"
 WORTH_ANOTHER_TRY = frozenset({RPCStatusCode.ABORTED, RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAVAILABLE})
 """The workflow completed, or the server moved, at that very moment."""
 PAUSE = 0.05
-
-
-_START = text(
-    """
-    SELECT COALESCE(o.pin, r.pin) AS pin, COALESCE(o.policy, c.policy) AS policy, o.id IS NOT NULL AS known
-    FROM (SELECT 1) one
-    LEFT JOIN orders o ON o.id = :order_id
-    LEFT JOIN intake i ON i.id = :intake_id
-    LEFT JOIN channels c ON c.id = i.source
-    LEFT JOIN releases r ON r.hash = c.release
-    """
-).columns(pin=JSONB, policy=JSONB)
 
 
 class NothingInForce(OrderloomError):
@@ -59,11 +46,16 @@ class Courier:
         self._engine = engine
         self._clock = clock
 
-    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
+    async def __call__(
+        self, order_id: str, delivery: Delivery, *, within: float, start: Start | None = None
+    ) -> Receipt | None:
         """
         Deliver, and return what became of it; None when no worker answered within so many seconds.
 
         Delivered again, it is answered as before.
+
+        Args:
+            start: what the order's workflow starts with; without it, it is read.
 
         Raises:
             NothingInForce: a new order's channel has no release.
@@ -71,7 +63,7 @@ class Courier:
         """
         try:
             async with asyncio.timeout(within):
-                return await self._deliver(order_id, delivery)
+                return await self._deliver(order_id, delivery, start)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             return None
 
@@ -90,20 +82,23 @@ class Courier:
         delivery = Delivery(intake_id=intake_id, type=row.type, business_at=row.business_at)
         return await self(row.order_id, delivery, within=within)
 
-    async def start_input(self, order_id: str, intake_id: str | None) -> OrderInput:
+    async def start_input(self, order_id: str, intake_id: str | None, start: Start | None = None) -> OrderInput:
         """
         Return what the order's workflow starts with: its own pin, or its channel's for a new order.
+
+        Args:
+            start: what was read of it already.
 
         Raises:
             NothingInForce: there is neither.
         """
-        (found,) = await fetch(self._engine, _START, {"order_id": order_id, "intake_id": intake_id})
+        found = start or await start_for(self._engine, order_id, intake_id)
         if found.pin is None:
             raise NothingInForce(f"there is no release in force for order {order_id}", order=order_id)
         return OrderInput(
             order_id=order_id,
-            pin=ReleasePin.model_validate(found.pin),
-            service_window=ChannelPolicy.model_validate(found.policy).service_window,
+            pin=found.pin,
+            service_window=found.service_window,
             revived=found.known,
             virtual_time=self._virtual,
         )
@@ -145,8 +140,8 @@ class Courier:
     def _virtual(self) -> bool:
         return self._clock is not None and self._clock.virtual
 
-    async def _deliver(self, order_id: str, delivery: Delivery) -> Receipt:
-        start = await self.start_input(order_id, delivery.intake_id)
+    async def _deliver(self, order_id: str, delivery: Delivery, given: Start | None) -> Receipt:
+        start = await self.start_input(order_id, delivery.intake_id, given)
         if self._clock is not None and self._virtual and delivery.business_at is None:
             delivery = delivery.model_copy(update={"business_at": self._clock.now()})
         start = start.model_copy(update={"first": delivery})

@@ -5,6 +5,7 @@ Two keys guard it: the sender's idempotency key, and the sender's own id of the 
 the key of the person they tell about.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from orderloom.persistence.digest import canonical, digest
 from orderloom.persistence.ids import uuid7
 from orderloom.persistence.people import lookup, new_person
 from orderloom.persistence.single import fetch
+from orderloom.persistence.starting import COLUMNS, Start, start_of
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.vault import DEPLOYMENT, Vault
 
@@ -77,7 +79,8 @@ class Submission(Frozen):
     """Only imports and scenarios set it."""
 
 
-class Submitted(Frozen):
+@dataclass(frozen=True)
+class Submitted:
     """What was taken in, now or (``replayed``) when it was sent for the first time."""
 
     intake_id: str
@@ -85,6 +88,8 @@ class Submitted(Frozen):
     replayed: bool
     status: str
     answer: Receipt | None = None
+    start: Start | None = None
+    """What the order's workflow starts with, if it was asked for and this was taken in now."""
 
 
 class Undelivered(Frozen):
@@ -96,17 +101,16 @@ class Undelivered(Frozen):
     position: int
 
 
-_INSERT = text(
-    """
+_INSERTED = """
     INSERT INTO intake (id, kind, type, source, idempotency_key, external_id, body_hash, order_id, body, key_id,
                         received_at, business_at, status, due_at)
     VALUES (:id, :kind, :type, :source, :idempotency_key, :external_id, :body_hash,
             COALESCE(:order_id, nextval('order_number')::text), :body, :key_id,
             :received_at, :business_at, 'received', :received_at)
     ON CONFLICT DO NOTHING
-    RETURNING id, order_id
+    RETURNING id, order_id, source
     """
-).bindparams(
+_GIVEN = (
     bindparam("order_id", type_=Text),
     bindparam("idempotency_key", type_=Text),
     bindparam("external_id", type_=Text),
@@ -115,11 +119,29 @@ _INSERT = text(
     bindparam("received_at", type_=DateTime(timezone=True)),
     bindparam("business_at", type_=DateTime(timezone=True)),
 )
+_INSERT = text(_INSERTED).bindparams(*_GIVEN)
+_INSERT_TO_DELIVER = (
+    text(
+        f"""
+        WITH i AS ({_INSERTED})
+        SELECT i.id, i.order_id, {COLUMNS}
+        FROM i
+        LEFT JOIN orders o ON o.id = i.order_id
+        LEFT JOIN channels c ON c.id = i.source
+        LEFT JOIN releases r ON r.hash = c.release
+        """  # noqa: S608  # columns of ours
+    )
+    .bindparams(*_GIVEN)
+    .columns(pin=JSONB, policy=JSONB)
+)
 
 
-async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> Submitted:
+async def submit(engine: AsyncEngine, vault: Vault, submission: Submission, *, to_deliver: bool = False) -> Submitted:
     """
     Take a submission in, once: the same one again is answered with the first one's row.
+
+    Args:
+        to_deliver: it is delivered at once, so that what the order's workflow starts with is read with it.
 
     Raises:
         IdempotencyKeyReused: the key came with another type, order or body.
@@ -146,8 +168,9 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission) -> S
         "received_at": submission.received_at,
         "business_at": submission.business_at,
     }
-    for written in await fetch(engine, _INSERT, row):
-        return Submitted(intake_id=written.id, order_id=written.order_id, replayed=False, status="received")
+    for written in await fetch(engine, _INSERT_TO_DELIVER if to_deliver else _INSERT, row):
+        start = start_of(written) if to_deliver else None
+        return Submitted(written.id, written.order_id, replayed=False, status="received", start=start)
     _, twin = await _known(engine, submission, fingerprint)
     if twin is None:
         raise RuntimeError(f"intake refused {submission.type} of {submission.source}, and holds no twin of it")

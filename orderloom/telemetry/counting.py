@@ -17,6 +17,7 @@ from orderloom.contracts.pools import ROUTE_WAVE, WaveRouted
 from orderloom.contracts.queues import RECORD
 from orderloom.gateways.port import PaymentGateway
 from orderloom.persistence.intake import ORDER_PLACED
+from orderloom.persistence.starting import Start
 
 type Message = MutableMapping[str, Any]
 type Send = Callable[[Message], Awaitable[None]]
@@ -99,11 +100,13 @@ class CountedCourier(Courier):
         super().__init__(client, engine, clock)
         self._deliveries = deliveries
 
-    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
+    async def __call__(
+        self, order_id: str, delivery: Delivery, *, within: float, start: Start | None = None
+    ) -> Receipt | None:
         """Deliver, as `Courier` does."""
         began, outcome = perf_counter(), "left"
         try:
-            receipt = await super().__call__(order_id, delivery, within=within)
+            receipt = await super().__call__(order_id, delivery, within=within, start=start)
             if receipt is not None:
                 outcome = "refused" if receipt.status == "refused" else "answered"
             return receipt

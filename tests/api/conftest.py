@@ -19,6 +19,7 @@ from orderloom.contracts.moving import Whereabouts
 from orderloom.domain.channel import ChannelPolicy, TaxPolicy
 from orderloom.persistence import tables
 from orderloom.persistence.intake import mark
+from orderloom.persistence.starting import Start
 from orderloom.persistence.tables.persons import keys_metadata
 from orderloom.persistence.vault import Vault
 
@@ -43,7 +44,9 @@ class StubDelivery:
     failure: Exception | None = None
     delivered: list[str] = field(default_factory=list)
 
-    async def __call__(self, order_id: str, delivery: Delivery, *, within: float) -> Receipt | None:
+    async def __call__(
+        self, order_id: str, delivery: Delivery, *, within: float, start: Start | None
+    ) -> Receipt | None:
         """Remember the delivery and return the receipt."""
         intake_id = delivery.intake_id
         self.delivered.append(intake_id)
