@@ -1,5 +1,6 @@
 """Routing schedules: when routing is tried, that it was tried, and giving it up."""
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from activities.reservations import release_open
 from activities.unit import Fact, Unit
 from orderloom.contracts import actions
 from orderloom.contracts.actions import AbandonRouting, Released, RoutingScheduled, ScheduleRouting
+from orderloom.contracts.messages import Event
 from orderloom.domain.errors import NotFound
 from orderloom.domain.model import JsonObject
 from orderloom.domain.order import OrderMoved
@@ -21,6 +23,7 @@ from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.domain.waves import Answer
 from orderloom.persistence.pools import PATIENCE
 from orderloom.persistence.tables.fulfillment import routing_schedules
+from orderloom.persistence.tables.orders import journal
 from orderloom.persistence.waiting import Waiting, read_waiting
 from orderloom.persistence.writes import Values
 
@@ -31,14 +34,15 @@ _STANDING = (
         (SELECT COUNT(*) FROM routing_schedules WHERE order_id = :order_id) AS schedules,
         p.number, p.scheduled_at, p.due_at, p.wave_by,
         (SELECT array_agg(DISTINCT w.type) FROM journal w
-         WHERE w.order_id = :order_id AND w.type = ANY(:waking)
+         WHERE w.order_id = :order_id AND w.type = ANY(:waking) AND w.seq <= :before
              AND w.seq > (SELECT MAX(s.seq) FROM journal s
-                          WHERE s.order_id = :order_id AND s.type = 'routing.scheduled')) AS woken_by,
+                          WHERE s.order_id = :order_id AND s.type = 'routing.scheduled' AND s.seq <= :before)
+        ) AS woken_by,
         (SELECT COUNT(*) FROM journal j
          WHERE j.order_id = :order_id AND j.type = 'routing.attempted' AND j.data->>'outcome' <> 'ROUTED'
-             AND NOT jsonb_exists(j.data, 'woken')
-             AND j.seq > COALESCE(
-                 (SELECT MAX(t.seq) FROM journal t WHERE t.order_id = :order_id AND t.type = :reason), 0)
+             AND NOT jsonb_exists(j.data, 'woken') AND j.seq <= :before
+             AND j.seq > COALESCE((SELECT MAX(t.seq) FROM journal t
+                                   WHERE t.order_id = :order_id AND t.type = :reason AND t.seq <= :before), 0)
              AND j.time >= COALESCE(
                  (SELECT MAX(l.release_at) FROM order_lines l WHERE l.order_id = :order_id AND l.release_at <= :now),
                  '-infinity')) AS failed,
@@ -47,7 +51,7 @@ _STANDING = (
         EXISTS (SELECT 1 FROM stock_waits w WHERE w.order_id = :order_id) AS waits
     FROM (SELECT 1) one
     LEFT JOIN routing_schedules p ON p.order_id = :order_id AND p.status = 'scheduled'
-    """
+    """  # of the journal up to number `before`: the rest is the transaction's own
     )
     .bindparams(bindparam("waking", type_=ARRAY(Text)), bindparam("now", type_=DateTime(timezone=True)))
     .columns(scheduled_at=DateTime(timezone=True), due_at=DateTime(timezone=True), wave_by=DateTime(timezone=True))
@@ -69,11 +73,14 @@ async def schedule_routing(unit: Unit, command: ScheduleRouting) -> RoutingSched
     then due for the next wave, and by itself only when that does not come. Preorders wait for their release, in the
     queue for stock.
     """
+    before = unit.order.seq if not unit.events else unit.events[0].seq - 1
     values = {"order_id": unit.order.id, "reason": command.reason, "waking": _WAKING, "now": unit.now}
-    standing = (await unit.read(_STANDING, values)).one()
+    standing = (await unit.read(_STANDING, {**values, "before": before}, known=[journal])).one()
     if standing.number is not None:
-        return _scheduled(standing.number, _due_again(unit, standing), unit.now)
-    due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, standing.failed))
+        woken = woken_since(standing.woken_by or (), unit.events)
+        return _scheduled(standing.number, _due_again(unit, standing, woken), unit.now)
+    failed = failed_since(standing.failed, unit.events, command.reason)
+    due = unit.now + timedelta(seconds=backoff(unit.order.policy.routing, failed))
     waits = standing.waits
     if standing.preordered:
         waiting = await read_waiting(unit)
@@ -103,10 +110,31 @@ async def _released(unit: Unit, waiting: Waiting, due: datetime) -> datetime:
     return min(due, waiting.held_until) if waiting.demand and await may_retry(unit) else waiting.held_until
 
 
-def _due_again(unit: Unit, standing: Row[*tuple[Any, ...]]) -> datetime:
-    """Return when a planned attempt is made; what has changed since it was planned brings its wave forward."""
-    woken = set(standing.woken_by or ())
-    if woken & _HELD or (woken and standing.due_at is None):
+def failed_since(before: int, events: Sequence[Event], reason: str) -> int:
+    """Return how many attempts have found nothing since the last *reason*; *before* the transaction's own *events*."""
+    failed = before
+    for event in events:
+        if event.type == reason:
+            failed = 0
+        elif event.type == "routing.attempted" and event.data["outcome"] != "ROUTED" and "woken" not in event.data:
+            failed += 1
+    return failed
+
+
+def woken_since(before: Iterable[str], events: Sequence[Event]) -> set[str]:
+    """Return what has woken the order since an attempt was planned; *before* the transaction's own *events*."""
+    woken = set(before)
+    for event in events:
+        if event.type == "routing.scheduled":
+            woken.clear()
+        elif event.type in _WAKING:
+            woken.add(event.type)
+    return woken
+
+
+def _due_again(unit: Unit, standing: Row[*tuple[Any, ...]], woken: Collection[str]) -> datetime:
+    """Return when a planned attempt is made; what has *woken* the order since then brings its wave forward."""
+    if _HELD.intersection(woken) or (woken and standing.due_at is None):
         return unit.now
     if standing.due_at is None:
         return standing.scheduled_at

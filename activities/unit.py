@@ -6,7 +6,7 @@ Nothing is committed here; ``activities.transaction`` opens, numbers and closes 
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +15,9 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import AwareDatetime
 from sqlalchemy import CursorResult, Executable, Select, Table, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from activities.savepoints import Savepoint
 from orderloom.contracts.messages import ActionDone, Context, Event, ReleasePin
 from orderloom.domain.channel import ChannelPolicy
 from orderloom.domain.errors import NotFound
@@ -117,6 +118,7 @@ class Unit:
         writes: Writes | None = None,
         ledger: tuple[list[Line], list[Pool]] | None = None,
         facts: dict[Fact[Any], Any] | None = None,
+        before: Sequence[Event] = (),
     ) -> None:
         """
         Take an open transaction that has locked the row of *order*, its books as far as known, and how it stands.
@@ -136,9 +138,10 @@ class Unit:
         self._books = books
         self._standing = standing
         self._writes = Writes() if writes is None else writes
-        self._savepoints: list[_Savepoint] = []
+        self._savepoints: list[Savepoint] = []
         self._ledger = self._found = ledger
         self._facts = {} if facts is None else facts
+        self._before = before
         self.contended = False
         """Whether it holds rows that other orders want: it is to come to its end."""
 
@@ -159,6 +162,7 @@ class Unit:
             writes=self._writes,
             ledger=self._ledger,
             facts=self._facts,
+            before=self.events,
         )
         following.contended = self.contended
         return following
@@ -167,6 +171,11 @@ class Unit:
     def seq(self) -> int:
         """Return the journal number that rows written now carry."""
         return self.order.seq + max(1, len(self.buffer.events))
+
+    @property
+    def events(self) -> list[Event]:
+        """Return what this transaction has journaled so far, written or not, by the calls before this one, too."""
+        return [*self._before, *(event for event, _ in self.buffer.events)]
 
     @property
     def routing_attempts(self) -> int:
@@ -257,9 +266,11 @@ class Unit:
             await savepoint.begin(self._conn)
         return self._conn
 
-    async def read(self, query: Executable, values: Values | None = None) -> CursorResult[*tuple[Any, ...]]:
-        """Run *query*, which sees what this transaction has written so far."""
-        if self._writes and self._writes.touch(tables_in(query)):
+    async def read(
+        self, query: Executable, values: Values | None = None, *, known: Collection[Table] = ()
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run *query*, which sees what this transaction has written so far; it need not of tables that are *known*."""
+        if self._writes and self._writes.touch(tables_in(query) - {table.name for table in known}):
             await self.written()
         return await self._conn.execute(query, values)
 
@@ -356,7 +367,7 @@ class Unit:
         """
         writes, facts, books = self._writes.copy(), dict(self._facts), self._books.copy()
         events, order, ledger = len(self.buffer.events), dict(self.buffer.order), self._ledger
-        savepoint = _Savepoint()
+        savepoint = Savepoint()
         self._savepoints.append(savepoint)
         try:
             yield
@@ -377,18 +388,3 @@ class Unit:
 @cache
 def _count_of(table: Table) -> Select[int]:
     return select(func.count()).select_from(table).where(table.c.order_id == bindparam("of_order"))
-
-
-class _Savepoint:
-    """A savepoint that is made when the first statement of its block runs."""
-
-    def __init__(self) -> None:
-        self._begun: AsyncTransaction | None = None
-
-    async def begin(self, conn: AsyncConnection) -> None:
-        if self._begun is None:
-            self._begun = await conn.begin_nested()
-
-    async def undo(self) -> None:
-        if self._begun is not None:
-            await self._begun.rollback()
