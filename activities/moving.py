@@ -58,12 +58,12 @@ async def move_order(services: Services, request: MoveOrder) -> Moved:
 async def _move_once(services: Services, request: MoveOrder) -> Moved:
     context, intake_id = request.context, request.delivery.intake_id
     async with services.engine.begin() as conn:
-        locked = await lock(conn, context.order_id, intake_id)
+        call = Call(context=context, key=intake_id, cause=intake_id, input=None)
+        locked = await lock(conn, context.order_id, intake_id, call.heard)
         if locked is None:
             raise NotFound(f"there is no order {context.order_id}", order=context.order_id)
-        order = order_row(locked)
-        call = Call(context=context, key=intake_id, cause=intake_id, input=None)
-        return await _Moving(services, conn, open_unit(services, conn, order, call, locked.books), request, call).run()
+        unit = open_unit(services, conn, order_row(locked), call, locked.books, missed=locked.missed)
+        return await _Moving(services, conn, unit, request, call).run()
 
 
 class _Moving:

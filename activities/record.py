@@ -111,7 +111,7 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
 async def _record_once(services: Services, call: Call, delivery: Delivery, most: int) -> Recorded:
     context, by_workflow = call.context, call.by_workflow
     async with services.engine.begin() as conn:
-        locked, rows = await lock_for(conn, context.order_id, call.key)
+        locked, rows = await lock_for(conn, context.order_id, call.key, call.heard)
         order = None if locked is None else order_row(locked)
         if locked is not None and order is not None and locked.answer is not None:
             return _recorded(await repeat(conn, order, locked, call))
@@ -125,7 +125,7 @@ async def _record_once(services: Services, call: Call, delivery: Delivery, most:
             call = _direct(call, order, [row.type for row in rows])
         unit = None
         if locked is not None and order is not None:
-            unit = open_unit(services, conn, order, call, locked.books)
+            unit = open_unit(services, conn, order, call, locked.books, missed=locked.missed)
         return await _Recording(services, conn, unit, call).record(rows, most)
 
 

@@ -55,15 +55,17 @@ async def _transact(
     together: Together[Any, Any],
     requests: Sequence[RunAction],
 ) -> dict[str, ActionDone]:
+    calls = [call_of(request, contract.activity) for request in requests]
     async with services.engine.begin() as conn:
-        locked = await lock_free(conn, {request.context.order_id: request.key for request in requests})
+        locked = await lock_free(conn, {call.context.order_id: (call.key, call.heard) for call in calls})
         writes = Writes()
         asked: list[tuple[Unit, Call, Any]] = []
-        for request in requests:
-            order = locked.get(request.context.order_id)
+        for call, request in zip(calls, requests, strict=True):
+            order = locked.get(call.context.order_id)
             if order is not None and order.answer is None:
-                call = call_of(request, contract.activity)
-                unit = open_unit(services, conn, order_row(order), call, order.books, writes=writes)
+                unit = open_unit(
+                    services, conn, order_row(order), call, order.books, missed=order.missed, writes=writes
+                )
                 asked.append((unit, call, command_of(contract, request.input)))
         if not asked:
             return {}

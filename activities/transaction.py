@@ -28,7 +28,7 @@ from orderloom.persistence.books import Books
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.flow_bodies import read_bodies
-from orderloom.persistence.journal import Locked, lock, mark_finished, read_events_again, read_events_of
+from orderloom.persistence.journal import Heard, Locked, lock, mark_finished, read_events_again
 from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
 from orderloom.persistence.writes import Values, Writes
@@ -85,6 +85,11 @@ class Call:
     """What the unit shows as its key; the idempotency key unless given."""
     by_workflow: bool = True
     """False: nobody asks for the header and the flows."""
+
+    @property
+    def heard(self) -> Heard:
+        """Return what the workflow that asks has heard of the journal."""
+        return Heard(self.context.checked, {*self.context.wanted, *self.context.pin.subscriptions})
 
 
 @dataclass
@@ -227,13 +232,12 @@ async def as_far_as_it_goes[R](context: Context, transaction: Callable[[int], Aw
 
 async def _transact(services: Services, call: Call, body: Body, most: int) -> tuple[ActionDone, OrderloomError | None]:
     async with services.engine.begin() as conn:
-        locked = await lock(conn, call.context.order_id, call.key)
+        locked = await lock(conn, call.context.order_id, call.key, call.heard)
         if locked is None:
             raise NotFound(f"there is no order {call.context.order_id}", order=call.context.order_id)
-        order = order_row(locked)
         if locked.answer is not None:
-            return await repeat(conn, order, locked, call), None
-        unit = open_unit(services, conn, order, call, locked.books)
+            return await repeat(conn, order_row(locked), locked, call), None
+        unit = open_unit(services, conn, order_row(locked), call, locked.books, missed=locked.missed)
         answer = await body(unit)
         return await finish(unit, call, answer, most), answer.failure
 
@@ -245,12 +249,15 @@ def open_unit(
     call: Call,
     books: Books,
     *,
+    missed: Sequence[Event] = (),
     writes: Writes | None = None,
 ) -> Unit:
-    """Return the unit of a transaction that holds the order's row, with its books as of then."""
+    """Return the unit of a transaction that holds the order's row, with what was read under its lock."""
     key, now, cause = call.action_key or call.key, call.context.now, call.cause
     standing = Standing(books) if call.by_workflow else None
-    return Unit(services, conn, order, now=now, cause=cause, key=key, books=books, standing=standing, writes=writes)
+    unit = Unit(services, conn, order, now=now, cause=cause, key=key, books=books, standing=standing, writes=writes)
+    unit.missed = missed
+    return unit
 
 
 async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> ActionDone:
@@ -262,8 +269,7 @@ async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> Actio
     """
     close(unit, call, answer)
     await count_ahead(unit)
-    done = await tell(unit, call, answer)
-    go_on = unit.services.go_on
+    done, go_on = await tell(unit, call, answer), unit.services.go_on
     missed = len(done.applied.events) > len(unit.buffer.events)
     if most and go_on is not None and not (missed or answer.requests or answer.search or answer.failure):
         done = await go_on(unit, call.context, call.action_key or call.key, done, most)
@@ -291,14 +297,13 @@ async def tell(unit: Unit, call: Call, answer: Answer) -> ActionDone:
     if not call.by_workflow:
         applied = Applied(order={}, events=events)
         return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
-    seq = order.seq + len(events)
-    header = header_of(order, await unit.standing(), seq=seq, routing_attempts=unit.routing_attempts)
-    conn = await unit.at_once()
-    missed = await _missed(conn, order, call.context)
+    numbers = {"seq": order.seq + len(events), "routing_attempts": unit.routing_attempts}
+    header = header_of(order, await unit.standing(), **numbers)
+    missed = _missed(unit, call.context)
     applied = Applied(
         order={name: value for name, value in header.items() if call.context.seen.get(name) != value},
         events=[*(missed or ()), *events],
-        flows=await unknown_flows(conn, call.context, events),
+        flows=await unknown_flows(await unit.at_once(), call.context, events),
         gapless=missed is not None,
     )
     return ActionDone(output=answer.output, requests=answer.requests, search=answer.search, applied=applied)
@@ -327,27 +332,24 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
     events: list[Event] = []
     if answer.last >= answer.first:
         events = await read_events_again(conn, order.id, answer.first, answer.last)
-    header = {}
+    applied = Applied(order={}, events=events)
     if call.by_workflow:
         header = header_of(order, Standing(locked.books), seq=order.seq, routing_attempts=order.routing_attempts)
-    flows = await unknown_flows(conn, call.context, events) if call.by_workflow else {}
-    applied = Applied(order=header, events=events, flows=flows)
+        applied = Applied(order=header, events=events, flows=await unknown_flows(conn, call.context, events))
     return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
 
 
-async def _missed(conn: AsyncConnection, order: OrderRow, context: Context) -> list[Event] | None:
+def _missed(unit: Unit, context: Context) -> Sequence[Event] | None:
     """
     Return what flows listen for and others have journaled since the workflow looked.
 
-    It is told before what the transaction journals itself: flows come to a decision that was lost with the worker
-    that made it only if they hear of things in the order in which they happened. None: nothing has been journaled, or
-    what starts flows, for which the workflow looks itself.
+    It is told before what the transaction journals itself: flows come to a decision that was lost with its worker only
+    if they hear of things in the order in which they happened. None: nothing has been journaled, or what starts flows,
+    for which the workflow looks itself.
     """
-    if context.checked is None or context.checked >= order.seq:
-        return None
-    wanted = {*context.wanted, *context.pin.subscriptions}
-    missed = await read_events_of(conn, order.id, wanted, after=context.checked, until=order.seq)
-    return None if any(event.type in context.pin.subscriptions for event in missed) else missed
+    gap = context.checked is not None and context.checked < unit.order.seq
+    starting = any(event.type in context.pin.subscriptions for event in unit.missed)
+    return unit.missed if gap and not starting else None
 
 
 async def unknown_flows(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> dict[str, str]:

@@ -142,6 +142,8 @@ class Unit:
         self._ledger = self._found = ledger
         self._facts = {} if facts is None else facts
         self._before = before
+        self.missed: Sequence[Event] = ()
+        """What others have journaled since the workflow looked, of what it wants to hear."""
         self.contended = False
         """Whether it holds rows that other orders want: it is to come to its end."""
 

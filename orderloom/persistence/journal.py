@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Boolean, DateTime, Executable, Row, Text, bindparam, column, text
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, DateTime, Executable, Row, Text, bindparam, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,17 +18,29 @@ _LOCK = """
     SELECT o.id, o.channel_id, o.external_id, o.currency, o.life_cycle, o.ship_complete, o.person_id, o.policy,
            o.placed_at, o.pin, o.seq, o.wanted, o.routing_attempts, o.priority, o.closed_at, i.input_hash, i.answer,
            o.xmin <> (SELECT seen.xmin FROM orders seen WHERE seen.id = o.id) AS waited,
+           (SELECT json_agg(json_build_object('seq', j.seq, 'id', j.id, 'source', j.source, 'type', j.type,
+                                              'time', j.time, 'data', j.data) ORDER BY j.seq)
+            FROM journal j WHERE j.order_id = o.id AND j.seq > {after} AND j.type = ANY({types})) AS missed,
            {books}
     FROM {asked} LEFT JOIN idempotency i ON i.order_id = o.id AND i.key = {key}
     {lock}
 """
 # Rows that refer to the order, such as a proposal, may be entered meanwhile: who offers stock never waits for an order
 # that waits for its counters.
-_ONE = {"asked": "orders o", "key": ":key", "lock": "WHERE o.id = :order_id FOR NO KEY UPDATE OF o"}
+_ONE = {
+    "asked": "orders o",
+    "key": ":key",
+    "after": ":after",
+    "types": ":types",
+    "lock": "WHERE o.id = :order_id FOR NO KEY UPDATE OF o",
+}
 _MANY = {
-    "asked": """(SELECT * FROM jsonb_to_recordset(:calls) AS c(order_id text, key text) LIMIT {limit}) c
+    "asked": """(SELECT * FROM jsonb_to_recordset(:calls) AS c(order_id text, key text, after bigint, types text[])
+               LIMIT {limit}) c
         JOIN orders o ON o.id = c.order_id""",
     "key": "c.key",
+    "after": "c.after",
+    "types": "c.types",
     "lock": "FOR NO KEY UPDATE OF o SKIP LOCKED",
 }
 _LOCKED = (
@@ -55,28 +67,51 @@ _LOCKED = (
     idempotency.c.input_hash,
     idempotency.c.answer,
     column("waited", Boolean),
+    column("missed", JSON),
 )
 """In the order of the statement: SQLAlchemy then need not work out anew at every execution which column is which."""
 LOCKED_COLUMNS = (*_LOCKED, *ALL_COLUMNS)
 """What ``LOCK`` answers, for ``Locked``."""
 _BOOKS = columns("o.id")
 LOCK = _LOCK.format(books=_BOOKS, **_ONE)
-"""Locks the order ``:order_id`` and looks up what was answered to ``:key``."""
-_LOCK_ONE = text(LOCK).columns(*LOCKED_COLUMNS)
+"""Locks an order and reads what goes with it; of ``asked``."""
+PARAMETERS = (bindparam("after", type_=BigInteger), bindparam("types", type_=ARRAY(Text)))
+"""Those of ``LOCK`` whose types must be told."""
+_LOCK_ONE = text(LOCK).bindparams(*PARAMETERS).columns(*LOCKED_COLUMNS)
+
+
+class Heard(NamedTuple):
+    """What a workflow has heard of the journal: all up to a number (None: it does not say), of the types it wants."""
+
+    after: int | None = None
+    types: Collection[str] = ()
+
+
+NOTHING = Heard()
+
+
+def asked(order_id: str, key: str, heard: Heard) -> dict[str, Any]:
+    """Return the values of ``LOCK``: the order, the key whose answer is looked up, and what somebody has heard."""
+    return {"order_id": order_id, "key": key, "after": heard.after, "types": sorted(heard.types)}
 
 
 class Locked:
-    """An order's row under lock, its books, and what was answered before to the same key (None: nothing)."""
+    """
+    An order's row under lock, and its books.
+
+    With it come what was answered before to the same key (None: nothing), and the events that who asks has missed.
+    """
 
     def __init__(self, row: Row[*tuple[Any, ...]]) -> None:
         """Take a row of a statement that locks."""
         self.row = row
         self.input_hash: bytes | None = row.input_hash
         self.answer: JsonObject | None = row.answer
+        self.missed = [Event.model_validate(event) for event in row.missed or ()]
         self.books = Books.of_row(row)
 
 
-async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
+async def lock(conn: AsyncConnection, order_id: str, key: str, heard: Heard = NOTHING) -> Locked | None:
     """
     Lock an order's row, look its idempotency key up and read its books; None when there is no such order.
 
@@ -84,7 +119,7 @@ async def lock(conn: AsyncConnection, order_id: str, key: str) -> Locked | None:
     other tables as they were before it waited: only then it is run again. Every transaction changes the order's row,
     so a changed row is the sign of having waited.
     """
-    values = {"order_id": order_id, "key": key}
+    values = asked(order_id, key, heard)
     row = (await conn.execute(_LOCK_ONE, values)).one_or_none()
     if row is not None and row.waited:
         row = (await conn.execute(_LOCK_ONE, values)).one()
@@ -97,14 +132,14 @@ def _lock_many(limit: int) -> Executable:
     return text(statement).bindparams(bindparam("calls", type_=JSONB)).columns(*LOCKED_COLUMNS)
 
 
-async def lock_free(conn: AsyncConnection, keys: Mapping[str, str]) -> dict[str, Locked]:
+async def lock_free(conn: AsyncConnection, keys: Mapping[str, tuple[str, Heard]]) -> dict[str, Locked]:
     """
     Lock those of several orders that nobody else holds, each with its idempotency key, its answer, and its books.
 
     It waits for no order. One that another transaction holds, or changed while the statement ran, is left out, and so
     is one that is not there: ``lock`` tells more.
     """
-    calls = [{"order_id": order, "key": key} for order, key in keys.items()]
+    calls = [asked(order, key, heard) for order, (key, heard) in keys.items()]
     rows = await conn.execute(_lock_many(at_most(len(calls))), {"calls": calls})
     return {row.id: Locked(row) for row in rows if not row.waited}
 
@@ -144,19 +179,3 @@ async def read_events_again(conn: AsyncConnection, order_id: str, first: int, la
     """
     rows = await conn.execute(_EVENTS, {"order_id": order_id, "first": first, "last": last})
     return [Event.model_validate(row) for row in rows.mappings()]
-
-
-_JOURNALED = text(
-    """
-    SELECT seq, id, source, type, time, data FROM journal
-    WHERE order_id = :order_id AND seq > :after AND seq <= :until AND type = ANY(:types) ORDER BY seq
-    """
-).bindparams(bindparam("types", type_=ARRAY(Text)))
-
-
-async def read_events_of(
-    conn: AsyncConnection, order_id: str, types: Collection[str], *, after: int, until: int
-) -> list[Event]:
-    """Return the events of *types* behind number *after* in the order's journal, up to *until*, in sequence."""
-    values = {"order_id": order_id, "types": sorted(types), "after": after, "until": until}
-    return [Event.model_validate(row) for row in (await conn.execute(_JOURNALED, values)).mappings()]

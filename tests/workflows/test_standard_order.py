@@ -76,7 +76,7 @@ async def test_a_header_is_told_once(shop: Shop) -> None:
 
 
 async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
-    """Its worker sends PostgreSQL 20 statements, beside those that begin and end its 6 transactions."""
+    """Its worker sends PostgreSQL 19 statements, beside those that begin and end its 6 transactions."""
     await shop.fulfilled()  # what is read once a process, such as bodies of flows, has been read
     by_workflow = defaultdict[str | None, list[str]](list)
 
@@ -92,7 +92,7 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
     sent = by_workflow[workflow_id(order)]
     locks = [one for one in sent if "FOR NO KEY UPDATE OF o" in one]
-    assert (len(locks), len(sent)) == (6, 20), "\n".join(sent)
+    assert (len(locks), len(sent)) == (6, 19), "\n".join(sent)
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:
