@@ -12,6 +12,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from orderloom.contracts.queues import ORDERS
 from orderloom.settings import Settings
+from worker.payload_visits import spare_visits
 from workflows.order import OrderWorkflow
 
 OURS = ("orderloom", "flows_dsl", "workflows", "cel_expr_python", "jq", "jsonschema")
@@ -35,6 +36,7 @@ def order_worker(
     workflows: Sequence[type] = (OrderWorkflow,),
 ) -> Worker:
     """Return a worker for queue ``orders`` with *activities* (``activities.serving.activities``)."""
+    spare_visits()
     deployment = _deployment(settings)
     return Worker(
         client,
