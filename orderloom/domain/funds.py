@@ -125,7 +125,7 @@ class OrderFunds(Frozen):
             invoice_id, 0
         )
 
-    @property
+    @cached_property
     def unpaid(self) -> int:
         """Return what no funds are applied to yet, over all invoices."""
         applied = self._by_document(Account.APPLIED)
@@ -157,7 +157,7 @@ class OrderFunds(Frozen):
         memos = self._by_document(Account.CREDITED)
         return self.excess + sum(self.memo_balance(memo) for memo in memos)
 
-    @property
+    @cached_property
     def to_authorize(self) -> int:
         """Return what nothing secures yet, as far as there are payments that can still be authorised."""
         secured = self.captured + sum(
@@ -187,8 +187,13 @@ class OrderFunds(Frozen):
         return self.to_reverse + sum(payment.pending_reverse for payment in self.payments)
 
     def _by_document(self, account: Account) -> dict[str, int]:
-        sums: dict[str, int] = {}
+        return self._documents.get(account, {})
+
+    @cached_property
+    def _documents(self) -> dict[Account, dict[str, int]]:
+        sums: dict[Account, dict[str, int]] = {}
         for entry in self.entries:
-            if entry.account is account and entry.document_id is not None:
-                sums[entry.document_id] = sums.get(entry.document_id, 0) + entry.amount
+            if entry.document_id is not None:
+                of = sums.setdefault(entry.account, {})
+                of[entry.document_id] = of.get(entry.document_id, 0) + entry.amount
         return sums

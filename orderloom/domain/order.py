@@ -134,9 +134,12 @@ class Quantities(Frozen):
         return self.fulfilled - self.return_initiated
 
 
+_NONE_HELD = dict.fromkeys(UnitState, 0)
+
+
 def quantities(pools: Iterable[Pool]) -> Quantities:
     """Return the quantities of a line, or of several together, from the balances of its units."""
-    held = dict.fromkeys(UnitState, 0)
+    held = _NONE_HELD.copy()
     for pool in pools:
         held[pool.account.state] += pool.quantity
     return quantities_of(held)
@@ -144,7 +147,7 @@ def quantities(pools: Iterable[Pool]) -> Quantities:
 
 def quantities_of(units: Mapping[UnitState, int]) -> Quantities:
     """Return the quantities of units counted by state."""
-    held = {state: units.get(state, 0) for state in UnitState}
+    held = {**_NONE_HELD, **units}
     returned = held[UnitState.RETURNED]
     return_initiated = returned + held[UnitState.RETURN_INITIATED]
     fulfilled = return_initiated + held[UnitState.FULFILLED]
@@ -214,8 +217,9 @@ def order_status(products: Quantities) -> OrderStatus:
 
     A pending return does not hide units that are still to be shipped, as it does in the status of a line.
     """
-    without_pending = products.model_copy(update={"return_initiated": products.returned})
-    status = item_status(without_pending)
+    if products.return_initiated != products.returned:
+        products = products.model_copy(update={"return_initiated": products.returned})
+    status = item_status(products)
     return _AS_ORDER.get(status) or OrderStatus(status.value)
 
 
