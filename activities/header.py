@@ -14,6 +14,7 @@ from orderloom.domain.units import UnitState
 from orderloom.persistence.standing import Standing
 
 _DURATION = TypeAdapter(timedelta)
+_COUNTED = tuple((state, state.value) for state in UnitState if state is not UnitState.SOURCE)
 
 
 def header_of(order: OrderRow, standing: Standing, *, seq: int, routing_attempts: int) -> JsonObject:
@@ -50,7 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def _units(units: Mapping[UnitState, int]) -> JsonObject:
-    counts = {state.value: units.get(state, 0) for state in UnitState if state is not UnitState.SOURCE}
+    counts = {name: units.get(state, 0) for state, name in _COUNTED}
     return {"ordered": sum(counts.values()), **counts}
 
 

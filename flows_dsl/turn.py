@@ -269,7 +269,7 @@ def within(prefix: str, path: str) -> bool:
 
 def located(path: str, rounds: Sequence[str]) -> str:
     """Return *path* in these rounds of the loops around."""
-    return path + "".join(f"[{it}]" for it in rounds)
+    return path + "".join(f"[{it}]" for it in rounds) if rounds else path
 
 
 def sooner(first: Limit | None, second: Limit | None) -> Limit | None:

@@ -1,6 +1,6 @@
 """What an order's workflow carries from one run to the next, and nothing else: the rest is in PostgreSQL."""
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from orderloom.contracts.messages import Event, FlowFinished, Receipt
 from orderloom.contracts.moving import instance_id
@@ -17,7 +17,7 @@ class Start(Message):
     """How many flows stand above it: an event that a flow caused starts flows one deeper."""
     moves: int = 0
     """How often it was moved to another release."""
-    gathered: list[Event] = []
+    gathered: list[Event] = Field(default_factory=list[Event])
     """With ``schedule.on.all``: all events that start it, in the order of the flow's filters."""
 
     @property

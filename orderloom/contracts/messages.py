@@ -130,9 +130,9 @@ class Applied(Message):
     """Bodies of flows that these events start and the run does not know: hash to base85 of deflated JSON."""
     gapless: Annotated[bool, Field(exclude_if=not_)] = False
     """Whatever is wanted of what others have journaled since ``Context.checked`` is among the events."""
-    ahead: Annotated[list[Ahead], Field(exclude_if=not_)] = []
+    ahead: list[Ahead] = Field(default_factory=list[Ahead], exclude_if=not_)
     """What was done beyond what was asked for, in the order in which the flows come to it."""
-    ended: Annotated[list[FlowFinished], Field(exclude_if=not_)] = []
+    ended: list[FlowFinished] = Field(default_factory=list[FlowFinished], exclude_if=not_)
     """Instances that came to their end by it, and are known to have."""
 
 
