@@ -1,6 +1,7 @@
 """The actions that undo others, each as far as the domain allows, and the record of what was undone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Row, bindparam, select
 
@@ -161,7 +162,7 @@ async def prepare_giving_back(unit: Unit, command: GiveBackPayment) -> list[Gate
         elif intent.operation is GatewayOperation.CAPTURE:
             left = intent.amount - taken.get(intent.reference, 0)
             _refuse_applied(payment, left)
-            funds[intent.payment_id] = payment.model_copy(update={"captured": payment.captured - left})
+            funds[intent.payment_id] = replace(payment, captured=payment.captured - left)
             drafts.append(_draft(intent.payment_id, GatewayOperation.REFUND, left, intent.reference))
     return await ask(unit, [draft for draft in drafts if draft.amount > 0])
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import select
@@ -170,7 +171,7 @@ def _tell_worked_while_held(unit: Unit, row: FulfillmentOrder, report: str) -> N
 async def _ship(unit: Unit, held: Sequence[Pool], products: set[str]) -> None:
     """Move all that the fulfillment order still holds, its charges included."""
     await unit.move_units(
-        [move(pool, pool.quantity, pool.account.model_copy(update={"state": UnitState.FULFILLED})) for pool in held]
+        [move(pool, pool.quantity, replace(pool.account, state=UnitState.FULFILLED)) for pool in held]
     )
     waiting = [pool for pool in await unit.pools(*_WAITING) if pool.line_id in products and pool.quantity > 0]
     if not waiting:
@@ -202,7 +203,7 @@ async def take_back(unit: Unit, quantities: Mapping[str, Mapping[str, int]], pro
     at_group = Account(state=UnitState.RESERVED, place=group)
     await unit.move_units(
         [
-            movement.model_copy(update={"target": at_group}) if kept and movement.line_id in stocked else movement
+            replace(movement, target=at_group) if kept and movement.line_id in stocked else movement
             for fulfillment_order, units in quantities.items()
             for movement in give_back(pools, fulfillment_order, units, charges)
         ]

@@ -1,6 +1,7 @@
 """Ensure refunds: a credit memo, or what was captured beyond what the order owes, goes back where it came from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -52,12 +53,12 @@ async def settle_refunds(unit: Unit, _: EnsureRefunds) -> Amount:
 def _applied(payment: PaymentBalance) -> PaymentBalance:
     """Return what of *payment* credit memos can be refunded from: what invoices have taken."""
     pending = payment.pending_refund - payment.pending_excess
-    return payment.model_copy(update={"captured": 0, "pending_refund": pending})
+    return replace(payment, captured=0, pending_refund=pending)
 
 
 def _unapplied(payment: PaymentBalance) -> PaymentBalance:
     """Return what of *payment* excess can be refunded from: what no invoice has taken."""
-    return payment.model_copy(update={"applied": 0, "pending_refund": payment.pending_excess})
+    return replace(payment, applied=0, pending_refund=payment.pending_excess)
 
 
 def _drafts(

@@ -1,6 +1,7 @@
 """Changes of an order after it was placed: cancel and return, as a plan that preview and submit share."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.fulfillment import give_back
@@ -180,7 +181,7 @@ def _cancelled(_: Account) -> Account:
 
 
 def _returned(source: Account) -> Account:
-    return source.model_copy(update={"state": UnitState.RETURNED})
+    return replace(source, state=UnitState.RETURNED)
 
 
 def _changeable(lines: Sequence[Line], items: Sequence[Item], life_cycle: str) -> dict[str, Line]:

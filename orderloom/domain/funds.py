@@ -5,6 +5,7 @@ A posting takes an amount out of one account and puts it into another, so that a
 ``customer`` and ``gateway`` are the counter-accounts; every other account is never below zero.
 """
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
@@ -48,7 +49,8 @@ class Posting(Frozen):
     """Invoice or credit memo."""
 
 
-class LedgerBalance(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerBalance:
     """The sum of an account's entries for one payment and one document (None: entries without)."""
 
     account: Account
@@ -57,12 +59,13 @@ class LedgerBalance(Frozen):
     document_id: str | None = None
 
 
-class OrderFunds(Frozen):
+@dataclass(frozen=True, kw_only=True)
+class OrderFunds:
     """An order's money as its ledger and its pending intents tell it; amounts in minor units."""
 
     entries: tuple[LedgerBalance, ...] = ()
     payments: tuple[PaymentBalance, ...] = ()
-    pending_memo_refunds: dict[str, int] = {}
+    pending_memo_refunds: dict[str, int] = field(default_factory=dict[str, int])
     """By credit memo: refunds that were asked for and have no answer."""
 
     def balance(self, account: Account, *, payment_id: str | None = None, document_id: str | None = None) -> int:

@@ -1,6 +1,7 @@
 """Payments: which of them to capture or refund, in an order that is always the same."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from orderloom.domain.errors import OrderloomError
@@ -37,7 +38,8 @@ class RefundExceedsPaid(OrderloomError):
     status = 409
 
 
-class PaymentBalance(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentBalance:
     """What one payment holds now, in minor units: balances of its accounts, and what is asked of its gateway."""
 
     payment_id: str

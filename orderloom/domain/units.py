@@ -6,10 +6,10 @@ all accounts of a line is always zero and every total is a sum over accounts (re
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from orderloom.domain.errors import OrderloomError
-from orderloom.domain.model import Frozen
 from orderloom.domain.money import split
 
 
@@ -30,7 +30,8 @@ class UnitState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Account(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
     """Where units stand: a state, and a place where the state has one."""
 
     state: UnitState
@@ -40,7 +41,8 @@ class Account(Frozen):
     """Set from ``allocated`` on."""
 
 
-class Pool(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
     """The balance of one line in one account. Amounts in minor units; ``amount`` is adjusted and without tax."""
 
     line_id: str
@@ -50,7 +52,8 @@ class Pool(Frozen):
     tax: int
 
 
-class Movement(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
     """Units of a line on their way from one account to another, with their share of the money."""
 
     line_id: str

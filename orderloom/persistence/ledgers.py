@@ -68,8 +68,8 @@ def _line(row: Sequence[Any]) -> Line:
 
 def _pool(row: Sequence[Any]) -> Pool:
     line_id, state, place, fulfillment_order, quantity, amount, tax = row
-    account = Account.model_construct(state=UnitState(state), place=place, fulfillment_order=fulfillment_order)
-    return Pool.model_construct(line_id=line_id, account=account, quantity=quantity, amount=amount, tax=tax)
+    account = Account(state=UnitState(state), place=place, fulfillment_order=fulfillment_order)
+    return Pool(line_id=line_id, account=account, quantity=quantity, amount=amount, tax=tax)
 
 
 def movement_rows(order_id: str, seq: int, movements: Sequence[Movement]) -> list[dict[str, Any]]:
@@ -126,9 +126,7 @@ def funds_of(balances: Rows, payments: Rows, intents: Rows) -> OrderFunds:
     for account, payment, document, amount in balances:
         summed[account, payment, document] = summed.get((account, payment, document), 0) + int(amount)
     entries = tuple(
-        LedgerBalance.model_construct(
-            account=MoneyAccount(account), payment_id=payment, document_id=document, amount=amount
-        )
+        LedgerBalance(account=MoneyAccount(account), payment_id=payment, document_id=document, amount=amount)
         for (account, payment, document), amount in summed.items()
         if amount
     )
@@ -137,7 +135,7 @@ def funds_of(balances: Rows, payments: Rows, intents: Rows) -> OrderFunds:
     for _, _, operation, amount, document, _, outcome, *_ in intents:
         if operation == GatewayOperation.REFUND and outcome in _PENDING and document is not None:
             memos[document] = memos.get(document, 0) + int(amount)
-    return OrderFunds.model_construct(
+    return OrderFunds(
         entries=entries,
         payments=tuple(_payment(payment, entries, asked) for payment in payments),
         pending_memo_refunds=memos,
@@ -177,7 +175,7 @@ def _payment(row: Sequence[Any], entries: Sequence[LedgerBalance], asked: _Asked
     taken = captured + applied + refunded
     asking = asked.pending(payment, GatewayOperation.AUTHORIZE)
     on_account = method == "account"
-    return PaymentBalance.model_construct(
+    return PaymentBalance(
         payment_id=payment,
         position=position,
         method=method,

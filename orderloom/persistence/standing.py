@@ -60,6 +60,7 @@ class Standing:
         self._money = list(books.rows(MONEY))
         self._payments = list(books.rows(PAYMENTS))
         self._intents = {row[0]: row for row in books.rows(INTENTS)}
+        self._funds: OrderFunds | None = None
 
     @property
     def fulfilling(self) -> int:
@@ -86,11 +87,13 @@ class Standing:
 
     def post(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Enter rows into the ledger of money (``ledgers.posting_rows``)."""
+        self._funds = None
         for row in rows:
             self._money.append((row["account"], row["payment_id"], row["document_id"], row["amount"]))
 
     def enter(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take in rows that are entered into a table which these sums are made of; of others nothing is taken in."""
+        self._funds = None
         if table is payments:
             self._payments += [_row(PAYMENTS, row) for row in rows]
         elif table is payment_intents:
@@ -107,6 +110,7 @@ class Standing:
             known = self._intents.get(id)
             if known is None or "outcome" not in values:
                 return False
+            self._funds = None
             self._intents[id] = _row(INTENTS, {**dict(zip(INTENTS.columns, known, strict=True)), **values})
         elif table in _ACTIVE and "status" in values:
             self._follow(table, id, values["status"])
@@ -120,7 +124,9 @@ class Standing:
 
     def funds(self) -> OrderFunds:
         """Return the order's money."""
-        return funds_of(self._money, self._payments, list(self._intents.values()))
+        if self._funds is None:
+            self._funds = funds_of(self._money, self._payments, list(self._intents.values()))
+        return self._funds
 
 
 def _row(book: Book, values: Mapping[str, Any]) -> Sequence[Any]:

@@ -1,6 +1,7 @@
 """What a fulfillment order allows, and splitting and merging it: nothing is lost, charges stay."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -88,7 +89,7 @@ def test_all_of_it_is_handed_over_and_nothing_of_others() -> None:
     """Products and charges of one fulfillment order move; another one's stay, also money without units."""
     other = Pool(line_id="X", account=F2, quantity=1, amount=10, tax=1)
     bare = Pool(line_id="Y", account=F1, quantity=0, amount=5, tax=0)
-    there = F1.model_copy(update={"place": "B", "fulfillment_order": "1-F3"})
+    there = replace(F1, place="B", fulfillment_order="1-F3")
 
     moved = apply((*_pools(2, 1)[:1], bare, other), hand_over((*_pools(2, 1)[:1], bare, other), "1-F1", there))
 

@@ -1,5 +1,7 @@
 """Which payments cover an amount, and which take a refund: G20 and reference 6d."""
 
+from dataclasses import replace
+
 import pytest
 
 from orderloom.domain.payments import (
@@ -62,7 +64,7 @@ def test_g25_an_uncovered_rest_is_an_error() -> None:
 
 def test_what_is_pending_is_not_there() -> None:
     """A pending capture, reversal or refund of excess cannot be used twice."""
-    pending = card(1, 100).model_copy(update={"pending_capture": 60, "pending_reverse": 20})
+    pending = replace(card(1, 100), pending_capture=60, pending_reverse=20)
     refunding = paid(2, captured=50, pending_refund=40, pending_excess=40)
 
     plan = plan_capture(30, [pending, refunding])
