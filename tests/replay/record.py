@@ -25,6 +25,7 @@ from orderloom.contracts.messages import OrderInput
 from orderloom.contracts.queues import workflow_id
 from orderloom.domain.routing_policy import RoutingPolicy, Wave
 from orderloom.persistence.flows import publish
+from orderloom.persistence.starting import Start
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.workflows.shop import BROKEN, WATCH, Shop, flow, open_shop
@@ -208,9 +209,9 @@ def _runs_of(max_events: int | None) -> Generator[None]:
     """Let orders continue as new at every quiet point after so many events."""
     original = Courier.start_input
 
-    async def short(courier: Courier, order_id: str, intake_id: str | None) -> OrderInput:
-        start = await original(courier, order_id, intake_id)
-        return start.model_copy(update={"max_events": max_events})
+    async def short(courier: Courier, order_id: str, intake_id: str | None, start: Start | None = None) -> OrderInput:
+        given = await original(courier, order_id, intake_id, start)
+        return given.model_copy(update={"max_events": max_events})
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Courier, "start_input", short)

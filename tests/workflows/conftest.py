@@ -12,6 +12,7 @@ from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
 from orderloom.bootstrap.processes import Process
 from orderloom.contracts.messages import OrderInput
+from orderloom.persistence.starting import Start
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
 from tests.conftest import MASTER_KEY
@@ -83,8 +84,8 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let orders continue as new at every quiet point after a dozen events."""
     original = Courier.start_input
 
-    async def short(courier: Courier, order_id: str, intake_id: str | None) -> OrderInput:
-        start = await original(courier, order_id, intake_id)
-        return start.model_copy(update={"max_events": 12})
+    async def short(courier: Courier, order_id: str, intake_id: str | None, start: Start | None = None) -> OrderInput:
+        given = await original(courier, order_id, intake_id, start)
+        return given.model_copy(update={"max_events": 12})
 
     monkeypatch.setattr(Courier, "start_input", short)

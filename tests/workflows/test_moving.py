@@ -16,6 +16,7 @@ from orderloom.domain.model import JsonObject
 from orderloom.persistence.flows import publish
 from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.releases import activate
+from orderloom.persistence.starting import Start
 from orderloom.persistence.tables.orders import orders
 from orderloom.stack import Stack
 from tests.command import orderloom
@@ -226,8 +227,8 @@ async def test_an_order_keeps_its_release_over_runs_and_restarts(
     """Another release in force for the channel, new runs and new workers: the order stays; moved, it stays there."""
     original = Courier.start_input
 
-    async def short(courier: Courier, order_id: str, intake_id: str | None) -> OrderInput:
-        return (await original(courier, order_id, intake_id)).model_copy(update={"max_events": 12})
+    async def short(courier: Courier, order_id: str, intake_id: str | None, start: Start | None = None) -> OrderInput:
+        return (await original(courier, order_id, intake_id, start)).model_copy(update={"max_events": 12})
 
     monkeypatch.setattr(Courier, "start_input", short)
     first, second = await waiting_order(shop), await waiting_order(shop)
