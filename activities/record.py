@@ -1,6 +1,6 @@
 """Records what was taken in: journals it and applies its facts in one transaction. The rest is the flows' business."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -58,6 +58,11 @@ class ContentsUnreadable(OrderloomError):
 
 class WorkflowWanted(Exception):
     """A flow waits for this: it must go through the order's workflow. Nothing was recorded."""
+
+    def __init__(self, detail: str, types: Iterable[str] = ()) -> None:
+        """Take the types among those delivered that are waited for; none when it is what follows from them."""
+        super().__init__(detail)
+        self.types = frozenset(types)
 
 
 @serves(RECORD, RecordDelivery, Recorded)
@@ -131,8 +136,9 @@ async def _record_once(services: Services, call: Call, delivery: Delivery, most:
 
 def _direct(call: Call, order: OrderRow | None, types: Sequence[str]) -> Call:
     """Return the call with the order's own pin, unless a flow waits for one of *types* or it moves the order."""
-    if order is None or RELEASE_REQUESTED in types or _wanted(order).intersection(types):
-        raise WorkflowWanted(f"order {call.context.order_id} waits for one of {sorted(set(types))}")
+    wanted = set(types) if order is None else {RELEASE_REQUESTED, *_wanted(order)}.intersection(types)
+    if order is None or wanted:
+        raise WorkflowWanted(f"order {call.context.order_id} waits for one of {sorted(set(types))}", wanted)
     context = call.context.model_copy(update={"pin": order.pin})
     return Call(context=context, key=call.key, cause=call.cause, input=call.input, by_workflow=False)
 

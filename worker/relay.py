@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import takewhile
 from time import monotonic
 from typing import Any
 
@@ -26,7 +27,6 @@ from orderloom.contracts.messages import Delivery
 from orderloom.domain.errors import OrderloomError
 from orderloom.persistence.intake import ORDER_PLACED, Undelivered, mark, postpone, undelivered
 from orderloom.persistence.locks import RELAY_LEADER
-from orderloom.persistence.single import single
 from orderloom.persistence.vault import Vault
 from orderloom.readmodels.backlog import Examined
 from orderloom.telemetry.logs import bind_order
@@ -140,8 +140,12 @@ class Relay:
         if monotonic() - self._looked > STALLED:
             raise TimeoutError("the relay stands still")
 
-    async def turn(self) -> int:
-        """Look once: record what is due, begin to wake workflows, give places in the feed. Return how much was done."""
+    async def _turn(self, leader: AsyncConnection) -> None:
+        """
+        Look once: record what is due, begin to wake workflows, give places in the feed.
+
+        The last is done on the *leader*'s connection: it fails when the lock is lost with it.
+        """
         rows = await undelivered(self._engine, self._clock.now())
         still_there = {row.delivery.intake_id for row in rows}
         self._left = {intake: since for intake, since in self._left.items() if intake in still_there}
@@ -149,10 +153,8 @@ class Relay:
         for row in rows:
             if row.order_id not in self._waking:
                 by_order[row.order_id].append(row)
-        delivered = await asyncio.gather(*(self._deliver_in_turn(row) for row in by_order.values()))
-        async with single(self._engine) as conn:
-            placed = await conn.execute(_POSITION)
-        return sum(delivered) + placed.rowcount
+        await asyncio.gather(*(self._deliver_in_turn(rows) for rows in by_order.values()))
+        await leader.execute(_POSITION)
 
     async def repeat_lately(self, settled: timedelta = timedelta(0)) -> int:
         """
@@ -204,8 +206,7 @@ class Relay:
         beside = [asyncio.create_task(each) for each in self._works()]
         try:
             while not self._stopping.is_set():
-                await self.turn()
-                await leader.execute(text("SELECT 1"))
+                await self._turn(leader)
                 await self._pause(LOOK)
         finally:
             ending: list[asyncio.Task[Any]] = [*beside, *self._waking.values()]
@@ -237,13 +238,39 @@ class Relay:
         except TimeoutError:
             return
 
-    async def _deliver_in_turn(self, rows: Sequence[Undelivered]) -> int:
-        """Record one order's rows by position; what stands behind one that has to wait, waits too."""
+    async def _deliver_in_turn(self, rows: Sequence[Undelivered]) -> None:
+        """
+        Record one order's rows by position; what stands behind one that has to wait, waits too.
+
+        What stands before one that is left to whoever took it in is recorded with that one.
+        """
         async with self._slots:
-            for count, row in enumerate(rows):
+            if any(map(self._is_left, rows)):
+                return
+            done = await self._record_together(rows)
+            if any(map(self._is_left, rows)):
+                return
+            for row in rows[done:]:
                 if not await self._deliver(row):
-                    return count
-        return len(rows)
+                    return
+
+    async def _record_together(self, rows: Sequence[Undelivered]) -> int:
+        """Record the events that *rows* begin with in one transaction, if nothing hinders; return how many."""
+        events = [*takewhile(lambda row: row.event and row.delivery.intake_id not in self._left, rows)]
+        if len(events) < 2:
+            return 0
+        last = events[-1]
+        try:
+            await record_directly(self._engine, self._vault, last.order_id, last.delivery, now=self._clock.now())
+        except WorkflowWanted as found:
+            for row in events:
+                if row.delivery.type in found.types:
+                    self._left[row.delivery.intake_id] = monotonic()
+            return 0
+        except Exception as error:  # noqa: BLE001  # each is recorded by itself, where its own failure is minded
+            _log.info("events are not recorded together", order=last.order_id, error=str(error))
+            return 0
+        return len(events)
 
     async def _deliver(self, row: Undelivered) -> bool:
         async with self._minding(row):
@@ -278,13 +305,17 @@ class Relay:
 
     def _begin_to_wake(self, row: Undelivered) -> None:
         """Wake the order's workflow beside all else, if it is not left to whoever took the row in, and can be now."""
-        since = self._left.setdefault(row.delivery.intake_id, monotonic())
-        left = row.attempts == 0 and monotonic() - since < GRACE
-        if left or len(self._waking) >= WOKEN_AT_ONCE:
+        self._left.setdefault(row.delivery.intake_id, monotonic())
+        if self._is_left(row) or len(self._waking) >= WOKEN_AT_ONCE:
             return
         task = asyncio.create_task(self._wake(row))
         self._waking[row.order_id] = task
         task.add_done_callback(lambda _: self._waking.pop(row.order_id))
+
+    def _is_left(self, row: Undelivered) -> bool:
+        """Return whether it wakes a workflow and whoever took it in is still at it."""
+        since = self._left.get(row.delivery.intake_id)
+        return since is not None and row.attempts == 0 and monotonic() - since < GRACE
 
     async def _wake(self, row: Undelivered) -> None:
         try:

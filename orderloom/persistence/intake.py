@@ -92,11 +92,14 @@ class Submitted:
     """What the order's workflow starts with, if it was asked for and this was taken in now."""
 
 
-class Undelivered(Frozen):
+@dataclass(frozen=True, kw_only=True)
+class Undelivered:
     """An intake row that waits for the relay."""
 
     order_id: str
     delivery: Delivery
+    event: bool
+    """From outside, where it has happened: it is never refused. Else a command."""
     attempts: int
     position: int
 
@@ -257,7 +260,7 @@ async def status(engine: AsyncEngine, intake_id: str) -> Submitted:
 
 _UNDELIVERED = text(
     """
-    SELECT id, type, order_id, business_at, attempts, position
+    SELECT id, type, order_id, business_at, kind = 'event' AS event, attempts, position
     FROM (
         (SELECT * FROM intake WHERE status = 'received' AND due_at <= :now AND kind = 'event'
          ORDER BY position LIMIT :limit)
@@ -281,6 +284,7 @@ async def undelivered(engine: AsyncEngine, now: datetime, limit: int = 500) -> l
         Undelivered(
             order_id=row.order_id,
             delivery=Delivery(intake_id=row.id, type=row.type, business_at=row.business_at),
+            event=row.event,
             attempts=row.attempts,
             position=row.position,
         )

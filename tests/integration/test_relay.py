@@ -4,13 +4,15 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import text, update
 
 from orderloom.bootstrap.clock import Clock
-from orderloom.contracts.messages import Delivery
+from orderloom.contracts.messages import Delivery, ReleasePin
 from orderloom.domain.reserving import CreateReservation
 from orderloom.inventory.reservations import create_reservation
 from orderloom.persistence import intake
+from worker import relay as relays
 from worker.relay import GIVE_UP_AFTER, UNANSWERED, WOKEN_AT_ONCE, Relay
 
 
@@ -180,3 +182,62 @@ async def test_a_reservation_that_expires_while_no_relay_runs_is_ended_by_the_ne
 
     assert await bench.rows("SELECT reserved FROM stock") == [(0,)]
     assert await bench.rows("SELECT status, quantity FROM reservations") == [("expired", 4)]
+
+
+async def _reported(bench, *types: str) -> str:
+    """Place and route an order, take in what its location reports, and return its id."""
+    order = await bench.allocated({"X": 1})
+    for type in types:
+        body: dict[str, Any] = {"fulfillment_order": f"{order}-F1", "id": f"e-{type}", "type": type}
+        await bench.submit(f"fulfillment.{type}", body, order_id=order, external_id=body["id"])
+    return order
+
+
+async def test_what_came_in_since_the_last_look_is_recorded_at_once(bench) -> None:
+    """Events of one order that nobody waits for share a transaction, in the order they came in."""
+    await bench.load({"A": {"X": 10}})
+    order = await _reported(bench, "accepted", "picked")
+    relay = Relay(bench.engine, bench.vault, SilentWorkers(), Clock())  # pyright: ignore[reportArgumentType]
+
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        while "fulfillment.picked" not in await bench.journal(order):  # noqa: ASYNC110  # it is in the database
+            await asyncio.sleep(0.02)
+    relay.stop()
+    await running
+
+    assert (await bench.journal(order))[-2:] == ["fulfillment.accepted", "fulfillment.picked"]
+    transactions = (
+        "SELECT COUNT(DISTINCT xmin::text) FROM journal WHERE type IN ('fulfillment.accepted', 'fulfillment.picked')"
+    )
+    assert await bench.rows(transactions) == [(1,)]
+
+
+async def test_what_stands_before_a_delivery_under_way_is_left_to_it(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is recorded with the event that wakes the order; when nobody has brought that one, the relay does both."""
+    monkeypatch.setattr(relays, "GRACE", 1.5)
+    await bench.load({"A": {"X": 10}})
+    async with bench.engine.begin() as conn:
+        await conn.execute(
+            text(
+                "INSERT INTO flows (hash, name, version, document, body, published_at) "
+                "VALUES ('h1', 'one', '1.0.0', '{}', 'x', now())"
+            )
+        )
+    bench.pin = ReleasePin(release="r1", subscriptions={"fulfillment.shipped": ["h1"]})
+    order = await _reported(bench, "accepted", "shipped")
+    workers = SilentWorkers()
+    relay = Relay(bench.engine, bench.vault, workers, Clock())  # pyright: ignore[reportArgumentType]
+
+    running = asyncio.create_task(relay.run())
+    await asyncio.sleep(1)
+    within_grace = (await bench.journal(order))[-1], list(workers.asked)
+    async with asyncio.timeout(10):
+        while not workers.asked:  # noqa: ASYNC110  # a list tells
+            await asyncio.sleep(0.02)
+    relay.stop()
+    await running
+
+    assert within_grace == ("fulfillment.created", [])
+    assert workers.asked == [order]
+    assert (await bench.journal(order))[-1] == "fulfillment.accepted"
