@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from orderloom.bootstrap.embedded_temporal import EmbeddedTemporal
-from orderloom.readmodels.doctor import Finding, examine
+from orderloom.readmodels.doctor import ON_ITS_WAY, Finding, examine
 from orderloom.readmodels.snapshot import snapshot
 from orderloom.settings import Settings
 from orderloom.stack import Options, Stack
@@ -37,12 +38,12 @@ async def shop(
 
 
 async def findings_until(over: asyncio.Event, engine: AsyncEngine) -> list[Finding]:
-    """Let the doctor look again and again, and return whatever it found at any moment."""
+    """Let the doctor look again and again, and return whatever it found; only at the end nothing is on its way."""
     found: list[Finding] = []
     while True:
         last = over.is_set()
         async with snapshot(engine) as conn:
-            found += (await examine(conn)).findings
+            found += (await examine(conn, since=None if last else datetime.now(UTC) - ON_ITS_WAY)).findings
         if last:
             return found
         await asyncio.sleep(0.05)
