@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.contracts.messages import Delivery, Receipt, RecordDelivery, Recorded
-from orderloom.contracts.outside import GatewayOutcome, GatewayRequest
+from orderloom.contracts.outside import GatewayOutcome, GatewayRequest, Outcome
 from orderloom.contracts.pools import ROUTE_WAVE, WaveRouted
 from orderloom.contracts.queues import RECORD
 from orderloom.gateways.port import PaymentGateway
@@ -124,10 +124,14 @@ class CountedGateway:
 
     async def perform(self, request: GatewayRequest) -> GatewayOutcome:
         """See `PaymentGateway.perform`."""
-        began = perf_counter()
-        outcome = await self._gateway.perform(request)
-        self._requests.labels(request.operation, outcome.outcome).observe(perf_counter() - began)
-        return outcome
+        began, told = perf_counter(), Outcome.UNKNOWN
+        try:
+            outcome = await self._gateway.perform(request)
+            told = outcome.outcome
+            return outcome
+        finally:
+            # Whoever asks may have stopped waiting.
+            self._requests.labels(request.operation, told).observe(perf_counter() - began)
 
     async def lookup(self, intent_id: str) -> GatewayOutcome | None:
         """See `PaymentGateway.lookup`."""
