@@ -11,30 +11,34 @@ is done for several orders together. Where it ends is of no importance to what h
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Any
 
 from activities.backorders import count_ahead
 from activities.emit import emitting
+from activities.phases import preparing
+from activities.questions import Question
 from activities.registry import Entry
-from activities.transaction import AheadFailed, Body, Call, close, command_of, preparing, running, tell
+from activities.transaction import AheadFailed, Body, Call, close, command_of, running, tell
 from activities.unit import GoOn, Unit
 from flows_dsl.compiled import CompiledFlow, Fork, RunFlow
 from flows_dsl.frames import InstanceState
 from flows_dsl.interpreter import FlowInstance
 from flows_dsl.problems import FlowCancelled, FlowUndone
 from flows_dsl.runner import Resolution, Retry, Step
-from orderloom.contracts.messages import ActionDone, Ahead, Context, Event, FlowFinished
+from orderloom.contracts.messages import ActionDone, Ahead, Context, Event, FlowFinished, RunAction, Standpoint
 from orderloom.contracts.moving import Whereabouts
+from orderloom.contracts.outside import GatewayRequest
 from orderloom.contracts.queues import EMIT_EVENT
 from orderloom.domain.errors import InvalidInput
 from orderloom.domain.model import Json, JsonObject
 from orderloom.persistence.conflicts import is_at_fault
 from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.tables.orders import flow_instances
-from workflows.instances import MOST_DEPTH, flow_of, state_of
+from workflows.instances import MOST_DEPTH, flow_of, state_of, whereabouts_of
 from workflows.state import Start
 
 SECONDS = 1.0
@@ -43,6 +47,18 @@ SECONDS = 1.0
 
 class _Halt(BaseException):
     """It ends here. No error of a flow: nothing that handles those may take it for one."""
+
+
+@dataclass(eq=False)
+class _Waits(BaseException):
+    """The instance *asking* stands in the middle of a call until gateways are asked; others go on meanwhile."""
+
+    asking: Whereabouts
+    activity: str
+    key: str
+    cause: str
+    arguments: JsonObject
+    requests: Sequence[GatewayRequest]
 
 
 def running_ahead(entries: Mapping[str, Entry]) -> GoOn:
@@ -58,6 +74,7 @@ def running_ahead(entries: Mapping[str, Entry]) -> GoOn:
             if is_at_fault(error):
                 raise AheadFailed(course.done_before) from error
             raise
+        unit.question = course.question
         applied = done.applied.model_copy(update={"ahead": course.ahead, "ended": course.ended})
         return done.model_copy(update={"applied": applied})
 
@@ -74,6 +91,10 @@ class _Course:
         self.ended: list[FlowFinished] = []
         self.done_before = 0
         """How many calls had gone well when one went wrong; 0 when it was none of them."""
+        self.question: Question | None = None
+        """What gateways are to be asked where it ended."""
+        self._checked = context.checked
+        self._waits: _Waits | None = None
         # Nobody else journals anything within the transaction: what has been missed is looked for once.
         self.context = context.model_copy(update={"finished": [], "stands": None, "checked": None})
         self._most = most
@@ -96,6 +117,15 @@ class _Course:
                 await self._to_the_end(start, state_of(start, self.context.now))
         except (_Halt, FlowCancelled, FlowUndone):
             return
+        if self._waits is not None and self._complete:
+            self.question = self._question(self._waits)
+
+    def _question(self, waits: _Waits) -> Question:
+        """Return what is to be asked for the only instance that is left, and the context of what follows."""
+        stands = Standpoint(asking=waits.asking.model_dump(mode="json", exclude_defaults=True))
+        context = self.context.model_copy(update={"stands": stands, "checked": self._checked})
+        request = RunAction(context=context, key=waits.key, input=waits.arguments, cause=waits.cause)
+        return Question(activity=waits.activity, request=request, requests=waits.requests)
 
     async def _go_on(self, here: Whereabouts, key: str, done: ActionDone) -> None:
         start = Start(flow=here.flow, event=here.event, depth=here.depth, moves=here.moves, gathered=here.gathered)
@@ -109,7 +139,13 @@ class _Course:
         if not _straight(flow):
             raise _Halt
         self._live.add(flow.name)
-        await FlowInstance(flow, state, _Runner(self, start, flow.label, asked)).run()
+        try:
+            await FlowInstance(flow, state, _Runner(self, start, state, flow.label, asked)).run()
+        except _Waits as waits:
+            if self._waits is not None:
+                raise _Halt from None
+            self._waits = waits
+            return
         self._live.discard(flow.name)
         ended = FlowFinished(instance=start.instance, outcome="completed")
         self.ended.append(ended)
@@ -147,6 +183,8 @@ class _Course:
     async def take_in(self, done: ActionDone, depth: int) -> None:
         """See what follows from a call: the header, and the instances that its events start."""
         applied = done.applied
+        if self._checked is not None:
+            self._checked = applied.checked(self._checked)
         known = [*self.context.known_flows, *applied.flows]
         seen = {**self.context.seen, **applied.order}
         self.context = self.context.model_copy(update={"known_flows": known, "seen": seen})
@@ -171,9 +209,17 @@ class _Course:
 class _Runner:
     """Runs the steps of one instance, as the workflow's own would."""
 
-    def __init__(self, course: _Course, start: Start, label: str, asked: tuple[str, ActionDone] | None) -> None:
+    def __init__(
+        self,
+        course: _Course,
+        start: Start,
+        state: InstanceState,
+        label: str,
+        asked: tuple[str, ActionDone] | None,
+    ) -> None:
         self._course = course
         self._start = start
+        self._state = state
         self._label = label
         self._asked = asked
 
@@ -185,8 +231,13 @@ class _Runner:
 
     async def call(self, step: Step, action: str, arguments: JsonObject, retry: Retry | None) -> Json:
         del retry
-        if self._asked is not None:
-            return (await self._found(step)).output
+        done = await (self._found(step) if self._asked is not None else self._call(step, action, arguments))
+        if done.requests:
+            here = whereabouts_of(self._start, self._state.dump())
+            raise _Waits(here, action, step.key, self._cause(step), arguments, done.requests)
+        return done.output
+
+    async def _call(self, step: Step, action: str, arguments: JsonObject) -> ActionDone:
         entry = self._course.entries.get(action)
         if entry is None or entry.together is not None:
             raise _Halt
@@ -196,12 +247,9 @@ class _Runner:
             raise _Halt from None
         input: JsonObject = {"action": entry.contract.activity, "input": arguments}
         if entry.run is not None:
-            return (await self._do(action, step, input, running(entry.run, command))).output
+            return await self._do(action, step, input, running(entry.run, command))
         assert entry.prepare is not None
-        done = await self._do(f"{action}.prepare", step, input, preparing(entry.prepare, command))
-        if done.requests:
-            raise _Halt
-        return done.output
+        return await self._do(f"{action}.prepare", step, input, preparing(entry.prepare, command))
 
     async def emit(self, step: Step, type: str, data: JsonObject) -> None:
         if self._asked is not None:
@@ -229,8 +277,11 @@ class _Runner:
         return done
 
     async def _do(self, activity: str, step: Step, input: JsonObject, body: Body) -> ActionDone:
-        call = Call(context=self._course.context, key=step.key, cause=f"{self._label}{step.path}", input=input)
+        call = Call(context=self._course.context, key=step.key, cause=self._cause(step), input=input)
         return await self._course.do(activity, call, body, self._start.depth)
+
+    def _cause(self, step: Step) -> str:
+        return f"{self._label}{step.path}"
 
 
 def _straight(flow: CompiledFlow) -> bool:

@@ -15,6 +15,7 @@ from activities.exception_changes import record_change, record_found, record_ove
 from activities.exceptions import record_resolution
 from activities.fulfillment import record_report, stoppable
 from activities.placing import place
+from activities.questions import Question
 from activities.registry import serves
 from activities.transaction import Answer, Call, as_far_as_it_goes, finish, open_unit, order_row, repeat
 from activities.unit import OrderRow, Services, Unit
@@ -110,22 +111,24 @@ async def _record(services: Services, context: Context, delivery: Delivery, *, b
         input={"record": delivery.type},
         by_workflow=by_workflow,
     )
-    return await as_far_as_it_goes(context, partial(_record_once, services, call, delivery))
+    return await as_far_as_it_goes(services, context, partial(_record_once, services, call, delivery))
 
 
-async def _record_once(services: Services, call: Call, delivery: Delivery, most: int) -> Recorded:
+async def _record_once(
+    services: Services, call: Call, delivery: Delivery, most: int
+) -> tuple[Recorded, Question | None]:
     context, by_workflow = call.context, call.by_workflow
     async with services.engine.begin() as conn:
         locked, rows = await lock_for(conn, context.order_id, call.key, call.heard)
         order = None if locked is None else order_row(locked)
         if locked is not None and order is not None and locked.answer is not None:
-            return _recorded(await repeat(conn, order, locked, call))
+            return _recorded(await repeat(conn, order, locked, call)), None
         if not rows:
             raise NotFound(f"there is no intake {delivery.intake_id}", intake=delivery.intake_id)
         if rows[-1].status != "received":
             # It was recorded with another one, under that one's key; what ended meanwhile is told here all the same.
             await mark_finished(conn, context.order_id, [one.model_dump(mode="json") for one in context.finished])
-            return Recorded(receipt=Receipt.model_validate(rows[-1].answer))
+            return Recorded(receipt=Receipt.model_validate(rows[-1].answer)), None
         if not by_workflow:
             call = _direct(call, order, [row.type for row in rows])
         unit = None
@@ -164,7 +167,7 @@ class _Recording:
         self._unit = unit
         self._answers: list[dict[str, Any]] = []
 
-    async def record(self, rows: Sequence[Received], most: int) -> Recorded:
+    async def record(self, rows: Sequence[Received], most: int) -> tuple[Recorded, Question | None]:
         receipt = Receipt(status="refused")
         for row in rows:
             receipt = await self._one(row)
@@ -172,7 +175,7 @@ class _Recording:
             self._answers.append({"id": row.id, "status": receipt.status, "answer": answer})
         if self._unit is None:
             await self._refuse_all()
-            return Recorded(receipt=receipt)
+            return Recorded(receipt=receipt), None
         unit = self._unit
         if not self._call.by_workflow and _wanted(unit.order).intersection(
             event.type for event, _ in unit.buffer.events
@@ -182,7 +185,7 @@ class _Recording:
             unit.change(intake, {"id": each["id"]}, {"status": each["status"], "answer": each["answer"]})
         output = receipt.model_dump(mode="json", exclude_none=True)
         done = await finish(unit, self._call, Answer(output=output, remember=bool(unit.buffer.events)), most)
-        return _recorded(done)
+        return _recorded(done), unit.question
 
     async def _one(self, row: Received) -> Receipt:
         try:

@@ -4,7 +4,8 @@ Temporal's activities of queue ``orders``, made of what is registered.
 Every call of an action is one transaction on one order, at most once per key.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -12,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import registry, transaction
+from activities import phases, registry, transaction
 from activities.ahead import running_ahead
+from activities.asking import Asking
 from activities.group_commit import GroupCommit
 from activities.registry import Entry, Service
 from activities.together import run_together
@@ -23,6 +25,7 @@ from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, RunAction, SettleAction
 from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import JsonObject, Message
+from orderloom.gateways.port import PaymentGateway
 from orderloom.persistence.vault import Vault
 
 AREAS = (
@@ -47,9 +50,19 @@ AREAS = (
 """The modules of ``activities`` that register something; loaded when the activities are asked for."""
 
 
-def activities(engine: AsyncEngine, vault: Vault) -> list[Callable[..., Any]]:
-    """Return every activity of queue ``orders`` as a Temporal worker takes it."""
+def activities(
+    engine: AsyncEngine, vault: Vault, gateways: Mapping[str, PaymentGateway] | None = None, *, asking_at_once: int = 1
+) -> list[Callable[..., Any]]:
+    """
+    Return every activity of queue ``orders`` as a Temporal worker takes it.
+
+    Args:
+        gateways: those that may be asked between an order's transactions, by the name that payments carry.
+        asking_at_once: how many orders may do so at one time.
+    """
     services = Services(engine=engine, vault=vault, go_on=running_ahead(registry.entries))
+    if gateways:
+        services = replace(services, ask=Asking(services, registry.entries, gateways, asking_at_once))
     for area in AREAS:
         import_module(f"activities.{area}")
     listed: list[Callable[..., Any]] = [
@@ -97,7 +110,7 @@ def _prepare(
     services: Services, name: str, contract: ActionContract[Any, Any], function: Preparation[Any, Any]
 ) -> Callable[..., Any]:
     async def prepare(request: RunAction) -> ActionDone:
-        return await told(transaction.prepare(services, contract, function, request))
+        return await told(phases.prepare(services, contract, function, request))
 
     return activity.defn(name=name)(prepare)
 
@@ -106,7 +119,7 @@ def _settle(
     services: Services, name: str, contract: ActionContract[Any, Any], function: Implementation[Any, Any]
 ) -> Callable[..., Any]:
     async def settle(request: SettleAction) -> ActionDone:
-        return await told(transaction.settle(services, contract, function, request))
+        return await told(phases.settle(services, contract, function, request))
 
     return activity.defn(name=name)(settle)
 

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities import intents
 from activities.backorders import count_ahead
 from activities.header import header_of
+from activities.questions import Question
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
-from orderloom.contracts.messages import ActionDone, Applied, Context, Event, ReleasePin, RunAction, SettleAction
+from orderloom.contracts.messages import ActionDone, Applied, Context, Event, Recorded, ReleasePin, RunAction
 from orderloom.contracts.outside import GatewayRequest
 from orderloom.contracts.searching import SearchRoutes
 from orderloom.domain.errors import NotFound, OrderloomError
@@ -142,60 +142,6 @@ def running(function: Implementation[Any, Any], command: Frozen) -> Body:
     return body
 
 
-async def prepare(
-    services: Services, contract: ActionContract[Any, Any], function: Preparation[Any, Any], request: RunAction
-) -> ActionDone:
-    """Write the intents of an outside action, at most once for its key."""
-    body = preparing(function, command_of(contract, request.input))
-    return await transact(services, call_of(request, contract.activity), body)
-
-
-def preparing(function: Preparation[Any, Any], command: Frozen) -> Body:
-    """Return the body of an outside action's first transaction."""
-
-    async def body(unit: Unit) -> Answer:
-        prepared = await function(unit, command)
-        if isinstance(prepared, Frozen):
-            return Answer(output=prepared.model_dump(mode="json"))
-        return Answer(requests=prepared)
-
-    return body
-
-
-async def settle(
-    services: Services, contract: ActionContract[Any, Any], function: Implementation[Any, Any], request: SettleAction
-) -> ActionDone:
-    """
-    Record what gateways said of an action's intents, and finish the action when all of them are settled.
-
-    Raises:
-        ActionFailed: the action ends in an error of ours; the outcomes are committed.
-    """
-    action = request.action
-    command = command_of(contract, action.input)
-    outcomes: list[Json] = [outcome.model_dump(mode="json") for outcome in request.outcomes]
-
-    async def body(unit: Unit) -> Answer:
-        if unknown := await intents.settle(unit, request.outcomes):
-            # Asked again with the same outcomes, a webhook may have come meanwhile: look again instead of repeating.
-            return Answer(requests=unknown, remember=bool(unit.buffer.events))
-        try:
-            async with unit.savepoint():
-                output: Frozen = await function(unit, command)
-        except OrderloomError as error:
-            return Answer(failure=error, remember=False)
-        return Answer(output=output.model_dump(mode="json"))
-
-    call = Call(
-        context=action.context,
-        key=f"{action.key}!settle-{digest(outcomes).hex()[:16]}",
-        cause=action.cause,
-        input={"action": contract.activity, "input": action.input, "outcomes": outcomes},
-        action_key=action.key,
-    )
-    return await transact(services, call, body)
-
-
 async def transact(services: Services, call: Call, body: Body) -> ActionDone:
     """
     Run *body* in one transaction on the order, or answer what was answered before to the same key.
@@ -205,10 +151,7 @@ async def transact(services: Services, call: Call, body: Body) -> ActionDone:
         IdempotencyConflict: the key was used with another input.
         ActionFailed: *body* asked to commit and then to fail.
     """
-    done, failure = await as_far_as_it_goes(call.context, partial(_transact, services, call, body))
-    if failure is not None:
-        raise ActionFailed(failure, done.applied) from failure
-    return done
+    return await as_far_as_it_goes(services, call.context, partial(_transact, services, call, body))
 
 
 class AheadFailed(Exception):
@@ -220,17 +163,27 @@ class AheadFailed(Exception):
         self.done = done
 
 
-async def as_far_as_it_goes[R](context: Context, transaction: Callable[[int], Awaitable[R]]) -> R:
-    """Run *transaction*, which is told how many calls it may do ahead, so that nothing done ahead goes wrong in it."""
+async def as_far_as_it_goes[R: (ActionDone, Recorded)](
+    services: Services, context: Context, transaction: Callable[[int], Awaitable[tuple[R, Question | None]]]
+) -> R:
+    """
+    Run *transaction*, and then ask gateways what it leaves to be asked, if they may be asked at once.
+
+    It is told how many calls it may do ahead, so that nothing done ahead goes wrong in it.
+    """
     most = MOST_AHEAD if context.stands is not None else 0
     while True:
         try:
-            return await tried(partial(transaction, most))
+            done, question = await tried(partial(transaction, most))
+            break
         except AheadFailed as failed:
             most = failed.done
+    if question is None or services.ask is None:
+        return done
+    return await services.ask(question, done)
 
 
-async def _transact(services: Services, call: Call, body: Body, most: int) -> tuple[ActionDone, OrderloomError | None]:
+async def _transact(services: Services, call: Call, body: Body, most: int) -> tuple[ActionDone, Question | None]:
     async with services.engine.begin() as conn:
         locked = await lock(conn, call.context.order_id, call.key, call.heard)
         if locked is None:
@@ -239,7 +192,10 @@ async def _transact(services: Services, call: Call, body: Body, most: int) -> tu
             return await repeat(conn, order_row(locked), locked, call), None
         unit = open_unit(services, conn, order_row(locked), call, locked.books, missed=locked.missed)
         answer = await body(unit)
-        return await finish(unit, call, answer, most), answer.failure
+        done = await finish(unit, call, answer, most)
+    if answer.failure is not None:
+        raise ActionFailed(answer.failure, done.applied) from answer.failure
+    return done, unit.question
 
 
 def open_unit(
@@ -271,10 +227,15 @@ async def finish(unit: Unit, call: Call, answer: Answer, most: int = 0) -> Actio
     await count_ahead(unit)
     done, go_on = await tell(unit, call, answer), unit.services.go_on
     missed = len(done.applied.events) > len(unit.buffer.events)
-    if most and go_on is not None and not (missed or answer.requests or answer.search or answer.failure):
+    if most and go_on is not None and not (missed or answer.search or answer.failure or _must_wait(unit, answer)):
         done = await go_on(unit, call.context, call.action_key or call.key, done, most)
     await unit.written()
     return done
+
+
+def _must_wait(unit: Unit, answer: Answer) -> bool:
+    """Return whether gateways are to be asked that cannot be asked at once, or may have been asked before."""
+    return any(unit.services.ask is None or request.asked for request in answer.requests)
 
 
 def close(unit: Unit, call: Call, answer: Answer) -> None:
@@ -323,7 +284,11 @@ def _enter_journal(unit: Unit, call: Call) -> None:
 
 
 async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: Call) -> ActionDone:
-    """Return what was answered before to the call's key, less events whose flows ended, with the header of now."""
+    """
+    Return what was answered before to the call's key, less events whose flows ended, with the header of now.
+
+    Whoever was answered first may have asked gateways already.
+    """
     if locked.input_hash != digest(call.input):
         raise IdempotencyConflict(f"key {call.key!r} came with another input before", key=call.key, order=order.id)
     if call.context.finished:
@@ -336,7 +301,8 @@ async def repeat(conn: AsyncConnection, order: OrderRow, locked: Locked, call: C
     if call.by_workflow:
         header = header_of(order, Standing(locked.books), seq=order.seq, routing_attempts=order.routing_attempts)
         applied = Applied(order=header, events=events, flows=await unknown_flows(conn, call.context, events))
-    return ActionDone(output=answer.output, requests=answer.requests, applied=applied)
+    requests = [request.model_copy(update={"asked": True}) for request in answer.requests]
+    return ActionDone(output=answer.output, requests=requests, applied=applied)
 
 
 def _missed(unit: Unit, context: Context) -> Sequence[Event] | None:

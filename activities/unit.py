@@ -17,6 +17,7 @@ from pydantic import AwareDatetime
 from sqlalchemy import CursorResult, Executable, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from activities.questions import Ask, Question
 from activities.savepoints import Savepoint
 from orderloom.contracts.messages import ActionDone, Context, Event, ReleasePin
 from orderloom.domain.channel import ChannelPolicy
@@ -51,18 +52,20 @@ class Fact[T]:
 
 @dataclass(frozen=True)
 class Services:
-    """What the activities of one worker share: the database, the vault of the keys, and what runs ahead."""
+    """What the activities of one worker share: the database, the vault of the keys, and what goes on by itself."""
 
     engine: AsyncEngine
     vault: Vault
     go_on: "GoOn | None" = None
     """Does what flows ask for next (``activities.ahead``); without it every call is a transaction of its own."""
+    ask: Ask | None = None
+    """Asks gateways between transactions (``activities.asking``); without it the workflow has them asked."""
 
 
 type GoOn = Callable[[Unit, Context, str, ActionDone, int], Awaitable[ActionDone]]
 """
 Takes a closed unit with its context and the key of its call, what it answers, and how many calls it may do at most;
-returns the answer with what was done beyond it.
+returns the answer with what was done beyond it, and leaves in the unit what gateways are to be asked.
 """
 
 
@@ -146,6 +149,8 @@ class Unit:
         """What others have journaled since the workflow looked, of what it wants to hear."""
         self.contended = False
         """Whether it holds rows that other orders want: it is to come to its end."""
+        self.question: Question | None = None
+        """What is to be asked once it is committed."""
 
     def following(self, *, cause: str, key: str) -> Self:
         """Return the unit of what comes next in the same transaction. This one is closed."""

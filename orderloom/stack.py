@@ -27,6 +27,7 @@ from orderloom.bootstrap.servers import Addresses, Connections
 from orderloom.bootstrap.worker_process import worker_process
 from orderloom.contracts.messages import Receipt
 from orderloom.gateways.http import HttpGateway, connect
+from orderloom.gateways.port import PaymentGateway
 from orderloom.gateways.sandbox.app import create_gateway_app
 from orderloom.gateways.sandbox.books import Books
 from orderloom.persistence.vault import Vault
@@ -34,7 +35,7 @@ from orderloom.readmodels.backlog import Backlog, backlog
 from orderloom.settings import Settings
 from orderloom.telemetry.observers import Observers
 from worker.health import polling
-from worker.order_worker import order_worker
+from worker.order_worker import asking_at_once, order_worker
 from worker.outside_worker import outside_worker
 from worker.relay import Relay
 from worker.routing_worker import routing_worker
@@ -238,16 +239,19 @@ async def _make_workers(
     stack: AsyncExitStack,
 ) -> list[Worker]:
     workers: list[Worker] = []
+    gateways: dict[str, PaymentGateway] = {}
     if Part.OUTSIDE in options.parts:
         http = await stack.enter_async_context(connect(gateway_url, make=observers.http_client))
-        sandbox = observers.gateway(HttpGateway(http))
-        workers.append(outside_worker(connected.client, {SANDBOX: sandbox}, settings))
+        gateways[SANDBOX] = observers.gateway(HttpGateway(http))
+        workers.append(outside_worker(connected.client, gateways, settings))
     if Part.ROUTING in options.parts:
         processors = stack.enter_context(Processors())
         workers.append(routing_worker(connected.client, connected.engine, processors, settings))
     if Part.ORDERS in options.parts:
-        activities = options.wrap(serving.activities(connected.engine, connected.vault))
-        workers.append(order_worker(connected.client, activities, settings, options.workflows))
+        activities = serving.activities(
+            connected.engine, connected.vault, gateways, asking_at_once=asking_at_once(settings)
+        )
+        workers.append(order_worker(connected.client, options.wrap(activities), settings, options.workflows))
     return workers
 
 

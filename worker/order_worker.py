@@ -67,6 +67,11 @@ def _tasks_at_once(settings: Settings) -> int:
     return max(2, settings.pool_size // 2) if settings.workflow_cache else 1
 
 
+def asking_at_once(settings: Settings) -> int:
+    """Return how many of a worker's tasks may wait for gateways: half of them, for slow ones must not hold all."""
+    return max(1, _tasks_at_once(settings) // 2)
+
+
 def build_id(settings: Settings) -> str:
     """Return the build that workers name in histories. Left out, the SDK would hash every module at each start."""
     return settings.build_id or f"orderloom-{version('orderloom')}"

@@ -147,8 +147,10 @@ class Instances:
 
     def whereabouts(self) -> list[Whereabouts]:
         """Return every instance and where it stands: live ones, and those that wait to start."""
-        live = [_whereabouts(one.start, one.instance.state.dump(), one.runner.consumed) for one in self._live.values()]
-        return live + [_whereabouts(start, None, ()) for start in self.waiting()]
+        live = [
+            whereabouts_of(one.start, one.instance.state.dump(), one.runner.consumed) for one in self._live.values()
+        ]
+        return [*live, *(whereabouts_of(start, None) for start in self.waiting())]
 
     def stands(self, asking: str | None = None) -> Standpoint | None:
         """Return where the flows stand, if nothing is under way but a call of instance *asking*, or of none."""
@@ -267,7 +269,8 @@ def _is(known: Start, start: Start) -> bool:
     return known.instance == start.instance or any(it.id == start.event.id for it in known.gathered)
 
 
-def _whereabouts(start: Start, state: JsonObject | None, consumed: Iterable[int]) -> Whereabouts:
+def whereabouts_of(start: Start, state: JsonObject | None, consumed: Iterable[int] = ()) -> Whereabouts:
+    """Return where an instance stands that *start* has started; without *state* it has not begun."""
     return Whereabouts(
         flow=start.flow,
         event=start.event,

@@ -256,8 +256,7 @@ class InstanceRunner:
             return done.output
         done = await self._transact(f"{action}.prepare", step, arguments, key)
         while done.requests:
-            outcomes = await self._ask(done.requests)
-            done = await self._settle(action, step, arguments, key, outcomes)
+            done = await self._ask_and_settle(action, step, arguments, key, done.requests)
             if done.requests:
                 await self._order.deadlines.wait(self.now() + ASK_AGAIN)
         return done.output
@@ -292,18 +291,40 @@ class InstanceRunner:
         return (await self._local(RECORD_ANSWER, step, message)).output
 
     async def _transact(self, activity: str, step: Step, arguments: JsonObject, key: str) -> ActionDone:
-        if (done := self._order.transactions.ahead(activity, key, self._start.depth)) is not None:
+        if (done := self._done_ahead(activity, step, key)) is not None:
             return done
         stands = self._stands if key == step.key else None
         return await self._local(activity, step, lambda context: self._action(context, step, arguments, key), stands)
 
-    async def _settle(
-        self, action: str, step: Step, arguments: JsonObject, key: str, outcomes: list[GatewayOutcome]
+    async def _ask_and_settle(
+        self, action: str, step: Step, arguments: JsonObject, key: str, requests: list[GatewayRequest]
     ) -> ActionDone:
+        if (done := await self._settled_ahead(action, step, key)) is not None:
+            return done
+        outcomes = await self._ask(requests)
+
         def settle(context: Context) -> SettleAction:
             return SettleAction(action=self._action(context, step, arguments, key), outcomes=outcomes)
 
         return await self._local(f"{action}.settle", step, settle, self._stands if key == step.key else None)
+
+    async def _settled_ahead(self, action: str, step: Step, key: str) -> ActionDone | None:
+        """Return what was settled already: while gateways were asked, others went on, and do so here."""
+        self.calling += 1
+        try:
+            await self._order.transactions.let_pass(f"{action}.settle", key)
+            return self._done_ahead(f"{action}.settle", step, key)
+        finally:
+            self.calling -= 1
+            self._order.turn()
+
+    def _done_ahead(self, activity: str, step: Step, key: str) -> ActionDone | None:
+        found = self._order.transactions.ahead(activity, key, self._start.depth)
+        if found is None:
+            return None
+        if found.error is not None:
+            raise FlowFailure(found.error.model_copy(update={"instance": step.path}))
+        return found.done
 
     def _action(self, context: Context, step: Step, arguments: JsonObject, key: str) -> RunAction:
         return RunAction(context=context, key=key, input=arguments, cause=f"{self._flow}{step.path}")

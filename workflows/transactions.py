@@ -10,6 +10,7 @@ from temporalio.exceptions import FailureError
 
 from orderloom.contracts.messages import (
     ActionDone,
+    Ahead,
     Applied,
     Context,
     Event,
@@ -71,7 +72,7 @@ class Transactions:
         self._told = told
         self._wanted = wanted
         self._lock = asyncio.Lock()
-        self._ahead: dict[tuple[str, str], tuple[ActionDone, JsonObject]] = {}
+        self._ahead: dict[tuple[str, str], tuple[Ahead, JsonObject]] = {}
         self._ended: list[FlowFinished] = []
         self._as_of: tuple[datetime, datetime] | None = None
 
@@ -91,14 +92,22 @@ class Transactions:
         else:
             self.finished.append(instance)
 
-    def ahead(self, activity: str, key: str, depth: int) -> ActionDone | None:
+    def ahead(self, activity: str, key: str, depth: int) -> Ahead | None:
         """Return what was done of this call ahead of it, and take over what it says of the order."""
         found = self._ahead.pop((activity, key), None)
         if found is None:
             return None
-        done, header = found
-        self._apply(done.applied, header, depth)
-        return done
+        ahead, header = found
+        self._apply(ahead.done.applied, header, depth)
+        return ahead
+
+    async def let_pass(self, activity: str, key: str) -> None:
+        """Let other instances come to what was done ahead before this call of *activity*, if it was done ahead."""
+        while (activity, key) in self._ahead and next(iter(self._ahead)) != (activity, key):
+            left = len(self._ahead)
+            await asyncio.sleep(0)
+            if len(self._ahead) == left:
+                return
 
     async def run[A: Message](
         self,
@@ -172,14 +181,13 @@ class Transactions:
         """Keep what was done ahead. What flows do until they come to the end of it, they do at the same time."""
         for each in applied.ahead:
             header = {**header, **each.done.applied.order}
-            self._ahead[each.activity, each.key] = each.done, header
+            self._ahead[each.activity, each.key] = each, header
         self._ended = list(applied.ended)
         self._as_of = (self._now(), now) if applied.ahead or applied.ended else None
 
     def _apply(self, applied: Applied, header: JsonObject, depth: int) -> None:
         self.header = header
         self.flows.update(applied.flows)
-        if applied.events and (applied.gapless or applied.events[0].seq == self.checked + 1):
-            self.checked = applied.events[-1].seq
+        self.checked = applied.checked(self.checked)
         if applied.events:
             self._told(applied.events, depth)

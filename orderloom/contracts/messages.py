@@ -109,11 +109,13 @@ class Context(Message):
 
 
 class Ahead(Message):
-    """A call that flows come to next, done in the same transaction: the workflow finds it done when it comes there."""
+    """A call that flows come to next, done in the same activity: the workflow finds it done when it comes there."""
 
     activity: str
     key: str
     done: "ActionDone"
+    error: Annotated[Problem | None, Field(exclude_if=not_)] = None
+    """What it ended in although outcomes of money were committed."""
 
 
 class Applied(Message):
@@ -134,6 +136,11 @@ class Applied(Message):
     """What was done beyond what was asked for, in the order in which the flows come to it."""
     ended: list[FlowFinished] = Field(default_factory=list[FlowFinished], exclude_if=not_)
     """Instances that came to their end by it, and are known to have."""
+
+    def checked(self, before: int) -> int:
+        """Return up to which number of the journal nothing wanted is missed, if it was *before* up to now."""
+        known = self.events and (self.gapless or self.events[0].seq == before + 1)
+        return self.events[-1].seq if known else before
 
 
 class RecordDelivery(Message):

@@ -290,9 +290,12 @@ async def _busy_worker(deployment: Deployment, order: str) -> str:
     await deployment.shop.report(order, "shipped")
 
     async def look() -> str | None:
-        return next((name for name, way in deployment.to_gateway.items() if way.holding), None)
+        pending = (await deployment.shop.describe(order)).raw_description.pending_activities
+        asking = {one.last_worker_identity.partition("@")[0] for one in pending if one.HasField("last_started_time")}
+        held = [name for name, way in deployment.to_gateway.items() if way.holding]
+        return next((name for name in held if str(deployment.processes[name].pid) in asking), None)
 
-    return await deployment.shop.until(look, lambda: "the gateway is asked to capture")
+    return await deployment.shop.until(look, lambda: "the gateway is asked to capture, outside of a transaction")
 
 
 async def _until_stopping(deployment: Deployment, name: str) -> None:

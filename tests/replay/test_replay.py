@@ -62,13 +62,15 @@ async def test_a_history_without_traces_replays_with_them(path: Path) -> None:
 
 
 def test_the_recorded_histories_are_all_there() -> None:
-    """Each story has its history, and the one of short runs several; two are kept of before orders ran ahead."""
+    """Each story has its history, and the one of short runs several; four are kept of what orders did in other days."""
     stories = Counter(path.stem.rpartition("-")[0] for path in RECORDED)
 
     assert set(stories) == {
         "standard",
         "alone-standard",
         "alone-remorseful",
+        "outside-standard",
+        "outside-authorised-by-us",
         "watched",
         "authorised-by-us",
         "faulty",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from activities.asking import Asking
 from activities.record import record_delivery
 from orderloom.contracts.messages import Context, Delivery
 from orderloom.contracts.queues import RECORD
@@ -90,14 +91,19 @@ async def _fulfilled(shop: Shop) -> str:
     return order
 
 
-async def test_every_answer_lost_once_changes_nothing(shop: Shop, mishaps: Mishaps) -> None:
+@pytest.mark.parametrize("at_once", [True, False], ids=["asked at once", "asked outside"])
+async def test_every_answer_lost_once_changes_nothing(
+    shop: Shop, mishaps: Mishaps, monkeypatch: pytest.MonkeyPatch, *, at_once: bool
+) -> None:
     """A worker that dies after each commit, before history has it, journals, captures and enters nothing twice."""
+    if not at_once:
+        monkeypatch.setattr(Asking, "_may_ask", lambda *_: False)
     order = await _fulfilled(shop)
 
     assert Counter(await shop.journal(order)) == JOURNAL
     assert await _count(shop, payment_intents) == 1
     assert mishaps.lost[RECORD] >= 2
-    assert mishaps.lost["ensure-funds@1.settle"] >= 1
+    assert mishaps.lost["ensure-funds@1.settle"] == (0 if at_once else 1)
 
 
 async def test_a_request_sent_twice_places_one_order(shop: Shop) -> None:

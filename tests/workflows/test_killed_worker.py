@@ -1,5 +1,6 @@
 """A worker that is killed while a flow is undone: a process of its own, ended with SIGKILL."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -42,15 +43,19 @@ async def test_a_worker_killed_while_a_refund_is_asked_for(shop: Shop, worker: P
     order = await shop.place(authorised=False)
     (exception,) = await shop.exceptions(order)
     await shop.fault({"kind": "timeout_after", "operation": "refund"})
+    await shop.fault({"kind": "unavailable", "nth": 2, "times": 1_000})
 
-    await shop.resolve(exception["id"], "compensate")
+    resolved = asyncio.create_task(shop.resolve(exception["id"], "compensate"))
     await shop.until(lambda: _asked_for_refund(shop), lambda: "a refund that was asked for")
     await shop.until(lambda: _refunded(shop), lambda: "a refund at the gateway")
     await worker.kill()
     assert "invoice.voided" not in await shop.journal(order)
+    async with httpx.AsyncClient(base_url=shop.stack.gateway_url) as http:
+        (await http.delete("/faults")).raise_for_status()
     await worker.start()
 
     await shop.until_journal(order, "flow.compensated")
+    await resolved
     await shop.until_quiet(order)
     await is_undone(shop, order)
     assert Counter(type for type in await shop.journal(order) if type != "payment.updated") == UNDONE

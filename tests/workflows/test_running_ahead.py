@@ -57,7 +57,7 @@ def options() -> Options:
     return Options(webhook_lag=1.5, patience=20.0)
 
 
-async def _rows(shop: Shop, order: str) -> dict[str, list[str]]:
+async def rows_of(shop: Shop, order: str) -> dict[str, list[str]]:
     """Return all that stands in the database of an order, without what differs from one order to the next."""
     found: dict[str, list[str]] = {}
     async with shop.stack.engine.connect() as conn:
@@ -82,11 +82,11 @@ async def test_an_order_comes_out_the_same_wherever_a_transaction_stops_running_
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no call done ahead, one, two, up to five, or all: the same journal, ledgers, documents and answers."""
-    whole = await _rows(shop, await shop.fulfilled())
+    whole = await rows_of(shop, await shop.fulfilled())
     assert len(whole["journal"]) == 13
     for most in range(6):
         monkeypatch.setattr(transaction, "MOST_AHEAD", most)
-        assert await _rows(shop, await shop.fulfilled()) == whole, f"with {most} ahead"
+        assert await rows_of(shop, await shop.fulfilled()) == whole, f"with {most} ahead"
 
 
 class _Stolen:

@@ -53,14 +53,14 @@ async def test_a_standard_order_is_fulfilled(shop: Shop) -> None:
 
 
 async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
-    """24 events, 3 workflow tasks, 8 state transitions, not above 14 KB: one more is a defect or a decision."""
+    """16 events, 2 workflow tasks, 4 state transitions, not above 14 KB: one more is a defect or a decision."""
     order = await shop.fulfilled()
 
     described = (await shop.describe(order)).raw_description.workflow_execution_info
     events = Counter(entry.event_type for entry in (await _history(shop, order)).events)
     tasks = events[EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
     measured = (described.history_length, tasks, described.state_transition_count, described.history_size_bytes)
-    assert measured[:3] == (24, 3, 8), measured
+    assert measured[:3] == (16, 2, 4), measured
     assert measured[3] <= 14_000, measured
     assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
 
@@ -76,7 +76,7 @@ async def test_a_header_is_told_once(shop: Shop) -> None:
 
 
 async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
-    """Its worker sends PostgreSQL 19 statements, beside those that begin and end its 6 transactions."""
+    """Its worker sends PostgreSQL 19 statements, beside those that begin and end its 5 transactions."""
     await shop.fulfilled()  # what is read once a process, such as bodies of flows, has been read
     by_workflow = defaultdict[str | None, list[str]](list)
 
@@ -92,7 +92,7 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
     sent = by_workflow[workflow_id(order)]
     locks = [one for one in sent if "FOR NO KEY UPDATE OF o" in one]
-    assert (len(locks), len(sent)) == (6, 19), "\n".join(sent)
+    assert (len(locks), len(sent)) == (5, 19), "\n".join(sent)
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:

@@ -21,11 +21,9 @@ TOGETHER = [
     "create-reservation@1",
     "emit-event",
     "record",
-    "perform-gateway-request",
-    "fulfill-reservation@1",
-    "ensure-funds@1.settle",
 ]
-"""The activities of a standard order, in sequence; most do what its flows ask for next as well."""
+"""The activities of a standard order, in sequence; most do what its flows ask for next as well, the last asks the
+gateway."""
 ONE_BY_ONE = [
     "record",
     "create-reservation@1",

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, update
 
-from activities import changes, compensating, intents, invoicing, payments, refunds, transaction
+from activities import changes, compensating, intents, invoicing, payments, phases, refunds, transaction
 from activities.unit import OrderRow, Services, Unit
 from orderloom.contracts.actions import ActionContract
 from orderloom.contracts.messages import ActionDone, Context, RunAction, SettleAction
@@ -171,7 +171,7 @@ class Shop:
 
     async def prepare(self, contract: ActionContract[Any, Any], action: RunAction) -> ActionDone:
         """Run the first phase of an outside action."""
-        done = await transaction.prepare(self.services, contract, _FUNCTIONS[contract.name][0], action)
+        done = await phases.prepare(self.services, contract, _FUNCTIONS[contract.name][0], action)
         self.asked += done.requests
         return done
 
@@ -180,7 +180,7 @@ class Shop:
     ) -> ActionDone:
         """Run the last phase of an outside action."""
         request = SettleAction(action=action, outcomes=list(outcomes))
-        return await transaction.settle(self.services, contract, _FUNCTIONS[contract.name][1], request)
+        return await phases.settle(self.services, contract, _FUNCTIONS[contract.name][1], request)
 
     async def outside(self, contract: ActionContract[Any, Any], command: Frozen, key: str | None = None) -> JsonObject:
         """Run an outside action whole, asking the gateway's books in between."""
