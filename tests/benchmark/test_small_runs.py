@@ -72,7 +72,7 @@ async def test_the_benchmark_measures_all_three_by_turns(fleet: Fleet) -> None:
     assert ours is not None
     assert twins is not None
     assert ours.orders == twins.orders == 6
-    assert ours.workflow_tasks == twins.workflow_tasks
+    assert ours.workflow_tasks.most < twins.workflow_tasks.least, "a quick gateway is asked without a task of its own"
     assert ours.events.most < twins.events.least, "what is done together leaves fewer events than one by one"
     assert report.floor.histories is None
     assert Report.model_validate_json(report.model_dump_json()) == report
