@@ -19,6 +19,7 @@ from orderloom.persistence.digest import canonical
 from orderloom.persistence.journal import mark_finished
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.writes import Values
 
 MOST_INPUT = 2_048
@@ -68,7 +69,7 @@ async def find_fault(services: Services, request: FindFault) -> FaultFound:
 
 async def _find_once(services: Services, request: FindFault) -> FaultFound:
     context = request.context
-    async with services.engine.begin() as conn:
+    async with Transaction(services.engine) as conn:
         if context.finished:
             await mark_finished(conn, context.order_id, [one.model_dump(mode="json") for one in context.finished])
         error: Json = await conn.scalar(_FAILED, {"of_order": context.order_id, "call": request.call})

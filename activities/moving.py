@@ -26,6 +26,7 @@ from orderloom.persistence.journal import lock, mark_finished
 from orderloom.persistence.tables.intake import intake
 from orderloom.persistence.tables.operations import process_exceptions
 from orderloom.persistence.tables.orders import flow_instances
+from orderloom.persistence.transactions import Transaction
 
 _UNFINISHED = ("running", "faulted")
 
@@ -57,7 +58,7 @@ async def move_order(services: Services, request: MoveOrder) -> Moved:
 
 async def _move_once(services: Services, request: MoveOrder) -> Moved:
     context, intake_id = request.context, request.delivery.intake_id
-    async with services.engine.begin() as conn:
+    async with Transaction(services.engine) as conn:
         call = Call(context=context, key=intake_id, cause=intake_id, input=None)
         locked = await lock(conn, context.order_id, intake_id, call.heard)
         if locked is None:

@@ -40,6 +40,7 @@ from orderloom.persistence.delivered import Received, lock_for
 from orderloom.persistence.intake import ORDER_PLACED
 from orderloom.persistence.journal import mark_finished
 from orderloom.persistence.tables.intake import intake
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.vault import Vault
 
 _table = intake.c
@@ -118,7 +119,7 @@ async def _record_once(
     services: Services, call: Call, delivery: Delivery, most: int
 ) -> tuple[Recorded, Question | None]:
     context, by_workflow = call.context, call.by_workflow
-    async with services.engine.begin() as conn:
+    async with Transaction(services.engine) as conn:
         locked, rows = await lock_for(conn, context.order_id, call.key, call.heard)
         order = None if locked is None else order_row(locked)
         if locked is not None and order is not None and locked.answer is not None:

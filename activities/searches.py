@@ -11,6 +11,7 @@ from orderloom.contracts.searching import SEARCH_ROUTES, SearchRoutes
 from orderloom.domain.routing_policy import RoutingPolicy
 from orderloom.domain.situation import Situation
 from orderloom.persistence.tables.fulfillment import routing_searches
+from orderloom.persistence.transactions import Transaction
 
 _questions = routing_searches.c
 _ASKED = (
@@ -41,7 +42,7 @@ class Searches:
                 return
             policy, situation = RoutingPolicy.model_validate(row.policy), Situation.model_validate(row.situation)
             found = await self._processors.run(_search, policy, situation)
-            async with self._engine.begin() as conn:
+            async with Transaction(self._engine) as conn:
                 await conn.execute(_KEEP, {**asked, "found": found})
 
 

@@ -17,6 +17,7 @@ from orderloom.contracts.messages import ActionDone, RunAction
 from orderloom.domain.model import Frozen
 from orderloom.persistence.conflicts import is_at_fault, tried
 from orderloom.persistence.journal import lock_free
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.writes import Writes
 
 type Together[I: Frozen, O: Frozen] = Callable[[Sequence[tuple[Unit, I]]], Awaitable[Sequence[O]]]
@@ -56,7 +57,7 @@ async def _transact(
     requests: Sequence[RunAction],
 ) -> dict[str, ActionDone]:
     calls = [call_of(request, contract.activity) for request in requests]
-    async with services.engine.begin() as conn:
+    async with Transaction(services.engine) as conn:
         locked = await lock_free(conn, {call.context.order_id: (call.key, call.heard) for call in calls})
         writes = Writes()
         asked: list[tuple[Unit, Call, Any]] = []

@@ -31,6 +31,7 @@ from orderloom.persistence.flow_bodies import read_bodies
 from orderloom.persistence.journal import Heard, Locked, lock, mark_finished, read_events_again
 from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders, outbox
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.writes import Values, Writes
 
 MOST_AHEAD = 16
@@ -184,7 +185,7 @@ async def as_far_as_it_goes[R: (ActionDone, Recorded)](
 
 
 async def _transact(services: Services, call: Call, body: Body, most: int) -> tuple[ActionDone, Question | None]:
-    async with services.engine.begin() as conn:
+    async with Transaction(services.engine) as conn:
         locked = await lock(conn, call.context.order_id, call.key, call.heard)
         if locked is None:
             raise NotFound(f"there is no order {call.context.order_id}", order=call.context.order_id)

@@ -22,6 +22,7 @@ from orderloom.domain.routing import RoutingOutcome
 from orderloom.domain.waves import Member, Picture, Routed, route_together
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.pools import Claimed, claim
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.waves import Draft, Tally, begin_wave, end_wave, propose
 
 LIMIT = 500
@@ -51,11 +52,11 @@ class Waves:
         if claimed is None:
             return WaveRouted()
         count = len(claimed.members) + len(claimed.idle)
-        async with self._engine.begin() as conn:
+        async with Transaction(self._engine) as conn:
             wave = await begin_wave(conn, pool, count, clock.now())
         drafts, routings = await self._processors.run(_route, claimed.members, claimed.picture)
         held = await self._hold((wave, pool), [*drafts, *_told_only(claimed, drafts)], claimed.days, clock)
-        async with self._engine.begin() as conn:
+        async with Transaction(self._engine) as conn:
             await end_wave(conn, wave, _tally(routings, held, count))
         return WaveRouted(orders=count, left_over=count - len(held), more=count == LIMIT)
 
@@ -90,7 +91,7 @@ class Waves:
         self, wave: tuple[int, str], drafts: Sequence[Draft], days: Mapping[str, date], clock: Clock
     ) -> set[str]:
         async def transaction() -> set[str]:
-            async with self._engine.begin() as conn:
+            async with Transaction(self._engine) as conn:
                 return await propose(conn, wave, drafts, days, clock.now())
 
         return await tried(transaction)

@@ -13,6 +13,7 @@ from orderloom.persistence.conflicts import tried
 from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.proposals import Due, due, lapse, mark_told
 from orderloom.persistence.single import single
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.vault import Vault
 
 SOURCE = "stock"
@@ -54,7 +55,7 @@ class Proposals:
         return done
 
     async def _lapse(self, one: Due) -> None:
-        async with self._engine.begin() as conn:
+        async with Transaction(self._engine) as conn:
             await lapse(conn, one.id, now=self._clock.now())
 
     async def _due(self) -> list[Due]:

@@ -11,6 +11,7 @@ from orderloom.domain.errors import OrderloomError
 from orderloom.domain.model import Frozen
 from orderloom.inventory.feed_lines import REFUSED, BadRow
 from orderloom.persistence.tables.inventory import inventory_feeds
+from orderloom.persistence.transactions import Transaction
 
 _feed = inventory_feeds.c
 
@@ -70,7 +71,7 @@ class Done(Frozen):
 
 async def begin(engine: AsyncEngine, id: str, now: datetime) -> Done:
     """Enter a feed, and return what is done of it."""
-    async with engine.begin() as conn:
+    async with Transaction(engine) as conn:
         row = {"id": id, "lines": 0, "digest": "", "at": now}
         await conn.execute(insert(inventory_feeds).values(row).on_conflict_do_nothing())
         found = (await conn.execute(select(_feed.lines, _feed.digest, _feed.at).where(_feed.id == id))).one()

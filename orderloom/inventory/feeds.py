@@ -19,6 +19,7 @@ from orderloom.inventory.feed_reading import Part, one_ahead, parts
 from orderloom.inventory.whole_feeds import load_whole
 from orderloom.persistence.conflicts import tried
 from orderloom.persistence.stock_merge import merge_stock
+from orderloom.persistence.transactions import Transaction
 
 
 async def load_feed(
@@ -61,7 +62,7 @@ async def _load_changes(
 async def _merge(
     engine: AsyncEngine, part: Part, progress: FeedProgress, now: datetime
 ) -> tuple[FeedProgress, list[BadRow]]:
-    async with engine.begin() as conn:
+    async with Transaction(engine) as conn:
         merged = await merge_stock(conn, part.lines.rows, "delta", now)
         bad = [*part.lines.bad, *(refused_row(line, code) for line, code in merged.refused)]
         counts = {"changed": progress.changed + merged.changed, "refused": progress.refused + len(bad)}

@@ -34,6 +34,7 @@ from orderloom.persistence.reservations import held_by, lock_request, next_expir
 from orderloom.persistence.shelves import lock_shelves, write_shelves
 from orderloom.persistence.tables.catalog import channels
 from orderloom.persistence.tables.inventory import reservation_requests, stock_changes
+from orderloom.persistence.transactions import Transaction
 
 _request = reservation_requests.c
 EXPIRED_AT_ONCE = 100
@@ -153,7 +154,7 @@ async def expire_due(engine: AsyncEngine, now: datetime) -> int:
 
 
 async def _expire_next(engine: AsyncEngine, now: datetime) -> bool:
-    async with engine.begin() as conn:
+    async with Transaction(engine) as conn:
         id = await next_expired(conn, now)
         if id is not None:
             await end_reservation(conn, id, "expired", now)

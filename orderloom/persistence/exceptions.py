@@ -18,6 +18,7 @@ from orderloom.domain.model import Frozen, JsonObject
 from orderloom.persistence.ids import uuid7
 from orderloom.persistence.intake import Submission, submit
 from orderloom.persistence.tables.operations import exception_changes, exception_number, process_exceptions
+from orderloom.persistence.transactions import Transaction
 from orderloom.persistence.vault import Vault
 
 _table = process_exceptions.c
@@ -45,7 +46,7 @@ async def raise_found(engine: AsyncEngine, vault: Vault, order: str | None, rais
     About an order it goes in by the one way in, as an event that the relay records: no workflow is woken.
     """
     if order is None:
-        async with engine.begin() as conn:
+        async with Transaction(engine) as conn:
             return (await raise_without_order(conn, raised, now))[1]
     async with engine.connect() as conn:
         query = select(_table.id).where(_table.order_id == order, _same(raised)).limit(1)
@@ -146,7 +147,7 @@ async def _once(
     key: str,
     now: datetime,
 ) -> None:
-    async with engine.begin() as conn:
+    async with Transaction(engine) as conn:
         query = select(process_exceptions).where(_table.id == exception, _table.order_id.is_(None))
         row = (await conn.execute(query.with_for_update())).one_or_none()
         if row is None:

@@ -13,6 +13,7 @@ from orderloom.persistence.conflicts import tried
 from orderloom.persistence.digest import digest
 from orderloom.persistence.intake import IdempotencyKeyReused
 from orderloom.persistence.tables.inventory import inventory_requests
+from orderloom.persistence.transactions import Transaction
 
 _request = inventory_requests.c
 
@@ -52,7 +53,7 @@ async def once(engine: AsyncEngine, asked: Asked, work: Work) -> Answered:
 
 async def _once(engine: AsyncEngine, asked: Asked, work: Work) -> Answered:
     fingerprint = digest({"kind": asked.kind, "body": asked.body})
-    async with engine.begin() as conn:
+    async with Transaction(engine) as conn:
         row = {"key": asked.key, "fingerprint": fingerprint, "at": asked.now}
         entered = await conn.execute(insert(inventory_requests).values(row).on_conflict_do_nothing())
         if not entered.rowcount:

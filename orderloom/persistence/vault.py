@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from orderloom.domain.errors import OrderloomError
 from orderloom.persistence.single import fetch
 from orderloom.persistence.tables.persons import person_keys
+from orderloom.persistence.transactions import Transaction
 
 DEPLOYMENT = "deployment"
 """The key id of bodies that belong to no person."""
@@ -135,7 +136,7 @@ class Vault:
     async def erase(self, person_id: str, *purposes: Purpose) -> None:
         """Destroy keys of a person, both unless *purposes* says which; what they sealed can never be read again."""
         columns = {purpose.value: None for purpose in purposes or tuple(Purpose)}
-        async with self._keys.begin() as conn:
+        async with Transaction(self._keys) as conn:
             await conn.execute(update(person_keys).where(person_keys.c.id == person_id).values(columns))
         self.forget(person_id)
 
