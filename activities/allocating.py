@@ -98,9 +98,9 @@ _ANSWER = text(
     """
     SELECT a.answer, (
         SELECT jsonb_object_agg(l.id, l.traits) FROM locations l
-        WHERE l.traits->'capacity' IS NOT NULL AND l.id IN (
+        WHERE l.traits->'capacity' IS NOT NULL AND l.id = ANY(ARRAY(
             SELECT planned #>> '{}'
-            FROM jsonb_path_query(a.answer, '$.parts[*].answer.routes[0].plan[*].location') planned)) AS limited,
+            FROM jsonb_path_query(a.answer, '$.parts[*].answer.routes[0].plan[*].location') planned))) AS limited,
         EXISTS (SELECT 1 FROM proposals p WHERE p.order_id = a.order_id AND p.status = 'open') AS proposed
     FROM routing_attempts a WHERE a.order_id = :of_order AND a.number = :of_number
     """

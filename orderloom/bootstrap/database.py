@@ -16,11 +16,15 @@ SERVER_SETTINGS = {
     "statement_timeout": "3000",
     "application_name": "orderloom",
     "plan_cache_mode": "force_generic_plan",
+    "random_page_cost": "1.1",
 }
 """
 Milliseconds: a statement that takes longer fails, and its activity is tried again.
 
 PostgreSQL looks for deadlocks after a second: a lock is waited for longer, or each would look like any long wait.
+
+A connection plans a statement once, maybe while its tables are small: keys have to be looked up then as well. With the
+default, made for disks that seek, small tables are rather read through, and the plan stays while they grow.
 """
 SILENCE = 5.0
 """Seconds without an answer after which a connection is given up: any statement has failed by then."""

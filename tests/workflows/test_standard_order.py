@@ -1,6 +1,8 @@
 """The standard order, from placing to fulfilled, on real servers."""
 
+import re
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -93,6 +95,47 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
     sent = by_workflow[workflow_id(order)]
     locks = [one for one in sent if "FOR NO KEY UPDATE OF o" in one]
     assert (len(locks), len(sent)) == (5, 19), "\n".join(sent)
+
+
+def _read_through(plan: dict[str, Any]) -> Iterator[str]:
+    """Tell the tables that *plan* reads from beginning to end."""
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", ()):
+        yield from _read_through(part)
+
+
+async def _planned(shop: Shop, statement: str) -> dict[str, Any]:
+    """Return the plan that a connection makes of *statement*, whatever its parameters."""
+    count = len(set(re.findall(r"\$\d+", statement)))
+    values = f"({', '.join(['NULL'] * count)})" if count else ""
+    async with shop.stack.engine.connect() as conn:
+        await conn.exec_driver_sql(f"PREPARE noted AS {statement}")
+        plan = (await conn.exec_driver_sql(f"EXPLAIN (FORMAT JSON) EXECUTE noted{values}")).scalar_one()
+        await conn.exec_driver_sql("DEALLOCATE noted")
+    return plan[0]["Plan"]
+
+
+async def test_a_standard_order_reads_no_table_through(shop: Shop) -> None:
+    """
+    Planned when there is one order, each statement of worker, API and relay looks rows up by an index.
+
+    A connection keeps its plans: what reads a table through costs more with every order that follows. Only questions
+    to the routing pool are looked through: a row is there no longer than a question.
+    """
+    noted = set[str]()
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        noted.add(statement)
+
+    event.listen(shop.stack.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        await shop.fulfilled()
+    finally:
+        event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
+
+    read = {statement: sorted(_read_through(await _planned(shop, statement))) for statement in noted}
+    assert {statement: tables for statement, tables in read.items() if tables not in ([], ["routing_searches"])} == {}
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:
