@@ -13,6 +13,7 @@ from orderloom.contracts.messages import Delivery, Receipt
 from orderloom.domain.model import Frozen, JsonObject
 from orderloom.domain.placing import PlaceOrder
 from orderloom.persistence.intake import Submission, Submitted, submit
+from orderloom.persistence.reports import Report, submit_report
 from orderloom.readmodels.catalog import ChannelInForce
 from orderloom.readmodels.intake import intake_status
 from orderloom.readmodels.orders import channel_of
@@ -31,16 +32,6 @@ class Command(Frozen):
     order_id: str
     source: str
     key: str
-    body: JsonObject
-
-
-class OutsideEvent(Frozen):
-    """What a location or gateway tells; it cannot take a no."""
-
-    type: str
-    order_id: str
-    source: str
-    external_id: str
     body: JsonObject
 
 
@@ -90,7 +81,7 @@ async def answer_order_command(
 async def carry_out(given: ApiDependencies, command: Command) -> Receipt | None:
     """Take a command in and return what became of it; None: no worker has taken it up yet, and it is not lost."""
     submission = _submission(given, command)
-    taken = await _take_in(given, submission, to_deliver=True)
+    taken = await _take_in(given, submission)
     return taken.answer or await _deliver(given, taken, submission.type)
 
 
@@ -106,20 +97,17 @@ def _submission(given: ApiDependencies, command: Command) -> Submission:
     )
 
 
-async def take_event(
-    given: ApiDependencies, later: BackgroundTasks, event: OutsideEvent, *, wanted: bool
-) -> EventTaken:
-    """Take an event in; one that is *wanted* by its order is delivered right after the answer, others by the relay."""
-    submission = Submission(
-        kind="event",
-        type=event.type,
-        source=event.source,
-        external_id=event.external_id,
-        order_id=event.order_id,
-        body=event.body,
-        received_at=given.clock.now(),
-    )
-    taken = await _take_in(given, submission, to_deliver=wanted)
+async def take_event(given: ApiDependencies, later: BackgroundTasks, event: Report) -> EventTaken | None:
+    """
+    Take in what a location or gateway tells: it cannot take a no. None: nobody has what it is about.
+
+    An event that its order waits for is delivered right after the answer, others by the relay.
+    """
+    found = await submit_report(given.engine, given.vault, event)
+    if found is None:
+        return None
+    taken, wanted = found
+    bind_order(taken.order_id)
     if taken.answer is None and wanted:
         later.add_task(_deliver, given, taken, event.type)
     links = intake_links(taken.intake_id, taken.order_id)
@@ -127,7 +115,7 @@ async def take_event(
 
 
 async def _answer(given: ApiDependencies, request: Request, submission: Submission, answer: Answer) -> Response:
-    taken = await _take_in(given, submission, to_deliver=True)
+    taken = await _take_in(given, submission)
     receipt = taken.answer or await _deliver(given, taken, submission.type)
     headers = {"Idempotent-Replayed": "true"} if taken.replayed else {}
     if receipt is None:
@@ -139,9 +127,9 @@ async def _answer(given: ApiDependencies, request: Request, submission: Submissi
     return _json(body, status, {**headers, "Location": location} if status == 201 else headers)
 
 
-async def _take_in(given: ApiDependencies, submission: Submission, *, to_deliver: bool) -> Submitted:
+async def _take_in(given: ApiDependencies, submission: Submission) -> Submitted:
     """Store it; every log line of the request names its order from then on."""
-    taken = await submit(given.engine, given.vault, submission, to_deliver=to_deliver)
+    taken = await submit(given.engine, given.vault, submission, to_deliver=True)
     bind_order(taken.order_id)
     return taken
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, BackgroundTasks, Query
 from api.dependencies import Given, Limit
 from api.errors import FulfillmentOrderUnknown
 from api.examples import SHIPPED
-from api.intaking import OutsideEvent, take_event
+from api.intaking import take_event
 from api.openapi import BODY_PROBLEMS, body_examples, problems
 from api.paging import after_path
 from api.routes import StrictRoute
@@ -16,12 +16,8 @@ from orderloom.domain.errors import InvalidInput
 from orderloom.domain.fulfillment import FulfillmentStatus
 from orderloom.domain.placing import FulfillmentReport
 from orderloom.persistence.intake import IntakeDuplicate
-from orderloom.readmodels.fulfillment import (
-    FulfillmentOrderView,
-    fulfillment_order_by_id,
-    fulfillment_orders_page,
-    whose,
-)
+from orderloom.persistence.reports import Report
+from orderloom.readmodels.fulfillment import FulfillmentOrderView, fulfillment_order_by_id, fulfillment_orders_page
 
 router = APIRouter(prefix="/v1/fulfillment-orders", tags=["fulfillment"], route_class=StrictRoute)
 
@@ -58,19 +54,18 @@ async def fulfillment_order(given: Given, fulfillment_order: str) -> Fulfillment
 )
 async def report(given: Given, later: BackgroundTasks, fulfillment_order: str, report: FulfillmentReport) -> EventTaken:
     """Tell what the location did. `id` is the location's own: the same id again gets the same answer."""
-    type = f"fulfillment.{report.type}"
-    found = await whose(given.engine, fulfillment_order, type)
-    if found is None:
-        raise _unknown(fulfillment_order)
-    order, location, wanted = found
-    event = OutsideEvent(
-        type=type,
-        order_id=order,
-        source=location,
+    event = Report(
+        type=f"fulfillment.{report.type}",
+        about="fulfillment_order",
+        id=fulfillment_order,
         external_id=report.id,
         body={"fulfillment_order": fulfillment_order, **report.model_dump(mode="json")},
+        received_at=given.clock.now(),
     )
-    return await take_event(given, later, event, wanted=wanted)
+    taken = await take_event(given, later, event)
+    if taken is None:
+        raise _unknown(fulfillment_order)
+    return taken
 
 
 def _unknown(fulfillment_order: str) -> FulfillmentOrderUnknown:

@@ -26,7 +26,7 @@ from orderloom.domain.fulfillment_changes import (
 from orderloom.domain.inventory import StockMoved
 from orderloom.domain.model import Frozen
 from orderloom.domain.units import UnitsUnavailable
-from orderloom.readmodels.fulfillment import whose
+from orderloom.readmodels.fulfillment import order_of_fulfillment_order
 
 router = APIRouter(prefix="/v1/fulfillment-orders/{fulfillment_order}", tags=["fulfillment"], route_class=StrictRoute)
 
@@ -101,13 +101,12 @@ async def cancel_lines(
 async def _command(
     given: Given, request: Request, fulfillment_order: str, action: FulfillmentAction, body: Frozen, *, key: str
 ) -> Response:
-    type = request_type(action)
-    found = await whose(given.engine, fulfillment_order, type)
-    if found is None:
+    order = await order_of_fulfillment_order(given.engine, fulfillment_order)
+    if order is None:
         raise FulfillmentOrderUnknown(f"there is no fulfillment order {fulfillment_order}")
     command = Command(
-        type=type,
-        order_id=found[0],
+        type=request_type(action),
+        order_id=order,
         source="operators",
         key=key,
         body={"fulfillment_order": fulfillment_order, **body.model_dump(mode="json")},

@@ -5,13 +5,13 @@ from fastapi import APIRouter, BackgroundTasks
 from api.dependencies import Given
 from api.errors import IntentUnknown
 from api.examples import NOTICE
-from api.intaking import OutsideEvent, take_event
+from api.intaking import take_event
 from api.openapi import BODY_PROBLEMS, body_examples, problems
 from api.routes import StrictRoute
 from api.schemas import EventTaken
 from orderloom.contracts.outside import GatewayNotice
 from orderloom.persistence.intake import IntakeDuplicate
-from orderloom.readmodels.payments import order_of_intent
+from orderloom.persistence.reports import Report
 
 PAYMENT_UPDATED = "payment.updated"
 
@@ -26,15 +26,16 @@ router = APIRouter(prefix="/v1/gateways", tags=["gateways"], route_class=StrictR
 )
 async def webhook(given: Given, later: BackgroundTasks, gateway: str, notice: GatewayNotice) -> EventTaken:
     """Tell what became of an intent: before, after or without the gateway's answer, once or more."""
-    found = await order_of_intent(given.engine, gateway, notice.intent_id, PAYMENT_UPDATED)
-    if found is None:
-        raise IntentUnknown(f"{gateway} was never asked {notice.intent_id}")
-    order, wanted = found
-    event = OutsideEvent(
+    event = Report(
         type=PAYMENT_UPDATED,
-        order_id=order,
+        about="payment_intent",
+        id=notice.intent_id,
         source=gateway,
         external_id=notice.event_id,
         body=notice.model_dump(mode="json"),
+        received_at=given.clock.now(),
     )
-    return await take_event(given, later, event, wanted=wanted)
+    taken = await take_event(given, later, event)
+    if taken is None:
+        raise IntentUnknown(f"{gateway} was never asked {notice.intent_id}")
+    return taken

@@ -104,15 +104,20 @@ class Undelivered:
     position: int
 
 
-_INSERTED = """
+INTO = """
     INSERT INTO intake (id, kind, type, source, idempotency_key, external_id, body_hash, order_id, body, key_id,
                         received_at, business_at, status, due_at)
+    """
+"""Where every row is inserted, and the columns that all rows are given."""
+
+_INSERTED = f"""
+    {INTO}
     VALUES (:id, :kind, :type, :source, :idempotency_key, :external_id, :body_hash,
             COALESCE(:order_id, nextval('order_number')::text), :body, :key_id,
             :received_at, :business_at, 'received', :received_at)
     ON CONFLICT DO NOTHING
     RETURNING id, order_id, source
-    """
+    """  # columns of ours
 _GIVEN = (
     bindparam("order_id", type_=Text),
     bindparam("idempotency_key", type_=Text),
@@ -151,7 +156,7 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission, *, t
         OrderExists: the channel's external id came with another body.
         IntakeDuplicate: the source's event id came with another body.
     """
-    fingerprint = digest({"type": submission.type, "order": submission.order_id, "body": submission.body})
+    fingerprint = fingerprint_of(submission.type, submission.order_id, submission.body)
     key_id = DEPLOYMENT
     if _is_personal(submission):
         # A repetition must not make keys for a person who has some; without a person the insert finds out by itself.
@@ -174,10 +179,12 @@ async def submit(engine: AsyncEngine, vault: Vault, submission: Submission, *, t
     for written in await fetch(engine, _INSERT_TO_DELIVER if to_deliver else _INSERT, row):
         start = start_of(written) if to_deliver else None
         return Submitted(written.id, written.order_id, replayed=False, status="received", start=start)
-    _, twin = await _known(engine, submission, fingerprint)
-    if twin is None:
-        raise RuntimeError(f"intake refused {submission.type} of {submission.source}, and holds no twin of it")
-    return twin
+    return await twin_of(engine, submission, fingerprint)
+
+
+def fingerprint_of(type: str, order_id: str | None, body: JsonObject) -> bytes:
+    """Return the hash that tells a repetition from another request; *order_id* is None for a new order."""
+    return digest({"type": type, "order": order_id, "body": body})
 
 
 def _is_personal(submission: Submission) -> bool:
@@ -220,6 +227,19 @@ async def _known(
         if row.body_hash != fingerprint:
             raise _reused(submission, row)
     return rows[0].person, _submitted(twins[0]) if twins else None
+
+
+async def twin_of(engine: AsyncEngine, submission: Submission, fingerprint: bytes) -> Submitted:
+    """
+    Return the row for whose sake *submission* was not inserted.
+
+    Raises:
+        IdempotencyKeyReused, OrderExists, IntakeDuplicate: as ``submit``.
+    """
+    _, twin = await _known(engine, submission, fingerprint)
+    if twin is None:
+        raise RuntimeError(f"intake refused {submission.type} of {submission.source}, and holds no twin of it")
+    return twin
 
 
 def _reused(submission: Submission, row: Row[*tuple[Any, ...]]) -> OrderloomError:

@@ -126,22 +126,13 @@ async def fulfillment_order_by_id(engine: AsyncEngine, fulfillment_order: str) -
     return found[0] if found else None
 
 
-_WHOSE = text(
-    """
-    SELECT f.order_id, COALESCE(f.location_id, f.kind) AS source, :type = ANY(o.wanted) AS wanted
-    FROM fulfillment_orders f JOIN orders o ON o.id = f.order_id WHERE f.id = :id
-    """
-).bindparams(bindparam("type", type_=Text))
+_ORDER = text("SELECT order_id FROM fulfillment_orders WHERE id = :id")
 
 
-async def whose(engine: AsyncEngine, fulfillment_order: str, type: str) -> tuple[str, str, bool] | None:
-    """
-    Return whose a fulfillment order is, or None: order, who reports of it, and whether *type* wakes the workflow.
-
-    The location reports of it, or ``digital`` where there is none.
-    """
-    rows = await fetch(engine, _WHOSE, {"id": fulfillment_order, "type": type})
-    return (rows[0].order_id, rows[0].source, rows[0].wanted) if rows else None
+async def order_of_fulfillment_order(engine: AsyncEngine, fulfillment_order: str) -> str | None:
+    """Return the order that has a fulfillment order; None if there is no such."""
+    rows = await fetch(engine, _ORDER, {"id": fulfillment_order})
+    return rows[0].order_id if rows else None
 
 
 def _shown(rows: Rows) -> list[FulfillmentOrderView]:

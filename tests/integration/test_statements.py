@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import event
 
 from activities.waves import Waves
+from orderloom.persistence.reports import Report, submit_report
 from tests.integration.test_waves import At, Here
 
 
@@ -89,6 +90,27 @@ async def test_taking_in_an_order_keeps_its_budget(bench) -> None:
 
     assert again.replayed
     assert [*taken, len(statements)] == [3, 2, 2, 3, 1]
+
+
+async def test_taking_in_a_report_keeps_its_budget(bench) -> None:
+    """One statement finds whose it is and takes it in, or finds nobody; a repetition is looked for by another."""
+    await bench.load({"A": {"X": 10}})
+    order = await bench.allocated({"X": 1})
+    taken: list[int] = []
+    for about in (f"{order}-F1", f"{order}-F1", f"{order}-F2"):
+        report = Report(
+            type="fulfillment.picked",
+            about="fulfillment_order",
+            id=about,
+            external_id="e1",
+            body={"fulfillment_order": about},
+            received_at=bench.now,
+        )
+        with _counted(bench) as statements:
+            await submit_report(bench.engine, bench.vault, report)
+        taken.append(len(statements))
+
+    assert taken == [1, 2, 1]
 
 
 async def test_an_order_that_a_wave_routes_keeps_its_budget(bench) -> None:
