@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import Executable, Table, Text, bindparam, column, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -169,6 +169,11 @@ class Books:
     def of_row(cls, row: Any, books: Sequence[Book] = ALL) -> Self:
         """Take a row with the columns of *books*."""
         return cls({book: getattr(row, book.name) for book in books})
+
+    @classmethod
+    def of_rows(cls, rows: Mapping[Book, Rows]) -> Self:
+        """Take the rows of books, such as those of another time."""
+        return cls({book: to_json(values).decode() for book, values in rows.items()})
 
     @classmethod
     def of_new_order(cls) -> Self:

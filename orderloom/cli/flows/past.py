@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,17 +18,31 @@ from orderloom.contracts.actions import CORE_ACTIONS
 from orderloom.contracts.messages import Event
 from orderloom.domain.errors import Problem
 from orderloom.domain.exceptions import Decision
-from orderloom.domain.model import Json, JsonObject
+from orderloom.domain.model import JsonObject
+from orderloom.persistence.books import (
+    BALANCES,
+    EXCEPTIONS,
+    FULFILLMENT_ORDERS,
+    INTENTS,
+    LINES,
+    MONEY,
+    PAYMENTS,
+    Book,
+    Books,
+    Rows,
+    read_books,
+)
 from orderloom.persistence.standing import Standing
 from orderloom.persistence.tables.fulfillment import fulfillment_orders, routing_attempts
 from orderloom.persistence.tables.ledgers import money_entries, unit_entries
 from orderloom.persistence.tables.operations import process_exceptions
-from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, order_lines, orders
-from orderloom.persistence.tables.payments import payment_intents, payments
+from orderloom.persistence.tables.orders import flow_instances, idempotency, journal, orders
+from orderloom.persistence.tables.payments import payment_intents
 
-_NOT_OWED = ("source", "cancelled", "returned")
 _SETTLED = "!settle-"
 _ENDED = ("fulfilled", "rejected", "cancelled")
+_OPEN, _WAITING = "allocated", "new"
+"""A status that is counted stands for all of them."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,9 @@ class _Rows:
 
     async def of(self, query: Select[Any]) -> Sequence[Any]:
         return (await self._conn.execute(query)).all()
+
+    async def books(self, *books: Book) -> Books:
+        return await read_books(self._conn, self.order, *books)
 
 
 def _answers(rows: Mapping[str, Any]) -> dict[str, Answer | None]:
@@ -120,10 +136,19 @@ def _errors(action: str) -> tuple[Problem, ...]:
 class _Ledger:
     """The order's books, so that its header can be told as of any number of its journal."""
 
-    def __init__(self, order: OrderRow, release: str, events: Sequence[Event], rows: dict[str, Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        order: OrderRow,
+        release: str,
+        events: Sequence[Event],
+        lasting: Mapping[Book, Rows],
+        rows: Mapping[str, Sequence[Any]],
+    ) -> None:
         self._order = order
         self.release = release
         self._times = [(event.seq, event.time) for event in events]
+        self._lasting = lasting
+        """Books that say the same at any time."""
         self._rows = rows
         self._known: dict[int, JsonObject] = {}
 
@@ -134,57 +159,61 @@ class _Ledger:
         columns = [orders.c[name] for name in (*OrderRow.model_fields, "release")]
         [order] = await rows.of(select(*columns).where(orders.c.id == of))
         given = {name: getattr(order, name) for name in OrderRow.model_fields}
-        lines = select(order_lines.c.id).where(order_lines.c.order_id == of, order_lines.c.kind == "product")
-        products = {row.id for row in await rows.of(lines)}
-        tables = (unit_entries, money_entries, payments, payment_intents, fulfillment_orders, routing_attempts)
+        tables = (
+            unit_entries,
+            money_entries,
+            payment_intents,
+            fulfillment_orders,
+            routing_attempts,
+            process_exceptions,
+        )
         read = {table.name: await rows.of(select(table).where(table.c.order_id == of)) for table in tables}
-        exceptions = select(process_exceptions).where(process_exceptions.c.order_id == of)
-        read |= {"process_exceptions": await rows.of(exceptions)}
-        read["products"] = [products]
-        return cls(OrderRow.model_validate(given), order.release, events, read)
+        books = await rows.books(LINES, PAYMENTS)
+        lasting = {book: books.rows(book) for book in (LINES, PAYMENTS)}
+        return cls(OrderRow.model_validate(given), order.release, events, lasting, read)
 
     def header(self, seq: int) -> JsonObject:
         """Return what expressions saw when the journal was at *seq*."""
         if seq not in self._known:
             at = max((time for number, time in self._times if number <= seq), default=self._order.placed_at)
             attempts = sum(row.at <= at for row in self._rows["routing_attempts"])
-            standing = Standing(cast("Any", self._standing(seq, at)))
+            standing = Standing(Books.of_rows({**self._lasting, **self._entered(seq), **self._open(at)}))
             self._known[seq] = header_of(self._order, standing, seq=seq, routing_attempts=attempts)
         return self._known[seq]
 
-    def _standing(self, seq: int, at: datetime) -> SimpleNamespace:
-        entries = [row for row in self._rows["unit_entries"] if row.seq <= seq]
-        units: dict[str, int] = {}
-        for row in entries:
-            if row.line_id in self._rows["products"][0]:
-                units[row.state] = units.get(row.state, 0) + row.quantity
-        return SimpleNamespace(
-            units=units,
-            grand_total=sum(row.amount + row.tax for row in entries if row.state not in _NOT_OWED),
-            fulfilling=[
-                row.id
-                for row in self._rows["fulfillment_orders"]
-                if row.created_at <= at and (row.status not in _ENDED or row.closed_at > at)
+    def _entered(self, seq: int) -> dict[Book, Rows]:
+        """Return the ledgers as of a number of the journal, entry by entry."""
+        return {
+            BALANCES: [
+                (row.line_id, row.state, row.place, row.fulfillment_order_id, row.quantity, row.amount, row.tax)
+                for row in self._rows["unit_entries"]
+                if row.seq <= seq
             ],
-            exceptions=[
-                row.id
-                for row in self._rows["process_exceptions"]
-                if row.created_at <= at and (row.ended_at is None or row.ended_at > at)
-            ],
-            entries=[
+            MONEY: [
                 (row.account, row.payment_id, row.document_id, row.amount)
                 for row in self._rows["money_entries"]
                 if row.seq <= seq
             ],
-            payments=[
-                (row.id, row.position, row.method, row.amount, row.token is not None and row.authorization_ref is None)
-                for row in sorted(self._rows["payments"], key=lambda row: (row.position, row.id))
+        }
+
+    def _open(self, at: datetime) -> dict[Book, Rows]:
+        """Return what was open at an instant, and what gateways had been asked."""
+        return {
+            FULFILLMENT_ORDERS: [
+                (row.id, _OPEN)
+                for row in self._rows["fulfillment_orders"]
+                if row.created_at <= at and (row.status not in _ENDED or row.closed_at > at)
             ],
-            intents=[_intent(row, at) for row in self._rows["payment_intents"] if row.created_at <= at],
-        )
+            EXCEPTIONS: [
+                (row.id, _WAITING)
+                for row in self._rows["process_exceptions"]
+                if row.created_at <= at and (row.ended_at is None or row.ended_at > at)
+            ],
+            INTENTS: [_intent(row, at) for row in self._rows["payment_intents"] if row.created_at <= at],
+        }
 
 
-def _intent(row: Any, at: datetime) -> tuple[Json, ...]:
+def _intent(row: Any, at: datetime) -> list[Any]:
     """Return an intent as it stood at an instant: before it was settled it was only asked for."""
     outcome = row.outcome if row.settled_at is not None and row.settled_at <= at else "requested"
-    return (row.id, row.payment_id, row.operation, outcome, row.document_id, row.amount)
+    return [outcome if name == "outcome" else getattr(row, name) for name in INTENTS.columns]
