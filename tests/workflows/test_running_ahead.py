@@ -38,13 +38,14 @@ OF_THE_MOMENT = {
     "closed_at",
     "due",
     "seen",
+    "seconds",
 } | {
     "id",
     "input_hash",
     "reference",
     "external_id",
 }
-"""What differs from one order to the next: instants, the stock that an attempt saw, and names."""
+"""What differs from one order to the next: instants, how long a search took and the stock that it saw, and names."""
 
 
 _DIGEST = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|W-\d+")
