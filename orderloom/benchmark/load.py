@@ -10,12 +10,10 @@ from time import monotonic, process_time
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderloom.benchmark.generator import perform, tell
-from orderloom.benchmark.outside import Addresses, Outside, connected, ended
+from orderloom.benchmark.outside import GLANCE, Addresses, Outside, connected, ended
 from orderloom.benchmark.world import standard_orders
 from orderloom.domain.model import Frozen, JsonObject
 
-GLANCE = 0.1
-"""Seconds between two looks at what has ended."""
 PATIENCE = 120.0
 """Seconds without any order's end after which the run is given up."""
 

@@ -14,8 +14,12 @@ from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.database import create_engine
 from orderloom.domain.model import Frozen, JsonObject
 
-GLANCE = 0.1
-"""Seconds between two looks of a location at its work."""
+GLANCE = 0.25
+"""
+Seconds between two looks of a location at its work, and of the load generator at what has ended.
+
+Looking is work, too: at ten looks a second, three locations' requests were a twentieth of what an order cost.
+"""
 
 _ENDED = text(
     """
