@@ -18,6 +18,7 @@ from activities.processors import Processors
 from api.app import create_app
 from api.dependencies import PATIENCE, ApiDependencies
 from orderloom.bootstrap import servers
+from orderloom.bootstrap.builds import noted
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.bootstrap.health import Health, database, workflows
@@ -192,7 +193,7 @@ async def _run_parts(
 ) -> Stack:
     api_url = url_of(settings, listeners.api)
     gateway_url = settings.gateway_url or url_of(settings, listeners.gateway)
-    courier = observers.courier(connected.client, connected.engine, options.clock)
+    courier = observers.courier(connected.client, connected.engine, options.clock, noted(settings))
     if listeners.gateway is not None:
         await _run_gateway(settings, options, api_url, listeners.gateway, stack)
     if Part.RELAY in options.parts:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from importlib.metadata import version
 from typing import Any
 
 from temporalio.client import Client
@@ -10,6 +9,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from orderloom.bootstrap.builds import build_id, versioned
 from orderloom.contracts.queues import ORDERS
 from orderloom.settings import Settings
 from worker.payload_visits import spare_visits
@@ -72,16 +72,11 @@ def asking_at_once(settings: Settings) -> int:
     return max(1, _tasks_at_once(settings) // 2)
 
 
-def build_id(settings: Settings) -> str:
-    """Return the build that workers name in histories. Left out, the SDK would hash every module at each start."""
-    return settings.build_id or f"orderloom-{version('orderloom')}"
-
-
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
-    if settings.deployment is None or settings.build_id is None:
+    if settings.deployment is None or not versioned(settings):
         return None
     return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=settings.build_id),
+        version=WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=build_id(settings)),
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.PINNED,
     )

@@ -6,10 +6,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.outside import OutsideActivities
+from orderloom.bootstrap.builds import build_id
 from orderloom.contracts.queues import OUTSIDE
 from orderloom.gateways.port import PaymentGateway
 from orderloom.settings import Settings
-from worker.order_worker import GRACE, build_id
+from worker.order_worker import GRACE
 
 AT_ONCE = 50
 

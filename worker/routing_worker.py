@@ -7,9 +7,10 @@ from temporalio.worker import Worker
 from activities.processors import PROCESSES, Processors
 from activities.searches import Searches
 from activities.waves import Waves
+from orderloom.bootstrap.builds import build_id
 from orderloom.contracts.queues import ROUTING
 from orderloom.settings import Settings
-from worker.order_worker import GRACE, build_id, workflow_runner
+from worker.order_worker import GRACE, workflow_runner
 from workflows.routing_pool import RoutingPoolWorkflow
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from orderloom.bootstrap.clock import Clock
@@ -40,11 +40,24 @@ class NothingInForce(OrderloomError):
 class Courier:
     """Delivers intake rows; the API and the relay share its way of doing it."""
 
-    def __init__(self, client: Client, engine: AsyncEngine, clock: Clock | None = None) -> None:
-        """Take the Temporal client and the database; with a virtual *clock* orders run in its time."""
+    def __init__(
+        self,
+        client: Client,
+        engine: AsyncEngine,
+        clock: Clock | None = None,
+        noted: TypedSearchAttributes = TypedSearchAttributes.empty,
+    ) -> None:
+        """
+        Take the Temporal client and the database.
+
+        Args:
+            clock: when it is virtual, orders run in its time.
+            noted: what Temporal's list says of an order's workflow from its start.
+        """
         self._client = client
         self._engine = engine
         self._clock = clock
+        self._noted = noted
 
     async def __call__(
         self, order_id: str, delivery: Delivery, *, within: float, start: Start | None = None
@@ -112,6 +125,7 @@ class Courier:
             task_queue=ORDERS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=self._noted,
         )
 
     async def begin_wave(self, pool: str, offset: float) -> None:
@@ -165,6 +179,7 @@ class Courier:
             task_queue=ORDERS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=self._noted,
         )
         # Nobody asks for the operation's handle; without this its failure would be reported as never retrieved.
         operation._workflow_handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity, client, worker
+from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 
 from orderloom.bootstrap.clock import Clock
@@ -95,9 +96,16 @@ def _is_placed(asked: RecordDelivery, done: Recorded) -> bool:
 class CountedCourier(Courier):
     """A courier that counts what became of its deliveries."""
 
-    def __init__(self, deliveries: Histogram, client: client.Client, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(
+        self,
+        deliveries: Histogram,
+        client: client.Client,
+        engine: AsyncEngine,
+        clock: Clock,
+        noted: TypedSearchAttributes,
+    ) -> None:
         """Take where deliveries are noted, and what a `Courier` takes."""
-        super().__init__(client, engine, clock)
+        super().__init__(client, engine, clock, noted)
         self._deliveries = deliveries
 
     async def __call__(

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.common import TypedSearchAttributes
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from orderloom.bootstrap.children import free_port
@@ -62,9 +63,11 @@ class Metrics:
         self.runtime = Runtime(telemetry=TelemetryConfig(logging=logs.SDK, metrics=named))
         self._sdk = httpx.AsyncClient(base_url=f"http://{address}")
 
-    def courier(self, client: Client, engine: AsyncEngine, clock: Clock) -> CountedCourier:
+    def courier(
+        self, client: Client, engine: AsyncEngine, clock: Clock, noted: TypedSearchAttributes
+    ) -> CountedCourier:
         """Return a courier that counts."""
-        return CountedCourier(self._deliveries, client, engine, clock)
+        return CountedCourier(self._deliveries, client, engine, clock, noted)
 
     def gateway(self, gateway: PaymentGateway) -> CountedGateway:
         """Return *gateway*, counted."""

@@ -8,6 +8,7 @@ import httpx
 from opentelemetry.trace import TracerProvider
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, Interceptor
+from temporalio.common import TypedSearchAttributes
 from temporalio.runtime import Runtime
 
 from orderloom.bootstrap.clock import Clock
@@ -70,11 +71,11 @@ class Observers:
             for engine in engines:
                 self._traces.database(engine)
 
-    def courier(self, client: Client, engine: AsyncEngine, clock: Clock) -> Courier:
+    def courier(self, client: Client, engine: AsyncEngine, clock: Clock, noted: TypedSearchAttributes) -> Courier:
         """Return a courier."""
         if self._metrics is None:
-            return Courier(client, engine, clock)
-        return self._metrics.courier(client, engine, clock)
+            return Courier(client, engine, clock, noted)
+        return self._metrics.courier(client, engine, clock, noted)
 
     def gateway(self, gateway: PaymentGateway) -> PaymentGateway:
         """Return *gateway*."""

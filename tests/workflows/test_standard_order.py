@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 
+from orderloom.bootstrap.builds import BUILD_IDS, noted
 from orderloom.contracts.queues import workflow_id
 from orderloom.stack import Options
 from tests.workflows.shop import Shop, secrets_in
@@ -65,6 +66,15 @@ async def test_a_standard_order_costs_what_it_costs(shop: Shop) -> None:
     assert measured[:3] == (16, 2, 4), measured
     assert measured[3] <= 14_000, measured
     assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
+
+
+async def test_an_order_enters_the_list_of_workflows_once(shop: Shop) -> None:
+    """The server has nothing to add to what its list says of builds from the start: it would enter the order again."""
+    order = await shop.fulfilled()
+
+    described = await shop.describe(order)
+    told = noted(shop.stack.settings)[BUILD_IDS]
+    assert (described.typed_search_attributes[BUILD_IDS], len(told)) == (told, 2)
 
 
 async def test_a_header_is_told_once(shop: Shop) -> None:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from temporalio.common import TypedSearchAttributes
+
 from orderloom.bootstrap.clock import Clock
 from orderloom.bootstrap.delivery import Courier
 from orderloom.settings import Settings
@@ -38,7 +40,7 @@ async def test_parts_that_nobody_watches_are_what_they_were() -> None:
     app, gateway = object(), object()
 
     async with Observers.watching(Settings()) as observers:
-        courier = observers.courier(None, None, Clock())  # type: ignore[arg-type]
+        courier = observers.courier(None, None, Clock(), TypedSearchAttributes.empty)  # type: ignore[arg-type]
         assert observers.api(app) is app  # type: ignore[arg-type]
         assert observers.gateway(gateway) is gateway  # type: ignore[arg-type]
         assert await observers.told() == b""
