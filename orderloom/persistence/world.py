@@ -240,15 +240,16 @@ _COUNT_GROUPS = text(
     """
     INSERT INTO group_stock (group_id, sku, on_hand, reserved, safety, future)
     SELECT m.group_id, s.sku, SUM(s.on_hand),
-           SUM(s.reserved) + COALESCE((
-               SELECT SUM(r.quantity) FROM reservations r
-               WHERE r.group_id = m.group_id AND r.sku = s.sku AND r.location_id IS NULL AND r.status = 'active'), 0)
+           SUM(s.reserved) + COALESCE(MAX(held.quantity), 0)
            + COALESCE((
                SELECT SUM(CASE WHEN l.location_id IS NULL THEN l.own ELSE l.own - l.quantity END)
                FROM proposals p JOIN proposal_lines l ON l.proposal_id = p.id
                WHERE p.group_id = m.group_id AND l.sku = s.sku AND p.status = 'open'), 0),
            SUM(s.safety), SUM(s.future)
     FROM location_group_members m JOIN stock s ON s.location_id = m.location_id
+        LEFT JOIN (SELECT group_id, sku, SUM(quantity) AS quantity FROM reservations
+                   WHERE location_id IS NULL AND status = 'active' GROUP BY group_id, sku) held
+            ON held.group_id = m.group_id AND held.sku = s.sku
     GROUP BY m.group_id, s.sku ORDER BY m.group_id, s.sku
     ON CONFLICT (group_id, sku) DO UPDATE SET
         on_hand = EXCLUDED.on_hand, reserved = EXCLUDED.reserved, safety = EXCLUDED.safety, future = EXCLUDED.future

@@ -32,6 +32,10 @@ JOURNAL = [
     "payment.updated",
 ]
 
+PASSING = {"routing_searches", "uq_proposals_open", "ix_outbox_unpublished", "ix_flow_instances_open"}
+"""Tables and indexes whose rows are there only for a while: questions to the routing pool, open proposals, events that
+are not published yet, flows under way."""
+
 
 @pytest.fixture
 def options() -> Options:
@@ -108,9 +112,11 @@ async def test_a_standard_order_takes_so_many_statements(shop: Shop) -> None:
 
 
 def _read_through(plan: dict[str, Any]) -> Iterator[str]:
-    """Tell the tables that *plan* reads from beginning to end."""
+    """Tell the tables and indexes that *plan* reads from beginning to end."""
     if plan["Node Type"] == "Seq Scan":
         yield plan["Relation Name"]
+    if "Index" in plan["Node Type"] and "Index Cond" not in plan:
+        yield plan["Index Name"]
     for part in plan.get("Plans", ()):
         yield from _read_through(part)
 
@@ -130,8 +136,8 @@ async def test_a_standard_order_reads_no_table_through(shop: Shop) -> None:
     """
     Planned when there is one order, each statement of worker, API and relay looks rows up by an index.
 
-    A connection keeps its plans: what reads a table through costs more with every order that follows. Only questions
-    to the routing pool are looked through: a row is there no longer than a question.
+    A connection keeps its plans: what reads a table, or an index, through costs more with every order that follows.
+    Only the relay looks through what is under way (`PASSING`).
     """
     noted = set[str]()
 
@@ -145,7 +151,7 @@ async def test_a_standard_order_reads_no_table_through(shop: Shop) -> None:
         event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
 
     read = {statement: sorted(_read_through(await _planned(shop, statement))) for statement in noted}
-    assert {statement: tables for statement, tables in read.items() if tables not in ([], ["routing_searches"])} == {}
+    assert {statement: through for statement, through in read.items() if not PASSING.issuperset(through)} == {}
 
 
 async def test_no_personal_data_is_in_the_history(shop: Shop) -> None:

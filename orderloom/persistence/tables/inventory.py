@@ -85,7 +85,7 @@ reservations = Table(
     CheckConstraint("(order_id IS NULL) <> (request_id IS NULL)", name="one_owner"),
     Index("ix_reservations_order", "order_id"),
     Index("ix_reservations_request", "request_id", postgresql_where="request_id IS NOT NULL"),
-    Index("ix_reservations_active", "sku", "location_id", postgresql_where="status = 'active'"),
+    Index("ix_reservations_active", "order_id", postgresql_where="status = 'active'"),
 )
 
 backorders = Table(
