@@ -242,8 +242,8 @@ async def _make_workers(
     workers: list[Worker] = []
     gateways: dict[str, PaymentGateway] = {}
     if Part.OUTSIDE in options.parts:
-        http = await stack.enter_async_context(connect(gateway_url, make=observers.http_client))
-        gateways[SANDBOX] = observers.gateway(HttpGateway(http))
+        http = await stack.enter_async_context(connect(gateway_url, traces=observers.requests))
+        gateways[SANDBOX] = observers.gateway(HttpGateway(http, gateway_url))
         workers.append(outside_worker(connected.client, gateways, settings))
     if Part.ROUTING in options.parts:
         processors = stack.enter_context(Processors())

@@ -7,7 +7,7 @@ from orderloom.domain.errors import OrderloomError
 class ToolsMissing(StartRefused):
     """The benchmark needs packages that only the development group brings.
 
-    Run it from a checkout with `./run benchmark`, or install psutil and aiohttp.
+    Run it from a checkout with `./run benchmark`, or install psutil.
     """
 
     code = "benchmark.tools_missing"

@@ -11,7 +11,7 @@ import uvicorn
 from orderloom.bootstrap.errors import PortInUse, ServerFailed
 
 KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open. Longer than clients keep theirs (httpx: 5), so that none of them sends
+"""Seconds that an idle connection stays open. Longer than clients keep theirs (5 at most), so that none of them sends
 into a connection that is being closed."""
 
 

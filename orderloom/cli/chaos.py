@@ -2,25 +2,24 @@
 
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from secrets import randbelow
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from orderloom.benchmark.errors import ToolsMissing
 from orderloom.bootstrap.fleet import Fleet
+from orderloom.chaos.plan import Plan
+from orderloom.chaos.report import Report, tables
+from orderloom.chaos.run import prepared
+from orderloom.chaos.wrong_code import WrongOrderWorkflow
 from orderloom.cli.measuring import INTERRUPTED, WIDE
 from orderloom.cli.running import run
 from orderloom.cli.servers import serve
 from orderloom.settings import Settings
 from orderloom.stack import Options, Part
-
-if TYPE_CHECKING:
-    from orderloom.chaos.report import Report
 
 ORDERS = 2_000
 
@@ -41,8 +40,6 @@ def chaos(
     Everything runs in processes of its own at full durability, in a temporary directory. The exit status is 1 if an
     order is lost, doubled or stuck, if books differ, or if a kind of kill struck too seldom; the logs are kept then.
     """
-    if find_spec("aiohttp") is None:
-        raise ToolsMissing("aiohttp cannot be found.")
     directory = Path(mkdtemp(prefix="orderloom-chaos-"))
     directory.chmod(0o711)
     console = Console(width=None if sys.stdout.isatty() else WIDE)
@@ -52,9 +49,6 @@ def chaos(
         console.print(step, highlight=False, soft_wrap=True)
 
     async def work() -> None:
-        from orderloom.chaos.plan import Plan  # noqa: PLC0415  # it needs the development group
-        from orderloom.chaos.run import prepared  # noqa: PLC0415  # likewise
-
         plan = Plan(randbelow(1_000_000) if seed is None else seed, orders)
         tell(f"seed {plan.seed}, {plan.orders} orders; logs are in {directory}")
         async with Fleet.start(directory, tell=tell) as fleet, prepared(fleet, plan, tell) as ready:
@@ -70,9 +64,7 @@ def chaos(
     sys.exit(0 if reports else INTERRUPTED)
 
 
-def _show(report: "Report", console: Console) -> None:
-    from orderloom.chaos.report import tables  # noqa: PLC0415  # likewise
-
+def _show(report: Report, console: Console) -> None:
     for table in tables(report):
         console.print(table)
     for failure in report.failures:
@@ -91,6 +83,4 @@ def _show(report: "Report", console: Console) -> None:
 @chaos_app.command(name="wrong-worker", show=False)
 def wrong_worker() -> None:
     """Run a worker whose code breaks determinism; a run starts it."""
-    from orderloom.chaos.wrong_code import WrongOrderWorkflow  # noqa: PLC0415  # it needs the development group
-
     serve(Options(parts=(Part.ORDERS, Part.OUTSIDE, Part.ROUTING), migrate=False, workflows=(WrongOrderWorkflow,)))

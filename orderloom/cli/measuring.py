@@ -19,7 +19,7 @@ from orderloom.benchmark.tables import provenance
 from orderloom.cli.running import run
 from orderloom.settings import Settings
 
-TOOLS = ("psutil", "aiohttp")
+TOOLS = ("psutil",)
 """Packages of the development group that measuring needs."""
 INTERRUPTED = 130
 WIDE = 110

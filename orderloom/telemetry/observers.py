@@ -1,10 +1,10 @@
 """Who watches the parts of a process: nobody, unless the settings ask for it; then nothing is even loaded."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-import httpx
+import aiohttp
 from opentelemetry.trace import TracerProvider
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, Interceptor
@@ -61,9 +61,9 @@ class Observers:
         return None if self._traces is None else self._traces.provider
 
     @property
-    def http_client(self) -> Callable[..., httpx.AsyncClient]:
-        """Return what makes an HTTP client, as httpx's own class does."""
-        return httpx.AsyncClient if self._traces is None else self._traces.http_client
+    def requests(self) -> list[aiohttp.TraceConfig]:
+        """Return what watches the requests of an HTTP session."""
+        return [] if self._traces is None else [self._traces.requests()]
 
     def databases(self, *engines: AsyncEngine) -> None:
         """Watch the statements on *engines*."""

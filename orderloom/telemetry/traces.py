@@ -3,15 +3,16 @@
 import asyncio
 import sys
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any, Literal
 
-import httpx
+import aiohttp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagate import inject
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
-from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span, set_span_in_context
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.contrib.opentelemetry import TracingInterceptor
@@ -46,9 +47,9 @@ class Traces:
         """Make spans of *engine*'s statements that something traced has asked for; polling makes none."""
         _Statements(self._tracer).listen(engine)
 
-    def http_client(self, **options: Any) -> httpx.AsyncClient:
-        """Return an HTTP client that makes spans and passes the trace on; *options* are those of httpx."""
-        return _TracedClient(self._tracer, **options)
+    def requests(self) -> aiohttp.TraceConfig:
+        """Return what makes spans of an HTTP session's requests and passes the trace on."""
+        return _Requests(self._tracer).listen()
 
     async def close(self) -> None:
         """Hand over what is left; whoever does not take it within `PATIENCE` does not get it."""
@@ -93,21 +94,40 @@ class _Statements:
             span.end()
 
 
-class _TracedClient(httpx.AsyncClient):
-    """Tells the other side which trace it is in; nothing else is different."""
+class _Requests:
+    """Makes a span of each request, up to the head of its answer, and tells the other side which trace it is in."""
 
-    def __init__(self, tracer: Tracer, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+    def listen(self) -> aiohttp.TraceConfig:
+        config = aiohttp.TraceConfig()
+        config.on_request_start.append(self._begin)
+        config.on_request_end.append(self._end)
+        config.on_request_exception.append(self._fail)
+        return config
+
+    async def _begin(
+        self, _: aiohttp.ClientSession, of_request: SimpleNamespace, sent: aiohttp.TraceRequestStartParams
+    ) -> None:
         attributes = {
-            "http.request.method": request.method,
-            "server.address": request.url.host,
-            "url.path": request.url.path,
+            "http.request.method": sent.method,
+            "server.address": sent.url.host or "",
+            "url.path": sent.url.path,
         }
-        with self._tracer.start_as_current_span(request.method, kind=SpanKind.CLIENT, attributes=attributes) as span:
-            inject(request.headers)
-            response = await super().send(request, **options)
-            span.set_attribute("http.response.status_code", response.status_code)
-            return response
+        of_request.span = self._tracer.start_span(sent.method, kind=SpanKind.CLIENT, attributes=attributes)
+        inject(sent.headers, set_span_in_context(of_request.span))
+
+    async def _end(
+        self, _: aiohttp.ClientSession, of_request: SimpleNamespace, answered: aiohttp.TraceRequestEndParams
+    ) -> None:
+        of_request.span.set_attribute("http.response.status_code", answered.response.status)
+        of_request.span.end()
+
+    async def _fail(
+        self, _: aiohttp.ClientSession, of_request: SimpleNamespace, failed: aiohttp.TraceRequestExceptionParams
+    ) -> None:
+        if isinstance(failed.exception, Exception):  # a request that is given up is no error
+            of_request.span.record_exception(failed.exception)
+            of_request.span.set_status(StatusCode.ERROR, f"{type(failed.exception).__name__}: {failed.exception}")
+        of_request.span.end()

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-import httpx
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
@@ -77,10 +76,9 @@ def create_gateway_app(
     hang_seconds: float = 3.0,
     webhook_lag: float = 0.2,
     webhook_delays: Sequence[float] = WEBHOOK_DELAYS,
-    webhook_client: httpx.AsyncClient | None = None,
 ) -> FastAPI:
     """
-    Return the sandbox gateway as an application.
+    Return the sandbox gateway as an application, for the event loop that runs.
 
     Args:
         books: the caller closes them.
@@ -88,10 +86,8 @@ def create_gateway_app(
         hang_seconds: how long a call hangs that is to time out.
         webhook_lag: seconds between an operation and its webhook.
         webhook_delays: seconds before each further delivery of a webhook that was not taken.
-        webhook_client: the client that delivers; the application closes it.
     """
-    client = webhook_client or httpx.AsyncClient(timeout=5.0)
-    courier = Courier(webhook_url, client, lag=webhook_lag, delays=webhook_delays, told=books.told)
+    courier = Courier(webhook_url, lag=webhook_lag, delays=webhook_delays, told=books.told)
     gateway = SandboxGateway(books, courier, hang_seconds=hang_seconds)
 
     @asynccontextmanager

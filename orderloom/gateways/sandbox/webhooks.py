@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-import httpx
 import structlog
 
 from orderloom.contracts.outside import GatewayNotice
+from orderloom.gateways.sessions import UNANSWERED, code_of, open_session
+
+PATIENCE = 5.0
+"""Seconds for a connection to be made, and for its other side to be silent."""
 
 _log = structlog.get_logger(__name__)
 
@@ -17,14 +20,13 @@ class Courier:
     def __init__(
         self,
         url: str | None,
-        client: httpx.AsyncClient,
         *,
         lag: float,
         delays: Sequence[float],
         told: Callable[[GatewayNotice], None],
     ) -> None:
         """
-        Take where to deliver (None: nowhere) and the client to use; the courier closes it.
+        Take where to deliver (None: nowhere), inside a running event loop.
 
         Args:
             lag: seconds between an operation and its first delivery.
@@ -33,7 +35,7 @@ class Courier:
         """
         self._told = told
         self._url = url
-        self._client = client
+        self._session = open_session(url, connect_seconds=PATIENCE, answer_seconds=PATIENCE) if url else None
         self._lag = lag
         self._delays = tuple(delays)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -54,7 +56,7 @@ class Courier:
 
     async def send_now(self, notice: GatewayNotice) -> None:
         """Deliver *notice* before going on; if it is not taken at once, go on and try again in the background."""
-        if self._url is None or not await self._taken(self._url, notice):
+        if self._url is None or not await self._taken(notice):
             self.send(notice)
 
     async def drain(self) -> None:
@@ -63,27 +65,32 @@ class Courier:
             await asyncio.gather(*self._under_way)
 
     async def close(self) -> None:
-        """Drop what is on its way and close the client."""
+        """Drop what is on its way and close all connections."""
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def _deliver(self, notice: GatewayNotice) -> None:
-        assert self._url is not None
         for delay in (self._lag, *self._delays):
             await asyncio.sleep(delay)
-            if await self._taken(self._url, notice):
+            if await self._taken(notice):
                 return
         self._told(notice)
         _log.warning("webhook given up", notice=notice.event_id, intent=notice.intent_id)
 
-    async def _taken(self, url: str, notice: GatewayNotice) -> bool:
+    async def _taken(self, notice: GatewayNotice) -> bool:
+        assert self._url is not None
+        assert self._session is not None
+        headers, body = {"Content-Type": "application/json"}, notice.model_dump_json().encode()
         try:
-            response = await self._client.post(url, json=notice.model_dump(mode="json"))
-        except httpx.HTTPError as error:
-            _log.info("webhook not delivered", notice=notice.event_id, reason=type(error).__name__)
+            async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+                await response.read()
+        except UNANSWERED as error:
+            _log.info("webhook not delivered", notice=notice.event_id, reason=code_of(error))
             return False
-        if response.is_success:
+        taken = 200 <= response.status < 300
+        if taken:
             self._told(notice)
-        return response.is_success
+        return taken

@@ -1,18 +1,24 @@
-"""A sandbox gateway in this process, with a listener for its webhooks."""
+"""A sandbox gateway in this process, with a listener for its webhooks; both are reached over loopback."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from orderloom.bootstrap.http_server import HttpServer, listen
 from orderloom.contracts.outside import GatewayOperation, GatewayRequest
-from orderloom.gateways.http import HttpGateway
+from orderloom.gateways.http import HttpGateway, connect
 from orderloom.gateways.sandbox import Books, Fault, create_gateway_app
 from orderloom.gateways.sandbox.app import SandboxGateway
+from tests.peer import Asked, Peer, answering
 
+LOOPBACK = "127.0.0.1"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -57,26 +63,52 @@ class Sandbox:
         return (await self.client.get("/books")).json()
 
 
+class Door:
+    """A server on loopback, for its start takes longer than a test; behind it stands the test's application."""
+
+    url: str
+    app: Callable[..., Awaitable[None]]
+
+    async def __call__(self, *request: Any) -> None:
+        await self.app(*request)
+
+
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async def listen(request: httpx.Request) -> httpx.Response:
+async def peer() -> AsyncIterator[Peer]:
+    """Return a server that a test tells what to answer."""
+    async with Peer.listening() as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+async def door() -> AsyncIterator[Door]:
+    """Return a server that a test puts an application behind."""
+    door, front = Door(), FastAPI()
+    front.mount("/", door)
+    server = await HttpServer.start(front, "gateway", LOOPBACK, listen(LOOPBACK, 0, "gateway"))
+    door.url = server.url
+    yield door
+    await server.stop()
+
+
+@pytest.fixture
+async def sandbox(peer: Peer, door: Door) -> AsyncIterator[Sandbox]:
+    async def hear(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if world.deaf > 0:
             world.deaf -= 1
-            return httpx.Response(503)
-        world.heard.append(json.loads(request.content))
-        return httpx.Response(202)
+            return await answering(503)(asked, writer)
+        world.heard.append(json.loads(asked.body))
+        return await answering(202)(asked, writer)
 
+    peer.answer = hear
     books = Books()
-    app = create_gateway_app(
-        books,
-        "http://orderloom.test/v1/gateways/sandbox/webhooks",
-        hang_seconds=0,
-        webhook_lag=0,
-        webhook_delays=(0, 0),
-        webhook_client=httpx.AsyncClient(transport=httpx.MockTransport(listen)),
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway.test") as client:
-        world = Sandbox(gateway=app.state.gateway, client=client, adapter=HttpGateway(client))
+    app = create_gateway_app(books, f"{peer.url}/hooks", hang_seconds=0, webhook_lag=0, webhook_delays=(0, 0))
+    door.app = app
+    async with (
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=door.url) as client,
+        connect(door.url) as session,
+    ):
+        world = Sandbox(gateway=app.state.gateway, client=client, adapter=HttpGateway(session, door.url))
         yield world
         await world.gateway.courier.close()
     books.close()

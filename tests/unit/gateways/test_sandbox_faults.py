@@ -1,14 +1,14 @@
 """Every fault of the sandbox gateway does what its name says, once, and the books stay right."""
 
+import asyncio
 import json
 from pathlib import Path
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
 from orderloom.contracts.outside import GatewayOperation, Outcome
-from orderloom.gateways.sandbox import Books, Fault, FaultKind, create_gateway_app
+from orderloom.gateways.sandbox import Books, Fault, FaultKind, create_gateway_app, webhooks
+from tests.peer import Answer, Asked, Peer, answering, closing, silence
 
 from .conftest import NOW, Sandbox, a_request
 
@@ -144,29 +144,55 @@ async def test_a_webhook_that_is_not_taken_is_sent_again(sandbox: Sandbox) -> No
     assert (await sandbox.client.get("/webhooks")).json() == {"undelivered": 0}
 
 
-async def test_a_webhook_outlives_the_gateways_process(tmp_path: Path) -> None:
+async def test_a_webhook_outlives_the_gateways_process(peer: Peer, tmp_path: Path) -> None:
     """What a killed gateway had not told is told by the next one on the same books, and then never again."""
-    heard: list[str] = []
-
-    async def listen(request: httpx.Request) -> httpx.Response:
-        heard.append(json.loads(request.content)["event_id"])
-        return httpx.Response(202)
-
-    async def gateway() -> tuple[Books, FastAPI]:
-        books = Books(tmp_path / "books.db")
-        client = httpx.AsyncClient(transport=httpx.MockTransport(listen))
-        return books, create_gateway_app(books, "http://orderloom.test/hooks", webhook_lag=0, webhook_client=client)
-
-    killed, _ = await gateway()
+    peer.answer = answering(202)
+    killed = Books(tmp_path / "books.db")
     killed.perform(a_request("T1"))
     killed.close()
     for _ in range(2):
-        books, app = await gateway()
+        books = Books(tmp_path / "books.db")
+        app = create_gateway_app(books, f"{peer.url}/hooks", webhook_lag=0)
         async with app.router.lifespan_context(app):
             await app.state.gateway.courier.drain()
         books.close()
 
-    assert heard == ["evt-T1"]
+    assert [json.loads(asked.body)["event_id"] for asked in peer.asked] == ["evt-T1"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(closing, id="closed without an answer"),
+        pytest.param(silence, id="no answer in time"),
+        pytest.param(answering(302, headers="Location: /elsewhere\r\n"), id="sent elsewhere"),
+    ],
+)
+async def test_a_webhook_without_a_clear_yes_is_sent_again(
+    peer: Peer, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time it is taken: it has come twice to where it belongs, and nowhere else."""
+    monkeypatch.setattr(webhooks, "PATIENCE", 0.1)
+    answers = [answer, answering(202)]
+    told: list[str] = []
+
+    async def hear(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await answers.pop(0)(asked, writer)
+
+    peer.answer = hear
+    books = Books()
+    books.perform(a_request("T1"))
+    courier = webhooks.Courier(
+        f"{peer.url}/hooks", lag=0, delays=[0, 0], told=lambda notice: told.append(notice.event_id)
+    )
+    courier.send(books.notice("T1"))
+    await courier.drain()
+    await courier.close()
+    books.close()
+
+    heard = [(asked.method, asked.target, json.loads(asked.body)["event_id"]) for asked in peer.asked]
+    assert heard == [("POST", "/hooks", "evt-T1")] * 2
+    assert told == ["evt-T1"]
 
 
 async def test_a_webhook_is_given_up_in_the_end(sandbox: Sandbox) -> None:
