@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     """Name of the worker deployment. With it and a build id, workers are versioned: new orders go to the
     current build."""
     build_id: str | None = None
-    """Build of the workers, such as a release's number. Unset: `orderloom-` and the version, without versioning."""
+    """Build of the workers, such as a release's number. Unset: `orderloom-` and the version, without versioning. API
+    and relay note it of the orders that they start."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """The least that is logged."""
