@@ -236,6 +236,7 @@ _FORGET_FUTURES = text(
 
 # First, so that what others have under way is either counted or comes on top.
 _LOCK_GROUPS = text("SELECT 1 FROM group_stock ORDER BY group_id, sku FOR UPDATE")
+# What a group itself holds of a SKU is the same beside each of its members: hence MAX.
 _COUNT_GROUPS = text(
     """
     INSERT INTO group_stock (group_id, sku, on_hand, reserved, safety, future)

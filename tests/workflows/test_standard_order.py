@@ -139,10 +139,10 @@ async def test_a_standard_order_reads_no_table_through(shop: Shop) -> None:
     A connection keeps its plans: what reads a table, or an index, through costs more with every order that follows.
     Only the relay looks through what is under way (`PASSING`).
     """
-    noted = set[str]()
+    sent = set[str]()
 
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        noted.add(statement)
+        sent.add(statement)
 
     event.listen(shop.stack.engine.sync_engine, "before_cursor_execute", note)
     try:
@@ -150,7 +150,7 @@ async def test_a_standard_order_reads_no_table_through(shop: Shop) -> None:
     finally:
         event.remove(shop.stack.engine.sync_engine, "before_cursor_execute", note)
 
-    read = {statement: sorted(_read_through(await _planned(shop, statement))) for statement in noted}
+    read = {statement: sorted(_read_through(await _planned(shop, statement))) for statement in sent}
     assert {statement: through for statement, through in read.items() if not PASSING.issuperset(through)} == {}
 
 
